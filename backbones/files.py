@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-import tempfile
+import secrets
 from pathlib import Path
 
 
@@ -15,27 +15,19 @@ def write_atomic(path: Path, data: bytes) -> None:
     Raises:
         OSError: the folder is missing or read-only, or the disk is full.
     """
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".nst-", suffix=".tmp")
+    # The process id lets a later run tell a leftover of a dead process from a living one's file.
+    temporary = path.parent / f".nst-{os.getpid()}-{secrets.token_hex(4)}.tmp"
     try:
-        with os.fdopen(handle, "wb") as stream:
+        with temporary.open("xb") as stream:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
-        # mkstemp makes private files; a finished one gets the permissions of any new file.
-        os.chmod(name, 0o666 & ~_umask())  # noqa: PTH101
-        os.replace(name, path)  # noqa: PTH105
+        temporary.replace(path)
     except BaseException:
         with contextlib.suppress(OSError):
-            os.unlink(name)  # noqa: PTH108
+            temporary.unlink()
         raise
     _sync_folder(path.parent)
-
-
-def _umask() -> int:
-    """Return the process's file mode mask (reading it means setting it twice)."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _sync_folder(folder: Path) -> None:
