@@ -1,1 +1,19 @@
-"""Backbones for style transfer."""
+"""Backbones for style transfer: pretrained networks whose layers have the literature's names.
+
+`import backbones` is cheap; torch is imported only to build or run a network
+(`backbones.hooks.FeatureExtractor`, `backbones.weights.load`).
+"""
+
+from backbones.registry import BackboneWarning, get, names
+from backbones.spec import Backbone, BackboneError, Layer, Preprocessing, WeightSet
+
+__all__ = [
+    "Backbone",
+    "BackboneError",
+    "BackboneWarning",
+    "Layer",
+    "Preprocessing",
+    "WeightSet",
+    "get",
+    "names",
+]

@@ -1,0 +1,115 @@
+"""Read a network's activations at named layers, through forward hooks."""
+
+from collections.abc import Iterable
+from contextlib import ExitStack
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+
+from backbones import weights
+from backbones.spec import Backbone, BackboneError, Preprocessing, Progress, WeightSet
+
+
+class _DeepestReachedError(Exception):
+    """Raised by the hook of the last wanted layer, to spare the rest of the forward pass."""
+
+
+class FeatureExtractor(nn.Module):
+    """A frozen network as one function: image and layer names in, activations out.
+
+    Images are RGB in [0, 1], of shape (N, 3, H, W); the preprocessing that the weights expect is
+    applied here, so that nothing outside needs to know of it.
+    """
+
+    def __init__(self, backbone: Backbone, network: nn.Module, preprocessing: Preprocessing):
+        super().__init__()
+        self.backbone = backbone
+        self.network = network.eval().requires_grad_(False)
+        self._flip = preprocessing.channels == "bgr"
+        self._scale = preprocessing.scale
+        self.mean: Tensor
+        self.std: Tensor
+        for name in ("mean", "std"):
+            values = torch.tensor(getattr(preprocessing, name)).view(1, 3, 1, 1)
+            self.register_buffer(name, values, persistent=False)
+        for module in network.modules():
+            # An in-place activation overwrites the very tensor a hook before it has captured.
+            if getattr(module, "inplace", False):
+                module.inplace = False  # type: ignore[assignment]
+        modules = dict(network.named_modules())
+        for layer in backbone.layers:
+            if layer.module not in modules:
+                raise BackboneError(
+                    f"backbone {backbone.name!r}: layer {layer.name!r} names the module "
+                    f"{layer.module!r}, which the network does not have"
+                )
+        self._modules_by_layer = {layer.name: modules[layer.module] for layer in backbone.layers}
+
+    @classmethod
+    def load(
+        cls,
+        backbone: Backbone,
+        weight_set: WeightSet,
+        *,
+        offline: bool = False,
+        progress: Progress | None = None,
+    ) -> Self:
+        """Build a backbone with pretrained weights, downloading them when they are not cached.
+
+        Raises:
+            BackboneError: the weights cannot be had.
+        """
+        loaded = weights.load(backbone, weight_set, offline=offline, progress=progress)
+        with torch.device("meta"):  # no time and memory for random values to be thrown away
+            network = backbone.build()
+        network.load_state_dict(loaded.tensors, assign=True)
+        return cls(backbone, network, loaded.preprocessing)
+
+    def forward(self, image: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
+        """Return the activations at `layers`, shallowest first.
+
+        The forward pass ends at the deepest of them. Hooks are there only while it runs.
+
+        Args:
+            image: (N, 3, H, W), RGB in [0, 1].
+            layers: public layer names, in any order.
+
+        Raises:
+            BackboneError: an unknown layer, or an image below the backbone's minimum size.
+        """
+        wanted = {self.backbone.layer(name).name for name in layers}
+        self._check_size(image)
+        found: dict[str, Tensor] = {}
+        with ExitStack() as hooks:
+            for name in wanted:
+                hooks.enter_context(self._hook(name, found, len(wanted)))
+            try:
+                self.network(self._prepare(image))
+            except _DeepestReachedError:
+                return found
+        raise BackboneError(
+            f"backbone {self.backbone.name!r}: its forward pass never reaches "
+            f"{', '.join(sorted(wanted - set(found)))}"
+        )
+
+    def _hook(self, name: str, found: dict[str, Tensor], wanted: int) -> Any:
+        def capture(module: nn.Module, inputs: Any, output: Tensor) -> None:
+            found[name] = output
+            if len(found) == wanted:
+                raise _DeepestReachedError
+
+        return self._modules_by_layer[name].register_forward_hook(capture)
+
+    def _prepare(self, image: Tensor) -> Tensor:
+        if self._flip:
+            image = image.flip(1)
+        return (image * self._scale - self.mean) / self.std
+
+    def _check_size(self, image: Tensor) -> None:
+        height, width = image.shape[-2:]
+        if min(height, width) < self.backbone.minimum_size:
+            raise BackboneError(
+                f"{width}×{height} px is too small for {self.backbone.name}, "
+                f"which needs at least {self.backbone.minimum_size} px on the shorter edge"
+            )

@@ -1,0 +1,232 @@
+"""The records a backbone is made of. They are data, and check themselves on construction."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import Tensor, nn
+
+_NAME = re.compile(r"[a-z][a-z0-9_.-]*")
+
+
+class BackboneError(Exception):
+    """A backbone, layer or weight set that does not exist, is wrong, or cannot be had.
+
+    The message is written for the user: what is wrong, where, and what to do.
+    """
+
+
+class Tracker(Protocol):
+    """Receives the number of bytes of every chunk as it arrives (pypi-simple's protocol)."""
+
+    def update(self, increment: int, /) -> None:
+        """Count `increment` more bytes."""
+
+
+# Given the length of a download in bytes, or None when the server does not tell it.
+Progress = Callable[[int | None], AbstractContextManager[Tracker]]
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """What a weight set expects of its input: (`scale` x image - mean) / std, per channel.
+
+    `mean` and `std` stand in the order of `channels`; images outside are RGB in [0, 1].
+    """
+
+    channels: Literal["rgb", "bgr"]
+    scale: float
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+    def __post_init__(self) -> None:
+        if self.channels not in {"rgb", "bgr"}:
+            raise BackboneError(f"channel order must be 'rgb' or 'bgr', not {self.channels!r}")
+        if len(self.mean) != 3 or len(self.std) != 3:
+            raise BackboneError("mean and std need three values each")
+        if self.scale <= 0 or min(self.std) <= 0:
+            raise BackboneError("scale and std must be positive")
+
+
+IMAGENET = Preprocessing("rgb", 1.0, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+CAFFE = Preprocessing("bgr", 255.0, (103.939, 116.779, 123.68), (1.0, 1.0, 1.0))
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One place in a network where its activations can be read.
+
+    Attributes:
+        name: public name, in the literature's words (`relu4_2`, `fire5`, `stage3`).
+        module: dotted path of the module whose output it is.
+        kind: what the module is (`conv`, `relu`, `pool`, `fire`, `block`, …).
+        channels: number of feature maps.
+        stride: image pixels from one activation to the next.
+        receptive_field: edge of the square of image pixels that one activation sees.
+    """
+
+    name: str
+    module: str
+    kind: str
+    channels: int
+    stride: int
+    receptive_field: int
+
+    def __post_init__(self) -> None:
+        for what in ("name", "module", "kind"):
+            if not getattr(self, what):
+                raise BackboneError(f"a layer needs a {what}: {self}")
+        for what in ("channels", "stride", "receptive_field"):
+            if getattr(self, what) < 1:
+                raise BackboneError(f"layer {self.name!r}: {what} must be at least 1")
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """A weights file as its source had it: nested mappings of arrays or tensors, and its sha256."""
+
+    content: Mapping[str, Any]
+    sha256: str
+    # A file that knows the preprocessing it wants says so here.
+    preprocessing: Preprocessing | None = None
+
+
+class Source(Protocol):
+    """Where a weight set comes from; the implementations are in `backbones.weights.sources`."""
+
+    @property
+    def size(self) -> int | None:
+        """Bytes to download, if known."""
+
+    @property
+    def sha256(self) -> str | None:
+        """Digest of the weights file, if it is pinned and so known before any download."""
+
+    def describe(self) -> str:
+        """Say in a few words where the file comes from, for listings and errors."""
+
+    def fetch(self, folder: Path, progress: Progress | None) -> Fetched:
+        """Get the file, check it and read it. `folder` is scratch space that is removed later.
+
+        Raises:
+            BackboneError: it cannot be had, or is not what it should be.
+        """
+
+
+# (content of the file, the network's own state dict on the meta device) -> a new state dict.
+Convert = Callable[[Mapping[str, Any], "Mapping[str, Tensor]"], "dict[str, Tensor]"]
+
+
+@dataclass(frozen=True)
+class WeightSet:
+    """Pretrained parameters for one backbone: where they come from and what input they expect.
+
+    `convert` turns the file into the network's state dict; without it the file is one already.
+    """
+
+    name: str
+    source: Source
+    preprocessing: Preprocessing
+    licence: str
+    description: str
+    convert: Convert | None = None
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            raise BackboneError("a weight set needs a name")
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A pretrained network and the names of the places where it can be read.
+
+    Attributes:
+        name: what users call it (`--model NAME`).
+        description: one line for listings.
+        build: makes the network with random weights; torch is imported only inside of it.
+        layers: every useful layer, in forward order.
+        content_layers: default layers of the content term, name to relative weight.
+        style_layers: default layers of the style term, name to relative weight.
+        weight_sets: the first is the default.
+        minimum_size: shortest edge in pixels that the deepest layer can still be read of.
+    """
+
+    name: str
+    description: str
+    build: Callable[[], nn.Module]
+    layers: tuple[Layer, ...]
+    content_layers: Mapping[str, float]
+    style_layers: Mapping[str, float]
+    weight_sets: tuple[WeightSet, ...]
+    minimum_size: int = 32
+    _by_name: Mapping[str, Layer] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise BackboneError(f"backbone name {self.name!r}: use lower-case letters and digits")
+        if self.minimum_size < 1:
+            raise BackboneError(f"backbone {self.name!r}: minimum_size must be at least 1")
+        self._check_unique("layer name", (layer.name for layer in self.layers))
+        self._check_unique("module path", (layer.module for layer in self.layers))
+        self._check_unique("weight set", (weights.name for weights in self.weight_sets))
+        object.__setattr__(self, "_by_name", {layer.name: layer for layer in self.layers})
+        for role, chosen in (("content", self.content_layers), ("style", self.style_layers)):
+            if not chosen:
+                raise BackboneError(f"backbone {self.name!r} has no default {role} layer")
+            for name, weight in chosen.items():
+                self.layer(name)
+                if not weight > 0:
+                    raise BackboneError(
+                        f"backbone {self.name!r}: {role} layer {name!r} needs a positive weight"
+                    )
+
+    def layer(self, name: str) -> Layer:
+        """Return the layer with this public name.
+
+        Raises:
+            BackboneError: there is none; the message suggests the closest.
+        """
+        if name not in self._by_name:
+            raise BackboneError(
+                f"unknown layer {name!r} for {self.name}{closest(name, self._by_name)}; "
+                f"see: nst layers --model {self.name}"
+            )
+        return self._by_name[name]
+
+    def weight_set(self, name: str | None = None) -> WeightSet:
+        """Return the weight set with this name, or the default one for None.
+
+        Raises:
+            BackboneError: there is none; the message lists those there are.
+        """
+        known = {weights.name: weights for weights in self.weight_sets}
+        if name is None:
+            return self.weight_sets[0]
+        if name not in known:
+            raise BackboneError(
+                f"unknown weight set {name!r} for {self.name}{closest(name, known)}; "
+                f"there are: {', '.join(known)}, or the path of a .pth or .safetensors file"
+            )
+        return known[name]
+
+    def _check_unique(self, what: str, values: Iterable[str]) -> None:
+        values = list(values)
+        if not values:
+            raise BackboneError(f"backbone {self.name!r} has no {what}")
+        for value in values:
+            if values.count(value) > 1:
+                raise BackboneError(f"backbone {self.name!r}: {what} {value!r} is there twice")
+
+
+def closest(name: str, known: Iterable[str]) -> str:
+    """Return " (did you mean 'x'?)" for the known name most like this one, or nothing."""
+    matches = difflib.get_close_matches(name.lower(), list(known), n=1)
+    return f" (did you mean {matches[0]!r}?)" if matches else ""

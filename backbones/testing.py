@@ -1,0 +1,98 @@
+"""The contract of a backbone. A plugin's own test suite is one call: `check_backbone(MINE)`."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from backbones.hooks import FeatureExtractor
+from backbones.spec import IMAGENET, Backbone, BackboneError
+
+_ACTIVATIONS = (nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Hardswish)
+
+
+def check_backbone(backbone: Backbone) -> None:
+    """Build the network with random weights and hold every statement of the record against it.
+
+    Checked for every layer: it is reached, in the order declared; its channels, stride and
+    receptive field are as declared; an image of the minimum size suffices; and a gradient comes
+    back to the image. Needs no download.
+
+    Raises:
+        BackboneError: the first statement found wrong.
+    """
+    extractor = FeatureExtractor(backbone, backbone.build(), IMAGENET)
+    names = [layer.name for layer in backbone.layers]
+    small = backbone.minimum_size
+    step = max(layer.stride for layer in backbone.layers) * 4
+    with torch.no_grad():
+        features = extractor(_noise(small), names)
+        larger = extractor(_noise(small + step), names)
+    _expect(backbone, "order of layers", list(features), names)
+    for layer in backbone.layers:
+        shape = features[layer.name].shape
+        where = f"{layer.name!r}: "
+        _expect(backbone, f"{where}(batch, channels)", tuple(shape[:2]), (2, layer.channels))
+        _expect(backbone, f"{where}is empty at the minimum size", min(shape) < 1, False)
+        # Growing the image by k strides grows the activation by exactly k, whatever the padding.
+        grown = larger[layer.name].shape[-1] - shape[-1]
+        _expect(backbone, f"{where}stride", step / grown if grown else 0.0, float(layer.stride))
+    _check_gradients(backbone, extractor)
+    _check_receptive_fields(backbone)
+
+
+def _check_gradients(backbone: Backbone, extractor: FeatureExtractor) -> None:
+    image = _noise(backbone.minimum_size).requires_grad_()
+    for name, feature in extractor(image, [layer.name for layer in backbone.layers]).items():
+        (gradient,) = torch.autograd.grad(feature.square().sum(), image, retain_graph=True)
+        reached = bool(gradient.isfinite().all()) and bool(gradient.abs().sum() > 0)
+        _expect(backbone, f"{name!r}: finite gradient reaches the image", reached, True)
+
+
+def _check_receptive_fields(backbone: Backbone) -> None:
+    """Measure them on a linear twin: all weights positive, no activation, pools that average.
+
+    In such a network nothing cancels and nothing is dropped, so the gradient of one activation
+    covers exactly its receptive field.
+    """
+    network = backbone.build()
+    _linearise(network)
+    extractor = FeatureExtractor(backbone, network, IMAGENET).double()
+    edge = max(layer.receptive_field + 2 * layer.stride for layer in backbone.layers)
+    image = torch.rand(1, 3, backbone.minimum_size, edge, dtype=torch.float64, requires_grad=True)
+    features = extractor(image, [layer.name for layer in backbone.layers])
+    for layer in backbone.layers:
+        feature = features[layer.name]
+        middle = feature[0, :, :, feature.shape[-1] // 2].sum()
+        (gradient,) = torch.autograd.grad(middle, image, retain_graph=True)
+        seen = gradient.abs().sum(dim=(0, 1, 2)).nonzero()
+        width = int(seen.max() - seen.min()) + 1
+        _expect(backbone, f"{layer.name!r}: receptive field", width, layer.receptive_field)
+
+
+def _linearise(network: nn.Module) -> None:
+    with torch.no_grad():
+        for parameter in network.parameters():
+            # Biases stay out of gradients; equal positive weights keep every product above zero.
+            parameter.fill_(1.0 / max(1, parameter[0].numel()))
+    for parent in list(network.modules()):
+        for name, child in list(parent.named_children()):
+            if isinstance(child, _ACTIVATIONS):
+                setattr(parent, name, nn.Identity())
+            elif isinstance(child, nn.MaxPool2d):
+                setattr(parent, name, _averaging(child))
+
+
+def _averaging(pool: nn.MaxPool2d) -> nn.AvgPool2d:
+    sizes: Any = (pool.kernel_size, pool.stride, pool.padding, pool.ceil_mode)
+    return nn.AvgPool2d(*sizes)
+
+
+def _noise(edge: int) -> Tensor:
+    generator = torch.Generator().manual_seed(0)
+    return torch.rand(2, 3, edge, edge, generator=generator)
+
+
+def _expect(backbone: Backbone, what: str, got: object, declared: object) -> None:
+    if got != declared:
+        raise BackboneError(f"backbone {backbone.name!r}: {what} is {got}, declared {declared}")

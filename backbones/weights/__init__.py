@@ -1,0 +1,20 @@
+"""Pretrained weights: choose a set, get it once, check it every time.
+
+Importing this package does not import torch; reading tensors does.
+"""
+
+from backbones.weights.cache import State, cache_folder, cached_path, identity, verify
+from backbones.weights.obtain import Weights, load, pull
+from backbones.weights.selection import select
+
+__all__ = [
+    "State",
+    "Weights",
+    "cache_folder",
+    "cached_path",
+    "identity",
+    "load",
+    "pull",
+    "select",
+    "verify",
+]

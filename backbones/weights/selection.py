@@ -1,0 +1,69 @@
+"""From what the user wrote to a weight set."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from backbones.spec import IMAGENET, BackboneError, WeightSet
+from backbones.weights.readers import READERS
+from backbones.weights.sources import LocalFile
+
+if TYPE_CHECKING:
+    from backbones.spec import Backbone
+
+
+def select(backbone: Backbone, wanted: str | None) -> WeightSet:
+    """Return the weight set that `wanted` names.
+
+    None is the default set; "gatys" and "vgg19:gatys" are names; anything with a slash, a "~" in
+    front or the suffix of a weights file is the path of a file for this backbone.
+
+    Raises:
+        BackboneError: there is no such set or file, or it belongs to another backbone.
+    """
+    known = {weight_set.name for weight_set in backbone.weight_sets}
+    if wanted is None or wanted in known:
+        return backbone.weight_set(wanted)
+    if _is_path(wanted):
+        # Absolute: the processes of a batch may work in other folders.
+        return _local(backbone, Path(wanted).expanduser().absolute())
+    owner, colon, name = wanted.partition(":")
+    if colon and owner != backbone.name:
+        raise BackboneError(
+            f"the weights {wanted!r} are for {owner}, not for {backbone.name}; "
+            f"sets for {backbone.name}: {', '.join(sorted(known))}"
+        )
+    return backbone.weight_set(name if colon else wanted)
+
+
+def _is_path(wanted: str) -> bool:
+    separators = {os.sep, os.altsep or os.sep, "/"}
+    return (
+        wanted.startswith("~")
+        or any(separator in wanted for separator in separators)
+        or Path(wanted).suffix.lower() in READERS
+    )
+
+
+def _local(backbone: Backbone, path: Path) -> WeightSet:
+    if not path.is_file():
+        what = "is a folder" if path.is_dir() else "does not exist"
+        raise BackboneError(f"the weights file {path} {what}")
+    if path.suffix.lower() not in READERS:
+        raise BackboneError(f"the weights file {path} must end in {', '.join(READERS)}")
+    source = LocalFile(path)
+    found = source.sha256
+    for weight_set in backbone.weight_sets:
+        # The very file that a set of ours is made of, got by hand: read it as that set.
+        if weight_set.source.sha256 == found:
+            return replace(weight_set, source=source)
+    return WeightSet(
+        name=path.name,
+        source=source,
+        preprocessing=IMAGENET,
+        licence="the file's own",
+        description=f"a local file for {backbone.name}",
+    )

@@ -1,0 +1,24 @@
+"""Where tensors live."""
+
+import torch
+
+from nstcli.errors import InputError
+
+
+def choose(wanted: str) -> str:
+    """Return a device's name as torch knows it; `auto` is a GPU when there is one.
+
+    Raises:
+        InputError: there is no such device here.
+    """
+    available = ["cpu"]
+    if torch.backends.mps.is_available():
+        available.insert(0, "mps")
+    available[:0] = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
+    if wanted == "auto":
+        return available[0]
+    if wanted == "cuda" and "cuda:0" in available:
+        return "cuda:0"
+    if wanted not in available:
+        raise InputError(f"no device '{wanted}' here; there are: auto, {', '.join(available)}")
+    return wanted

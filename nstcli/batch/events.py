@@ -1,0 +1,44 @@
+"""What happens in a batch. Progress bars, logs and tests are listeners to these."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from nstcli.batch.plan import Pair
+from nstcli.batch.records import Record
+
+
+@dataclass(frozen=True)
+class PairStarted:
+    """A pair begins; `number` counts from 1 to the pairs of this run."""
+
+    number: int
+    pair: Pair
+
+
+@dataclass(frozen=True)
+class PairStep:
+    """The optimizer took a step from this loss."""
+
+    pair: Pair
+    step: int
+    loss: float
+
+
+@dataclass(frozen=True)
+class PairDone:
+    """A result and its record are on the disk."""
+
+    pair: Pair
+    record: Record
+
+
+@dataclass(frozen=True)
+class PairFailed:
+    """A pair could not be made; the others go on."""
+
+    pair: Pair
+    error: str
+
+
+Event = PairStarted | PairStep | PairDone | PairFailed
+Listener = Callable[[Event], None]

@@ -1,0 +1,55 @@
+"""The driver of a batch: the only writer of files, the source of all events."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from nstcli.batch.events import Listener, PairDone, PairFailed, PairStarted, PairStep
+from nstcli.batch.plan import Job, Pair
+from nstcli.batch.records import Store
+from nstcli.batch.work import Worker
+from nstcli.engine.stylize import Step
+from nstcli.errors import NstError, StoppedError
+
+
+def run(jobs: Sequence[Job], worker: Worker, store: Store, listen: Listener) -> list[PairFailed]:
+    """Make every job; one that fails leaves the others alone. Return the failures.
+
+    Raises:
+        StoppedError: results cannot be written any more; what was written before stays.
+    """
+    failures = []
+    for number, job in enumerate(jobs, start=1):
+        listen(PairStarted(number, job.pair))
+        started = time.perf_counter()
+        try:
+            made = worker.make(job, _steps_of(job.pair, listen))
+        except NstError as error:
+            failure = PairFailed(job.pair, str(error))
+            with _writing(store):
+                store.fail(job.pair, failure.error, time.perf_counter() - started)
+            failures.append(failure)
+            listen(failure)
+            continue
+        with _writing(store):
+            store.save(job.pair, made.data, made.record)
+        listen(PairDone(job.pair, made.record))
+    return failures
+
+
+def _steps_of(pair: Pair, listen: Listener) -> Callable[[Step], None]:
+    return lambda step: listen(PairStep(pair, step.number, step.loss))
+
+
+@contextmanager
+def _writing(store: Store) -> Iterator[None]:
+    """Tell a problem of the output folder, which ends the batch, from one of a pair."""
+    try:
+        yield
+    except OSError as error:
+        raise StoppedError(
+            f"cannot write to '{store.folder}': {error.strerror or error}; "
+            "what was finished is safe, the same command goes on from there"
+        ) from error

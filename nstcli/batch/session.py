@@ -1,0 +1,167 @@
+"""From what a user asks for to the jobs that are left to do; torch is not needed for it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import backbones
+from backbones import Backbone, WeightSet, weights
+from backbones.spec import Progress
+from nstcli.batch.events import PairFailed
+from nstcli.batch.inputs import digest
+from nstcli.batch.plan import Job, Pair
+from nstcli.batch.records import Record, State, Store, key_of
+from nstcli.errors import InputError
+from nstcli.recipe import Recipe, resolve
+
+if TYPE_CHECKING:
+    from nstcli.batch.work import Worker
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How pairs are made: the recipe with its network, and the form of the results."""
+
+    backbone: Backbone
+    weight_set: WeightSet
+    recipe: Recipe
+    format: str
+    quality: int
+
+    def worker(self, device: str, offline: bool, progress: Progress | None) -> Worker:
+        """Load the network and get ready to make pairs. This imports torch.
+
+        Raises:
+            BackboneError: the weights cannot be had.
+            InputError: the device is not there.
+        """
+        from backbones.hooks import FeatureExtractor
+        from nstcli.batch.device import choose
+        from nstcli.batch.work import Worker
+
+        chosen = choose(device)
+        extractor = FeatureExtractor.load(
+            self.backbone, self.weight_set, offline=offline, progress=progress
+        )
+        return Worker(extractor, self.recipe, chosen, self.format, self.quality)
+
+
+def settle(
+    model: str,
+    weight_set: str | None,
+    choices: Mapping[str, Any],
+    *,
+    format: str,
+    quality: int,
+    offline: bool,
+    progress: Progress | None,
+) -> Settings:
+    """Resolve names and defaults. Downloads only where nothing else can tell what weights are.
+
+    Raises:
+        BackboneError: an unknown name, or weights that cannot be had.
+        InputError: a value out of range.
+    """
+    backbone = backbones.get(model)
+    chosen = weights.select(backbone, weight_set)
+    sha256 = weights.identity(backbone, chosen)
+    if sha256 is None:
+        weights.pull(backbone, chosen, offline=offline, progress=progress)
+        sha256 = weights.identity(backbone, chosen)
+    if sha256 is None:
+        raise backbones.BackboneError(f"weights {backbone.name}:{chosen.name} have no identity")
+    return Settings(backbone, chosen, resolve(backbone, sha256, **choices), format, quality)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A pair before the run: what would make it, and how it stands."""
+
+    job: Job
+    state: State
+
+
+def survey(
+    pairs: Sequence[Pair], settings: Settings, store: Store
+) -> tuple[list[Standing], list[PairFailed]]:
+    """Look at every pair's inputs and at what the output folder holds of it.
+
+    Each input is read once. Pairs of one that cannot be read are returned as failures.
+    """
+    digests: dict[Path, str | InputError] = {}
+    standings, failures = [], []
+    for pair in pairs:
+        for path in (pair.content, pair.style):
+            if path not in digests:
+                digests[path] = _digest(path)
+        content, style = digests[pair.content], digests[pair.style]
+        if isinstance(content, InputError):
+            failures.append(PairFailed(pair, f"{pair.content}: {content}"))
+        elif isinstance(style, InputError):
+            failures.append(PairFailed(pair, f"{pair.style}: {style}"))
+        else:
+            key = key_of(settings.recipe, content, style, settings.format, settings.quality)
+            job = Job(pair, key, content, style)
+            standings.append(Standing(job, store.state(pair, key)))
+    return standings, failures
+
+
+def _digest(path: Path) -> str | InputError:
+    try:
+        return digest(path)
+    except InputError as error:
+        return error
+
+
+def refusal(standings: Sequence[Standing], settings: Settings, store: Store) -> str | None:
+    """Say why making these pairs needs the user's consent, or None when it does not."""
+    touchy = [standing for standing in standings if standing.state.needs_consent]
+    if not touchy:
+        return None
+    lines = []
+    for state, count in Counter(standing.state for standing in touchy).items():
+        stale = state is State.STALE
+        what = f" ({_changes(touchy, settings, store)})" if stale else ""
+        verb = "was" if count == 1 else "were"
+        phrase = f"{verb} {state.value}" if state is not State.FOREIGN else f"{verb} {state.value}"
+        lines.append(f"{count} of {len(standings)} results in '{store.folder}' {phrase}{what}.")
+    return " ".join(lines) + " --overwrite replaces them; -o NEW keeps both."
+
+
+def _changes(touchy: Sequence[Standing], settings: Settings, store: Store) -> str:
+    """Name the settings that differ, most frequent first."""
+    changes: Counter[str] = Counter()
+    for standing in touchy:
+        record = store.load(standing.job.pair.output)
+        if record and standing.state is State.STALE:
+            changes.update(_differences(record, standing.job, settings))
+    named = [change for change, _ in changes.most_common(4)]
+    return ", ".join(named) + (", …" if len(changes) > len(named) else "")
+
+
+def _differences(record: Record, job: Job, settings: Settings) -> list[str]:
+    old, new = record.recipe.model_dump(), settings.recipe.model_dump()
+    changes = [
+        f"{name.replace('_', '-')} {_short(old[name])} → {_short(new[name])}"
+        for name in new
+        if old[name] != new[name]
+    ]
+    if record.content_sha256 != job.content_sha256:
+        changes.append("content image changed")
+    if record.style_sha256 != job.style_sha256:
+        changes.append("style image changed")
+    if record.quality != settings.quality:
+        changes.append(f"quality {record.quality} → {settings.quality}")
+    return changes
+
+
+def _short(value: object) -> str:
+    """Write a setting the way users do: layers by name, digests by their start."""
+    if isinstance(value, dict):
+        return ",".join(name if w == 1 else f"{name}={w:g}" for name, w in value.items())
+    text = str(value)
+    return text[:8] if len(text) == 64 else text

@@ -1,0 +1,1 @@
+"""The optimization itself: tensors in, tensors out; no paths, no printing."""

@@ -1,0 +1,40 @@
+"""What terms are measured against."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Target:
+    """A tensor to come close to, and the energy that its errors are relative to.
+
+    Attributes:
+        value: (1 or N, …), compared with a tensor of the same trailing shape.
+        energy: (1 or N,), Σ value², but never less than the floor given to `of`.
+    """
+
+    value: Tensor
+    energy: Tensor
+
+    @classmethod
+    def of(cls, value: Tensor, floor: Tensor | float = 0.0) -> "Target":
+        """Measure a target once, so that no step has to.
+
+        `floor` keeps an empty target (a black picture in a network without biases) from asking
+        for a division by zero; it should be small against the energies usual at this layer.
+        """
+        energy = value.square().flatten(1).sum(1).clamp(min=1e-30)  # both images may be empty
+        return cls(value, energy.maximum(torch.as_tensor(floor, device=energy.device)))
+
+    def squared_error(self, x: Tensor) -> Tensor:
+        """Σ (x − value)² over all but the batch: (N, …) -> (N,)."""
+        return (x - self.value).square().flatten(1).sum(1)
+
+    def relative_error(self, x: Tensor) -> Tensor:
+        """‖x − value‖² / ‖value‖²: 0 when equal, 1 when x is nothing, at every layer alike.
+
+        Cheng et al. 2021 (Style-Aware Normalized Loss) give the evidence for this normalisation.
+        """
+        return self.squared_error(x) / self.energy

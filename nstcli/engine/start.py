@@ -1,0 +1,37 @@
+"""Where the optimization starts from."""
+
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from nstcli.engine.targets import Content, Style
+from nstcli.recipe import Recipe
+
+
+def start(content: Content, style: Style, recipe: Recipe) -> Tensor:
+    """Return the first picture, with the shape and on the device of the content image."""
+    return STARTS[recipe.init](content.image, style.image, recipe.seed)
+
+
+def _content(content: Tensor, style: Tensor, seed: int) -> Tensor:
+    return content.clone()
+
+
+def _noise(content: Tensor, style: Tensor, seed: int) -> Tensor:
+    """White noise around mid-grey. Drawn on the CPU, so that a seed means the same everywhere."""
+    generator = torch.Generator().manual_seed(seed)
+    noise = torch.randn(content.shape, generator=generator).mul(0.15).add(0.5).clamp(0, 1)
+    return noise.to(content.device)
+
+
+def _style(content: Tensor, style: Tensor, seed: int) -> Tensor:
+    """Scale the style image until it covers the content's shape, and cut out its middle."""
+    height, width = content.shape[-2:]
+    scale = max(height / style.shape[-2], width / style.shape[-1])
+    size = [max(height, round(style.shape[-2] * scale)), max(width, round(style.shape[-1] * scale))]
+    covering = interpolate(style, size, mode="bicubic", antialias=True).clamp(0, 1)
+    top, left = (size[0] - height) // 2, (size[1] - width) // 2
+    return covering[..., top : top + height, left : left + width].contiguous()
+
+
+STARTS = {"content": _content, "noise": _noise, "style": _style}

@@ -1,0 +1,22 @@
+"""Picture files: bytes in, arrays out, and back; the only part of the program that knows Pillow.
+
+No path is opened here. The caller reads and writes files, so that one place decides how a write
+stays atomic; the `name` that some functions take is for messages alone.
+"""
+
+from nstcli.images.decoding import DEFAULT_MAX_PIXELS, decode
+from nstcli.images.encoding import encode
+from nstcli.images.formats import EXTENSIONS, FORMATS
+from nstcli.images.metadata import read_metadata
+from nstcli.images.picture import Picture, resize
+
+__all__ = [
+    "DEFAULT_MAX_PIXELS",
+    "EXTENSIONS",
+    "FORMATS",
+    "Picture",
+    "decode",
+    "encode",
+    "read_metadata",
+    "resize",
+]

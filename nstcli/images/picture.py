@@ -1,0 +1,62 @@
+"""A picture in memory, and how to make it smaller."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+
+# eq=False: comparing arrays gives an array, so that a generated == would raise.
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """What a picture file shows, whatever its format was.
+
+    `rgb` is uint8 (H, W, 3) in sRGB, upright, with transparency laid over white. `alpha` is uint8
+    (H, W), or None when every pixel is opaque, so that an alpha channel that says nothing does not
+    follow through the program. `notes` are warnings for the user, one line each, about the file
+    ("only the first of 12 frames is used").
+    """
+
+    rgb: NDArray[np.uint8]
+    alpha: NDArray[np.uint8] | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def height(self) -> int:
+        """Rows of pixels."""
+        return int(self.rgb.shape[0])
+
+    @property
+    def width(self) -> int:
+        """Pixels in a row."""
+        return int(self.rgb.shape[1])
+
+
+def resize(picture: Picture, longest: int) -> Picture:
+    """Shrink to at most `longest` pixels along the longer edge; never enlarge.
+
+    The aspect is kept as far as whole pixels allow and no edge goes below 1, so that 1 × 5000 at
+    512 becomes 1 × 512. Lanczos, whose support grows with the reduction (no aliasing). Colour
+    under transparency cannot bleed into what is seen: `decode` laid it over white before.
+    Raises ValueError when `longest` is below 1.
+    """
+    if longest < 1:
+        raise ValueError(f"longest must be at least 1 pixel, not {longest}")
+    scale = longest / max(picture.width, picture.height)
+    if scale >= 1:
+        return picture
+    size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
+    alpha = None if picture.alpha is None else opaque_as_none(_lanczos(picture.alpha, size))
+    return replace(picture, rgb=_lanczos(picture.rgb, size), alpha=alpha)
+
+
+def opaque_as_none(alpha: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
+    """Return the same alpha (H, W), or None when every pixel is opaque."""
+    return None if bool((alpha == 255).all()) else alpha
+
+
+def _lanczos(values: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Resample (H, W) or (H, W, 3) to `size` = (width, height)."""
+    small = Image.fromarray(values).resize(size, Image.Resampling.LANCZOS)
+    return np.array(small, dtype=np.uint8)  # a copy: torch warns of arrays that it may not write

@@ -1,0 +1,152 @@
+"""Pixels of any mode and colour profile -> 8-bit sRGB and alpha; the sRGB profile to embed."""
+
+import functools
+import io
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageCms
+
+# The mode in which a profile of each ICC colour space expects its pixels.
+_MODE_OF_SPACE = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}
+
+
+def to_srgb(image: Image.Image) -> tuple[Image.Image, Image.Image | None, list[str]]:
+    """Convert a loaded image of any mode -> (RGB image in sRGB, alpha of mode L or None, notes).
+
+    Alpha is not applied yet: a profile describes the bare colours.
+    """
+    if image.mode == "F" or image.mode.startswith("I"):
+        base, alpha, notes = _from_numbers(image)
+    else:
+        (base, alpha), notes = _split(image), []
+    rgb, profile_notes = _through_profile(base, image.info.get("icc_profile"))
+    return rgb, alpha, notes + profile_notes
+
+
+def over_white(rgb: Image.Image, alpha: Image.Image) -> Image.Image:
+    """Lay an RGB image with its alpha (mode L) over white."""
+    canvas = Image.new("RGB", rgb.size, "white")
+    canvas.paste(rgb, mask=alpha)
+    return canvas
+
+
+@functools.cache
+def srgb_profile() -> bytes:
+    """Make an sRGB ICC profile, the same bytes at any time.
+
+    LittleCMS writes the time of creation into bytes 24 to 35 of the header (ICC.1:2022, 7.2);
+    a fixed day stands there instead.
+    """
+    made = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    fixed_day = b"".join(part.to_bytes(2, "big") for part in (2000, 1, 1, 0, 0, 0))
+    return made[:24] + fixed_day + made[36:]
+
+
+def _split(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
+    """Separate colour (mode L, RGB, CMYK or LAB) from alpha (mode L, or None)."""
+    if image.mode in ("LA", "La") or (image.mode in ("1", "L") and image.has_transparency_data):
+        gray = image.convert("LA")
+        return gray.getchannel("L"), gray.getchannel("A")
+    if image.has_transparency_data:
+        rgba = image.convert("RGBA")
+        return rgba.convert("RGB"), rgba.getchannel("A")
+    if image.mode == "1":
+        return image.convert("L"), None
+    if image.mode in ("L", "RGB", "CMYK", "LAB"):
+        return image, None
+    return image.convert("RGB"), None
+
+
+def _from_numbers(image: Image.Image) -> tuple[Image.Image, Image.Image | None, list[str]]:
+    """Scale a gray image of 16- or 32-bit numbers (I;16, I, F) to mode L."""
+    values = np.asarray(image)
+    clear = image.info.get("transparency")
+    alpha = None
+    if isinstance(clear, int):  # PNG: the one gray level that is see-through
+        alpha = Image.fromarray(np.where(values == clear, 0, 255).astype(np.uint8))
+    levels, notes = _floats_to_levels(values) if image.mode == "F" else _ints_to_levels(values)
+    return Image.fromarray(levels), alpha, notes
+
+
+def _ints_to_levels(values: NDArray[Any]) -> tuple[NDArray[np.uint8], list[str]]:
+    """16-bit levels to 8 bits, 65535 -> 255, rounded.
+
+    Mode I names no range. PNG and PGM fill 0..65535, so that is taken for granted; only numbers
+    outside it (32-bit TIFF) are stretched from their own minimum and maximum.
+    """
+    low, high = float(values.min()), float(values.max())
+    if low >= 0 and high <= 65535:
+        return _stretch(values, 0, 65535), []
+    return _stretch(values, low, high), [_stretched(low, high)]
+
+
+def _floats_to_levels(values: NDArray[Any]) -> tuple[NDArray[np.uint8], list[str]]:
+    """Numbers with a fraction to 8 bits.
+
+    Within 0..1, the habit of float TIFF and PFM, 1 is white; else within 0..255 the numbers are
+    levels already; else they are stretched from their minimum and maximum. What is not a number
+    becomes black, infinity the nearest finite extreme.
+    """
+    finite = values[np.isfinite(values)]
+    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
+    values = np.nan_to_num(values, nan=low, posinf=high, neginf=low)
+    if low >= 0 and high <= 255:
+        return _stretch(values, 0, 1 if high <= 1 else 255), []
+    return _stretch(values, low, high), [_stretched(low, high)]
+
+
+def _stretch(values: NDArray[Any], low: float, high: float) -> NDArray[np.uint8]:
+    """Map low..high to 0..255, rounded; all black where low equals high."""
+    span = high - low if high > low else np.inf
+    scaled = (values.astype(np.float64) - low) * 255 / span
+    return np.rint(scaled).astype(np.uint8)
+
+
+def _stretched(low: float, high: float) -> str:
+    return f"its gray levels {low:g}..{high:g} were stretched to 0..255"
+
+
+def _through_profile(image: Image.Image, icc: Any) -> tuple[Image.Image, list[str]]:
+    """Convert colours (mode L, RGB, CMYK or LAB) to sRGB, through the file's profile if it fits.
+
+    A profile that cannot be used costs the picture some accuracy of colour, no more: it is left
+    out and said so. LAB is absolute and needs none.
+    """
+    if not icc or image.mode == "LAB":
+        return image.convert("RGB"), []
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(icc))
+        space = source.profile.xcolor_space.strip()
+        mode = _MODE_OF_SPACE.get(space, space)
+        # Gray pixels with an RGB profile are common and mean what they seem to mean: R = G = B.
+        if mode != image.mode and (mode, image.mode) != ("RGB", "L"):
+            kind = space if space in _MODE_OF_SPACE else "foreign"
+            note = f"its colour profile was ignored (a {kind} profile on {image.mode} pixels)"
+            return image.convert("RGB"), [note]
+        transform = ImageCms.buildTransform(
+            source,
+            ImageCms.createProfile("sRGB"),
+            mode,
+            "RGB",
+            ImageCms.Intent.RELATIVE_COLORIMETRIC,
+            ImageCms.Flags.BLACKPOINTCOMPENSATION,
+        )
+        if mode == "RGB" and _changes_nothing(transform):
+            return image.convert("RGB"), []
+        converted = ImageCms.applyTransform(image.convert(mode), transform)
+    except (OSError, TypeError, ValueError, ImageCms.PyCMSError):
+        return image.convert("RGB"), ["its colour profile is damaged and was ignored"]
+    return converted or image, []  # only an in-place transform returns None
+
+
+def _changes_nothing(transform: ImageCms.ImageCmsTransform) -> bool:
+    """Whether a transform moves no RGB colour of a grid by more than one level.
+
+    That is sRGB under one of its many names; leaving the pixels alone keeps them exact.
+    """
+    steps = np.linspace(0, 255, 16).astype(np.uint8)
+    grid = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(64, 64, 3)
+    moved = ImageCms.applyTransform(Image.fromarray(grid), transform)
+    return int(np.abs(np.asarray(moved, dtype=np.int16) - grid).max()) <= 1
