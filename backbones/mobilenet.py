@@ -33,7 +33,9 @@ def _layers() -> tuple[Layer, ...]:
             path, name = f"blocks.{stage - 1}.{block - 1}", f"{stage}_{block}"
             expanded = channels * factor
             if factor > 1:  # the first stage has nothing to expand
-                layers.append(Layer(f"expand{name}", f"{path}.bn1", "relu6", expanded, stride, field))
+                layers.append(
+                    Layer(f"expand{name}", f"{path}.bn1", "relu6", expanded, stride, field)
+                )
             field += 2 * stride
             step = first_stride if block == 1 else 1
             stride *= step

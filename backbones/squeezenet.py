@@ -42,9 +42,25 @@ def _layers() -> tuple[Layer, ...]:
             squeeze, expand = channels // 8, channels // 2
             narrow = field - 2 * stride
             layers += [
-                Layer(f"{name}_squeeze", f"{path}.squeeze_activation", "relu", squeeze, stride, narrow),
-                Layer(f"{name}_expand1x1", f"{path}.expand1x1_activation", "relu", expand, stride, narrow),
-                Layer(f"{name}_expand3x3", f"{path}.expand3x3_activation", "relu", expand, stride, field),
+                Layer(
+                    f"{name}_squeeze", f"{path}.squeeze_activation", "relu", squeeze, stride, narrow
+                ),
+                Layer(
+                    f"{name}_expand1x1",
+                    f"{path}.expand1x1_activation",
+                    "relu",
+                    expand,
+                    stride,
+                    narrow,
+                ),
+                Layer(
+                    f"{name}_expand3x3",
+                    f"{path}.expand3x3_activation",
+                    "relu",
+                    expand,
+                    stride,
+                    field,
+                ),
             ]
         layers.append(Layer(name, path, kind, channels, stride, field))
     return tuple(layers)
@@ -53,7 +69,8 @@ def _layers() -> tuple[Layer, ...]:
 def _build() -> nn.Module:
     from torchvision.models import squeezenet1_1
 
-    return squeezenet1_1()
+    network: nn.Module = squeezenet1_1()
+    return network
 
 
 SQUEEZENET = Backbone(

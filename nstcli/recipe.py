@@ -21,7 +21,9 @@ Optimizer = Literal["adam", "lbfgs"]
 Init = Literal["content", "noise", "style"]
 
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Layers = Annotated[dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]], Field(min_length=1)]
+Layers = Annotated[
+    dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]], Field(min_length=1)
+]
 
 # Weights of content, style and total variation where the user gives none. `relative` ones hold
 # for every network and size; the others are of the magnitude that vgg19:gatys wants.
@@ -51,7 +53,7 @@ class Recipe(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    version: Literal[1] = VERSION
+    version: int = VERSION
     model: str
     weights: str
     size: Annotated[int, Field(ge=1)]

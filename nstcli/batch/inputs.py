@@ -57,9 +57,7 @@ def _list(folder: Path) -> list[Path]:
 
 
 def _is_picture(path: Path) -> bool:
-    return (
-        not path.name.startswith(".") and path.suffix.lower() in EXTENSIONS and not path.is_dir()
-    )
+    return not path.name.startswith(".") and path.suffix.lower() in EXTENSIONS and not path.is_dir()
 
 
 def _neighbour(path: Path) -> str:

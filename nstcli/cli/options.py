@@ -20,7 +20,8 @@ class RecipeOptions:
     """What changes the pixels. None stands for the default of the backbone or convention."""
 
     model: Annotated[
-        str, typer.Option("-m", "--model", help="Backbone; see: nst layers", rich_help_panel=_RECIPE)
+        str,
+        typer.Option("-m", "--model", help="Backbone; see: nst layers", rich_help_panel=_RECIPE),
     ] = "vgg19"
     weights: Annotated[
         str | None,
@@ -33,9 +34,9 @@ class RecipeOptions:
         int,
         typer.Option("-s", "--size", min=1, help="Longest edge in pixels", rich_help_panel=_RECIPE),
     ] = 512
-    steps: Annotated[
-        int, typer.Option(min=1, help="Optimizer steps", rich_help_panel=_RECIPE)
-    ] = 200
+    steps: Annotated[int, typer.Option(min=1, help="Optimizer steps", rich_help_panel=_RECIPE)] = (
+        200
+    )
     content_weight: Annotated[
         float | None,
         typer.Option(min=0, help="Weight of the content term", rich_help_panel=_RECIPE),
@@ -78,9 +79,7 @@ class RecipeOptions:
         Literal["content", "noise", "style"],
         typer.Option(help="What the optimization starts from", rich_help_panel=_RECIPE),
     ] = "content"
-    seed: Annotated[
-        int, typer.Option(min=0, help="Seed of the noise", rich_help_panel=_RECIPE)
-    ] = 0
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the noise", rich_help_panel=_RECIPE)] = 0
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from backbones.hooks import FeatureExtractor
@@ -19,7 +20,7 @@ class Part:
     loss: Term
     layer: str | None
     share: float
-    target: Target | None
+    target: Target
 
 
 def parts(content: Content, style: Style, recipe: Recipe) -> list[Part]:
@@ -28,7 +29,7 @@ def parts(content: Content, style: Style, recipe: Recipe) -> list[Part]:
     return [
         *_parts("content", recipe.loss, recipe.content_layers, content_targets(content, style)),
         *_parts("style", recipe.loss, recipe.style_layers, style_targets(content, style)),
-        Part("tv", TERMS["tv"][norm], None, 1.0, None),
+        Part("tv", TERMS["tv"][norm], None, 1.0, Target.of(torch.zeros(1))),
     ]
 
 
@@ -42,7 +43,9 @@ def _parts(
     ]
 
 
-def evaluate(extractor: FeatureExtractor, image: Tensor, parts: Sequence[Part]) -> dict[str, Tensor]:
+def evaluate(
+    extractor: FeatureExtractor, image: Tensor, parts: Sequence[Part]
+) -> dict[str, Tensor]:
     """Return each term, unweighted, for every picture: (N, 3, H, W) -> {term: (N,)}.
 
     One forward pass feeds all of them.

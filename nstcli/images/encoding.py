@@ -21,7 +21,7 @@ _NO_METADATA: Mapping[str, str] = {}
 def encode(
     rgb: NDArray[np.uint8],
     alpha: NDArray[np.uint8] | None = None,
-    format: str = "png",  # noqa: A002 - the word of the option and of the docs
+    format: str = "png",
     quality: int = 95,
     metadata: Mapping[str, str] = _NO_METADATA,
 ) -> bytes:

@@ -14,7 +14,7 @@ from nstcli.engine.losses.style import STYLE, gram
 from nstcli.engine.losses.target import Target
 from nstcli.engine.losses.tv import TV
 
-Term = Callable[[Tensor, Target | None], Tensor]
+Term = Callable[[Tensor, Target], Tensor]
 
 TERMS: Mapping[str, Mapping[str, Term]] = {"content": CONTENT, "style": STYLE, "tv": TV}
 

@@ -16,17 +16,17 @@ def _differences(image: Tensor) -> Tensor:
     return cat([right.flatten(1), down.flatten(1)], dim=1)
 
 
-def squared(x: Tensor, target: Target | None = None) -> Tensor:
+def squared(x: Tensor, target: Target) -> Tensor:
     """Mean squared difference of neighbours, both directions, all channels."""
     return _differences(x).square().mean(1)
 
 
-def absolute(x: Tensor, target: Target | None = None) -> Tensor:
+def absolute(x: Tensor, target: Target) -> Tensor:
     """Mean absolute difference: flattens noise and keeps edges (Rudin, Osher, Fatemi 1992)."""
     return _differences(x).abs().mean(1)
 
 
-def total(x: Tensor, target: Target | None = None) -> Tensor:
+def total(x: Tensor, target: Target) -> Tensor:
     """Σ of squared differences, both directions, all channels (the CS231n assignment)."""
     return _differences(x).square().sum(1)
 

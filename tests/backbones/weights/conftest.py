@@ -6,9 +6,7 @@ from loopback import Site, serving
 
 
 @pytest.fixture(autouse=True)
-def cache(
-    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> Path:
+def cache(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """An empty cache, and an index that nobody answers for; real ones under `network`."""
     folder = tmp_path / "cache"
     if not request.node.get_closest_marker("network"):
@@ -30,5 +28,3 @@ def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
 def other_site() -> Iterator[Site]:
     with serving() as site:
         yield site
-
-
