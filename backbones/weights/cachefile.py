@@ -48,9 +48,8 @@ def write(path: Path, tensors: Mapping[str, Tensor], notes: Notes) -> None:
     """
     from safetensors.torch import save
 
-    # "format" is what other readers of safetensors look for.
-    metadata = {"format": "pt", _KEY: json.dumps(asdict(notes))}
-    write_atomic(path, save(dict(tensors), metadata))
+    # One entry alone: safetensors writes several in an order that changes from run to run.
+    write_atomic(path, save(dict(tensors), {_KEY: json.dumps(asdict(notes))}))
 
 
 def read_notes(path: Path) -> Notes | None:

@@ -77,7 +77,8 @@ def read_state_dict(path: Path) -> Any:
         if wanted:
             raise _refusal(path.name, wanted[1]) from error
         # The rest of torch's message advises to switch the restriction off.
-        first = str(error).rpartition("WeightsUnpickler error: ")[2].strip().partition("\n")[0]
+        told = str(error).rpartition("WeightsUnpickler error: ")[2] or type(error).__name__
+        first = told.strip().partition("\n")[0]
         raise BackboneError(f"{path.name} is no state dict that torch can read: {first}") from error
 
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -74,8 +74,29 @@ def key_of(
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
+class Results(Protocol):
+    """Where results go, and what is known of those that lie there."""
+
+    folder: Path
+
+    def load(self, output: str) -> Record | None:
+        """Return the record of a result, if there is one."""
+
+    def state(self, pair: Pair, key: str) -> State:
+        """Tell how a pair stands that would be made with this key."""
+
+    def prepare(self) -> None:
+        """Make what the other methods write to."""
+
+    def save(self, pair: Pair, data: bytes, record: Record) -> None:
+        """Keep a finished result; nothing is lost if this is interrupted."""
+
+    def fail(self, pair: Pair, error: str, seconds: float) -> None:
+        """Write down why a pair could not be made."""
+
+
 class Store:
-    """The output folder with its records."""
+    """An output folder with its records: the `Results` of a batch."""
 
     def __init__(self, folder: Path):
         self.folder = folder
@@ -97,7 +118,7 @@ class Store:
             return State.FAILED if failed else State.MISSING
         if record is None:
             # Killed between a result and its record: the result itself tells that it is ours.
-            return State.MISSING if _embedded_key(data) == key else State.FOREIGN
+            return State.MISSING if embedded_key(data) == key else State.FOREIGN
         if hashlib.sha256(data).hexdigest() != record.output_sha256:
             return State.EDITED if _is_image(data, pair.output) else State.DAMAGED
         return State.UP_TO_DATE if record.key == key else State.STALE
@@ -138,8 +159,8 @@ class Store:
         return path.read_bytes() if path.exists() else None
 
 
-def _embedded_key(data: bytes) -> str | None:
-    """Return the key that a result carries in its own metadata."""
+def embedded_key(data: bytes) -> str | None:
+    """Return the key that a result carries in its own metadata, if it is one of ours."""
     from nstcli.images import read_metadata
 
     try:

@@ -8,35 +8,46 @@ from contextlib import contextmanager
 
 from nstcli.batch.events import Listener, PairDone, PairFailed, PairStarted, PairStep
 from nstcli.batch.plan import Job, Pair
-from nstcli.batch.records import Store
+from nstcli.batch.records import Results
 from nstcli.batch.work import Worker
 from nstcli.engine.stylize import Step
 from nstcli.errors import NstError, StoppedError
 
 
-def run(jobs: Sequence[Job], worker: Worker, store: Store, listen: Listener) -> list[PairFailed]:
-    """Make every job; one that fails leaves the others alone. Return the failures.
+def prepare(store: Results, failures: Sequence[PairFailed]) -> None:
+    """Make the output folder ready, and write down the pairs that failed before the run.
+
+    Raises:
+        StoppedError: the folder cannot be written to.
+    """
+    with _writing(store):
+        store.prepare()
+        for failure in failures:
+            store.fail(failure.pair, failure.error, 0.0)
+
+
+def run(jobs: Sequence[Job], worker: Worker, store: Results, listen: Listener) -> None:
+    """Make every job; one that fails leaves the others alone.
+
+    Each job ends in exactly one event, `PairDone` or `PairFailed`, sent when its record is on
+    the disk.
 
     Raises:
         StoppedError: results cannot be written any more; what was written before stays.
     """
-    failures = []
     for number, job in enumerate(jobs, start=1):
         listen(PairStarted(number, job.pair))
         started = time.perf_counter()
         try:
             made = worker.make(job, _steps_of(job.pair, listen))
         except NstError as error:
-            failure = PairFailed(job.pair, str(error))
             with _writing(store):
-                store.fail(job.pair, failure.error, time.perf_counter() - started)
-            failures.append(failure)
-            listen(failure)
+                store.fail(job.pair, str(error), time.perf_counter() - started)
+            listen(PairFailed(job.pair, str(error)))
             continue
         with _writing(store):
             store.save(job.pair, made.data, made.record)
         listen(PairDone(job.pair, made.record))
-    return failures
 
 
 def _steps_of(pair: Pair, listen: Listener) -> Callable[[Step], None]:
@@ -44,7 +55,7 @@ def _steps_of(pair: Pair, listen: Listener) -> Callable[[Step], None]:
 
 
 @contextmanager
-def _writing(store: Store) -> Iterator[None]:
+def _writing(store: Results) -> Iterator[None]:
     """Tell a problem of the output folder, which ends the batch, from one of a pair."""
     try:
         yield

@@ -14,7 +14,7 @@ from backbones.spec import Progress
 from nstcli.batch.events import PairFailed
 from nstcli.batch.inputs import digest
 from nstcli.batch.plan import Job, Pair
-from nstcli.batch.records import Record, State, Store, key_of
+from nstcli.batch.records import Record, Results, State, key_of
 from nstcli.errors import InputError
 from nstcli.recipe import Recipe, resolve
 
@@ -86,7 +86,7 @@ class Standing:
 
 
 def survey(
-    pairs: Sequence[Pair], settings: Settings, store: Store
+    pairs: Sequence[Pair], settings: Settings, store: Results
 ) -> tuple[list[Standing], list[PairFailed]]:
     """Look at every pair's inputs and at what the output folder holds of it.
 
@@ -117,22 +117,23 @@ def _digest(path: Path) -> str | InputError:
         return error
 
 
-def refusal(standings: Sequence[Standing], settings: Settings, store: Store) -> str | None:
+def refusal(standings: Sequence[Standing], settings: Settings, store: Results) -> str | None:
     """Say why making these pairs needs the user's consent, or None when it does not."""
     touchy = [standing for standing in standings if standing.state.needs_consent]
     if not touchy:
         return None
-    lines = []
+    problems = []
     for state, count in Counter(standing.state for standing in touchy).items():
-        stale = state is State.STALE
-        what = f" ({_changes(touchy, settings, store)})" if stale else ""
-        verb = "was" if count == 1 else "were"
-        phrase = f"{verb} {state.value}" if state is not State.FOREIGN else f"{verb} {state.value}"
-        lines.append(f"{count} of {len(standings)} results in '{store.folder}' {phrase}{what}.")
-    return " ".join(lines) + " --overwrite replaces them; -o NEW keeps both."
+        changes = _changes(touchy, settings, store) if state is State.STALE else ""
+        why = f" ({changes})" if changes else ""
+        problems.append(
+            f"{count} of {len(standings)} results in '{store.folder}' "
+            f"{'was' if count == 1 else 'were'} {state.value}{why}."
+        )
+    return " ".join(problems) + " --overwrite replaces them; -o NEW keeps both."
 
 
-def _changes(touchy: Sequence[Standing], settings: Settings, store: Store) -> str:
+def _changes(touchy: Sequence[Standing], settings: Settings, store: Results) -> str:
     """Name the settings that differ, most frequent first."""
     changes: Counter[str] = Counter()
     for standing in touchy:

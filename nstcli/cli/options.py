@@ -86,7 +86,7 @@ class RecipeOptions:
 class RunOptions:
     """How and where the work is done, and how much is said of it."""
 
-    format: Annotated[Format, typer.Option(help="File format of the results")] = "png"
+    format: Annotated[Format | None, typer.Option(help="File format of the results [png]")] = None
     quality: Annotated[
         int, typer.Option(min=1, max=100, help="Quality of jpg and webp results")
     ] = 95

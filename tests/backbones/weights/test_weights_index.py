@@ -238,7 +238,7 @@ def test_a_cache_that_cannot_be_written(
     published(site)
     (tmp_path / "file").write_bytes(b"")
     monkeypatch.setenv("NST_CACHE", str(tmp_path / "file"))
-    with pytest.raises(BackboneError, match="cache folder .* cannot be written"):
+    with pytest.raises(BackboneError, match=r"cache folder .* cannot be written"):
         weights.pull(TINY, SET)
 
 

@@ -1,0 +1,94 @@
+"""The program: its list of commands, and the one place where errors become exit codes."""
+
+import signal
+import sys
+import traceback
+import warnings
+from importlib.metadata import version
+from typing import Annotated, NoReturn
+
+import typer
+
+from nstcli.cli import batch, demo, layers, samples, stylize, weights
+
+EXIT_CODES = (
+    "Exit codes: 0 all pairs are done · 1 at least one pair failed · 2 wrong usage or input, "
+    "nothing was computed · 3 stopped early by the environment, the same command goes on from "
+    "there · 70 a bug of ours · 130 Ctrl-C · 143 terminated"
+)
+
+app = typer.Typer(
+    name="nst",
+    no_args_is_help=True,
+    epilog=EXIT_CODES,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+)
+
+for command in (batch.batch, stylize.stylize, layers.layers, samples.samples, demo.demo):
+    app.command()(command)
+app.add_typer(weights.app, name="weights")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"nst {version('nstcli')}")
+        raise typer.Exit
+
+
+@app.callback()
+def nst(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Show the version and exit"
+        ),
+    ] = False,
+) -> None:
+    """Neural style transfer for folders: every photo in the manner of every artwork."""
+
+
+def main() -> None:
+    """Run the program, and end the process with an exit code that `--help` explains."""
+    from backbones import BackboneError
+    from nstcli.errors import NstError, StoppedError
+
+    signal.signal(signal.SIGTERM, _terminate)
+    warnings.showwarning = _show_warning
+    try:
+        app(prog_name="nst")
+    except StoppedError as error:
+        _fail(3, str(error))
+    except (NstError, BackboneError) as error:
+        _fail(2, str(error))
+    except Exception:  # noqa: BLE001 - whatever it is, its traceback is shown
+        traceback.print_exc()
+        _fail(
+            70, f"this is a bug in nst {version('nstcli')}; please report it with the lines above"
+        )
+
+
+def _fail(code: int, message: str) -> NoReturn:
+    # Escaped where the terminal's encoding cannot show a file name.
+    typer.echo(f"nst: {message}", err=True)
+    sys.exit(code)
+
+
+def _terminate(number: int, frame: object) -> NoReturn:
+    """End as cleanly as on Ctrl-C: by an exception, which lets every clean-up run."""
+    sys.exit(128 + number)
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: object = None,
+    line: str | None = None,
+) -> None:
+    """Show warnings for users as one line; those for developers keep their place."""
+    if issubclass(category, UserWarning) and category.__module__.startswith("backbones"):
+        typer.echo(f"warning: {message}", err=True)
+    else:
+        typer.echo(warnings.formatwarning(message, category, filename, lineno, line), err=True)

@@ -1,0 +1,55 @@
+"""`nst stylize`: one content with one style, by the same path as a batch."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nstcli.cli.options import RecipeOptions, RunOptions, takes_groups
+
+
+@takes_groups
+def stylize(
+    content: Annotated[Path, typer.Argument(metavar="CONTENT", help="A photo")],
+    style: Annotated[Path, typer.Argument(metavar="STYLE", help="An artwork")],
+    *,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE", help="The result [{content}__{style}.png]"),
+    ] = None,
+    recipe: RecipeOptions,
+    running: RunOptions,
+) -> None:
+    """Paint one photo in the manner of one artwork, with the same bytes as in a batch."""
+    from nstcli.batch import inputs, plan
+    from nstcli.batch.lone import LoneFile
+    from nstcli.cli.work import run_pairs
+    from nstcli.errors import InputError
+
+    file_format = running.format or _format_of(output)
+    (pair, *others) = plan.pairs(
+        inputs.find(str(content)), inputs.find(str(style)), f".{file_format}", limit=2
+    )
+    if others:
+        raise InputError("stylize takes one photo and one artwork; for folders, use: nst batch")
+    path = output or Path(pair.output)
+    run_pairs([replace(pair, output=path.name)], LoneFile(path), recipe, running, file_format)
+
+
+def _format_of(output: Path | None) -> str:
+    """Tell the format from the name of the result.
+
+    Raises:
+        InputError: the name ends in nothing that can be written.
+    """
+    from nstcli.errors import InputError
+    from nstcli.images import FORMATS
+
+    if output is None:
+        return "png"
+    for name, suffixes in FORMATS.items():
+        if output.suffix.lower() in suffixes:
+            return name
+    endings = ", ".join(suffixes[0] for suffixes in FORMATS.values())
+    raise InputError(f"'{output}': name the result with one of {endings}, or give --format")

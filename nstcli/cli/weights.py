@@ -1,0 +1,121 @@
+"""`nst weights`: get pretrained weights, check them, see where they are."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from backbones import Backbone, WeightSet
+
+app = typer.Typer(no_args_is_help=True, help="Get pretrained weights, check them, find them.")
+
+Names = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="NAME…", help="A backbone (its default set) or backbone:set"),
+]
+
+
+@app.command(name="list")
+def list_sets() -> None:
+    """List all weight sets, with what is in the cache."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    from backbones import weights
+    from nstcli.cli.screen import console, megabytes
+
+    table = Table(box=box.SIMPLE_HEAD, caption=f"cache: {weights.cache_folder()}")
+    for heading in ("weights", "download", "cache", "source", "description"):
+        table.add_column(heading, justify="right" if heading == "download" else "left")
+    for backbone, weight_set in _all():
+        cached = weights.cached_path(backbone, weight_set).is_file()
+        name = Text(f"{backbone.name}:{weight_set.name}")
+        if weight_set is backbone.weight_sets[0]:
+            name.append(" (default)", "dim")
+        table.add_row(
+            name,
+            megabytes(weight_set.source.size),
+            Text("here", "green") if cached else "",
+            Text(weight_set.source.describe()),
+            Text(weight_set.description),
+        )
+    console(stderr=False).print(table)
+
+
+@app.command()
+def pull(
+    names: Names = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="The default set of every backbone")
+    ] = False,
+) -> None:
+    """Download weight sets into the cache, so that nothing needs the network later."""
+    import backbones
+    from nstcli.cli.screen import Screen
+
+    wanted = list(backbones.names()) if everything else names or []
+    if not wanted:
+        raise typer.BadParameter("name a backbone, or give --all")
+    screen = Screen()
+    failed = False
+    for backbone, weight_set in [_find(name) for name in wanted]:
+        title = f"{backbone.name}:{weight_set.name}"
+        try:
+            path = backbones.weights.pull(backbone, weight_set, progress=screen.downloading(title))
+        except backbones.BackboneError as error:
+            screen.complain(f"✗ {error}")
+            failed = True
+        else:
+            screen.say(f"✓ {title}  {path}")
+    if failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def verify(names: Names = None) -> None:
+    """Check cached weight sets against their digests: those named, or all in the cache."""
+    from backbones import weights
+    from nstcli.cli.screen import console
+
+    out = console(stderr=False)
+    chosen = [_find(name) for name in names] if names else list(_all())
+    bad = False
+    for backbone, weight_set in chosen:
+        state = weights.verify(backbone, weight_set)
+        if names or state is not weights.State.ABSENT:
+            out.print(f"{backbone.name}:{weight_set.name}  {state.value}")
+        bad |= state is weights.State.DAMAGED or (bool(names) and state is weights.State.ABSENT)
+    if bad:
+        raise typer.Exit(1)
+
+
+@app.command()
+def path(
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="A backbone or backbone:set")
+    ] = None,
+) -> None:
+    """Print the cache folder, or where one weight set is or would be."""
+    from backbones import weights
+
+    typer.echo(weights.cached_path(*_find(name)) if name else weights.cache_folder())
+
+
+def _find(name: str) -> "tuple[Backbone, WeightSet]":
+    """Return the set that `backbone` or `backbone:set` means."""
+    import backbones
+
+    model, _, weight_set = name.partition(":")
+    backbone = backbones.get(model)
+    return backbone, backbone.weight_set(weight_set or None)
+
+
+def _all() -> "Iterator[tuple[Backbone, WeightSet]]":
+    import backbones
+
+    for name in backbones.names():
+        backbone = backbones.get(name)
+        for weight_set in backbone.weight_sets:
+            yield backbone, weight_set
