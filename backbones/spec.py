@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
@@ -50,10 +51,13 @@ class Preprocessing:
     def __post_init__(self) -> None:
         if self.channels not in {"rgb", "bgr"}:
             raise BackboneError(f"channel order must be 'rgb' or 'bgr', not {self.channels!r}")
-        if len(self.mean) != 3 or len(self.std) != 3:
-            raise BackboneError("mean and std need three values each")
-        if self.scale <= 0 or min(self.std) <= 0:
-            raise BackboneError("scale and std must be positive")
+        for what, values in (("mean", self.mean), ("std", self.std)):
+            if len(values) != 3 or not all(map(math.isfinite, values)):
+                raise BackboneError(f"{what} needs three finite values, not {values}")
+        if min(self.std) <= 0:
+            raise BackboneError(f"std must be positive, not {self.std}")
+        if not 0 < self.scale < math.inf:
+            raise BackboneError(f"scale must be positive and finite, not {self.scale}")
 
 
 IMAGENET = Preprocessing("rgb", 1.0, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -85,8 +89,9 @@ class Layer:
             if not getattr(self, what):
                 raise BackboneError(f"a layer needs a {what}: {self}")
         for what in ("channels", "stride", "receptive_field"):
-            if getattr(self, what) < 1:
-                raise BackboneError(f"layer {self.name!r}: {what} must be at least 1")
+            value = getattr(self, what)
+            if value < 1:
+                raise BackboneError(f"layer {self.name!r}: {what} must be at least 1, not {value}")
 
 
 @dataclass(frozen=True)
@@ -173,7 +178,9 @@ class Backbone:
         if not _NAME.fullmatch(self.name):
             raise BackboneError(f"backbone name {self.name!r}: use lower-case letters and digits")
         if self.minimum_size < 1:
-            raise BackboneError(f"backbone {self.name!r}: minimum_size must be at least 1")
+            raise BackboneError(
+                f"backbone {self.name!r}: minimum_size must be at least 1, not {self.minimum_size}"
+            )
         self._check_unique("layer name", (layer.name for layer in self.layers))
         self._check_unique("module path", (layer.module for layer in self.layers))
         self._check_unique("weight set", (weights.name for weights in self.weight_sets))
@@ -183,9 +190,10 @@ class Backbone:
                 raise BackboneError(f"backbone {self.name!r} has no default {role} layer")
             for name, weight in chosen.items():
                 self.layer(name)
-                if not weight > 0:
+                if not 0 < weight < math.inf:
                     raise BackboneError(
-                        f"backbone {self.name!r}: {role} layer {name!r} needs a positive weight"
+                        f"backbone {self.name!r}: {role} layer {name!r} needs a positive, finite "
+                        f"weight, not {weight}"
                     )
 
     def layer(self, name: str) -> Layer:

@@ -132,7 +132,7 @@ def resolve(
         )
     except ValidationError as error:
         first = error.errors()[0]
-        where = " ".join(str(part) for part in first["loc"])
+        where = " ".join(str(part) for part in first["loc"]).replace("_", " ")
         raise InputError(f"{where}: {first['msg']}".removeprefix(": ")) from error
 
 

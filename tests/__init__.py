@@ -1,4 +1,1 @@
-"""A package, so that pytest puts the folder above on `sys.path` and not this one.
-
-Its subfolders `backbones` and `nstcli` would hide the packages of the same names.
-"""
+"""A regular package, so that no other `tests` on the path comes before these."""

@@ -43,6 +43,8 @@ def digest(path: Path) -> str:
         InputError: it cannot be read.
     """
     try:
+        if path.exists() and not path.is_file():  # opening a pipe would wait for a writer
+            raise InputError("is not a regular file")
         with path.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:

@@ -54,6 +54,8 @@ def _print_layers(backbone: "Backbone", rows: list[dict[str, Any]]) -> None:
         title=f"{backbone.name}: {len(rows)} layers, images of {backbone.minimum_size} px or more",
         caption="stride and receptive field in pixels; role: what the layer is used for by default",
         box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
     )
     for heading in ("#", "layer", "module", "kind", "channels", "stride", "field", "role"):
         number = heading in {"#", "channels", "stride", "field"}
@@ -62,7 +64,8 @@ def _print_layers(backbone: "Backbone", rows: list[dict[str, Any]]) -> None:
             heading,
             justify="right" if number else "left",
             no_wrap=heading != "module",
-            overflow="fold",
+            min_width=10 if heading == "module" else None,
+            overflow="ellipsis",
         )
     for row in rows:
         roles = [
@@ -124,7 +127,7 @@ def _print_backbones(found: "list[Backbone]") -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from nstcli.cli.screen import console, megabytes
+    from nstcli.cli.screen import console, size
 
     table = Table(
         box=box.SIMPLE_HEAD, caption="first weight set: the default; more: nst weights list"
@@ -140,8 +143,9 @@ def _print_backbones(found: "list[Backbone]") -> None:
             Text(backbone.description),
         )
         for weights in backbone.weight_sets:
-            size = megabytes(weights.source.size)
-            table.add_row("", "", Text(weights.name), size, Text(weights.licence, "dim"))
+            table.add_row(
+                "", "", Text(weights.name), size(weights.source.size), Text(weights.licence, "dim")
+            )
     console(stderr=False).print(table)
 
 

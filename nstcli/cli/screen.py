@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import TracebackType
 from typing import Self
 
+from rich import filesize
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -70,7 +71,7 @@ class Screen:
         def start(total: int | None) -> AbstractContextManager[Tracker]:
             if self._animated:
                 return _DownloadBar(self.console, what, total)
-            self.say(f"downloading {what}" + (f" ({total / 1e6:.0f} MB)" if total else ""))
+            self.say(f"downloading weights {what}" + (f" ({size(total)})" if total else ""))
             return nullcontext(_Silent())
 
         return start
@@ -230,7 +231,7 @@ class _DownloadBar:
             console=screen,
             transient=True,
         )
-        self._task = self._progress.add_task(f"downloading {what}", total=total)
+        self._task = self._progress.add_task(f"downloading weights {what}", total=total)
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -250,6 +251,6 @@ class _Silent:
         pass
 
 
-def megabytes(size: int | None) -> str:
+def size(count: int | None) -> str:
     """Write a number of bytes for people."""
-    return "" if size is None else f"{size / 1e6:.1f} MB"
+    return "" if count is None else filesize.decimal(count)

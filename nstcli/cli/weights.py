@@ -24,7 +24,7 @@ def list_sets() -> None:
     from rich.text import Text
 
     from backbones import weights
-    from nstcli.cli.screen import console, megabytes
+    from nstcli.cli.screen import console, size
 
     table = Table(box=box.SIMPLE_HEAD, caption=f"cache: {weights.cache_folder()}")
     for heading in ("weights", "download", "cache", "source", "description"):
@@ -36,7 +36,7 @@ def list_sets() -> None:
             name.append(" (default)", "dim")
         table.add_row(
             name,
-            megabytes(weight_set.source.size),
+            size(weight_set.source.size),
             Text("here", "green") if cached else "",
             Text(weight_set.source.describe()),
             Text(weight_set.description),

@@ -41,7 +41,7 @@ def run_pairs(
         format=format,
         quality=running.quality,
         offline=running.offline,
-        progress=screen.downloading(f"{model} weights ({weight_set})"),
+        progress=screen.downloading(f"{model}:{weight_set}"),
     )
     standings, failures = survey(pairs, settings, store)
     if dry_run:
@@ -105,8 +105,7 @@ def _make(
     prepare(report.store, report.failures)
     if not jobs:
         return
-    backbone = settings.backbone
-    progress = screen.downloading(f"{backbone.name} weights ({settings.weight_set.name})")
+    progress = screen.downloading(f"{settings.backbone.name}:{settings.weight_set.name}")
     worker = settings.worker(running.device, running.offline, progress)
     with screen.working(len(jobs), settings.recipe.steps) as show:
 

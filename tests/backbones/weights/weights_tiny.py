@@ -4,12 +4,12 @@ import io
 from collections.abc import Mapping
 
 import torch
-from loopback import sha256
 from torch import Tensor, nn
 
 from backbones import Backbone, Layer, WeightSet
 from backbones.spec import IMAGENET, Convert, Source
 from backbones.weights.sources import PackageFile
+from tests.backbones.weights.weights_loopback import sha256
 
 MEMBER = "tiny-1.0/tiny/weights.pth"
 

@@ -1,0 +1,172 @@
+"""From an image to activations: preprocessing, order, the early end, and what is left behind."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from backbones import Backbone, BackboneError, Layer, Preprocessing
+from backbones.hooks import FeatureExtractor
+from backbones.spec import CAFFE, IMAGENET
+from tests.tiny import TINY
+
+IMAGE = torch.rand(2, 3, 16, 24, generator=torch.Generator().manual_seed(0))
+NAMES = [layer.name for layer in TINY.layers]
+
+
+class Failing(nn.Module):
+    """Nobody may come this far."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        raise RuntimeError("reached")
+
+
+def wrap(
+    *modules: nn.Module, taps: tuple[int, ...] = (0,), preprocessing: Preprocessing = IMAGENET
+) -> FeatureExtractor:
+    """Make an extractor whose layer `tapI` is the I-th of `modules`."""
+    layers = tuple(Layer(f"tap{index}", str(index), "any", 3, 1, 1) for index in taps)
+    first = {layers[0].name: 1.0}
+    sets = TINY.weight_sets
+    backbone = Backbone("wrapped", "", nn.Identity, layers, first, first, sets, minimum_size=1)
+    return FeatureExtractor(backbone, nn.Sequential(*modules), preprocessing)
+
+
+def hook_count(extractor: FeatureExtractor) -> int:
+    return sum(len(module._forward_hooks) for module in extractor.network.modules())
+
+
+def test_preprocessing_of_imagenet_by_hand() -> None:
+    seen = wrap(nn.Identity(), preprocessing=IMAGENET)(IMAGE, ["tap0"])["tap0"]
+    red, green, blue = IMAGE.numpy()[:, 0], IMAGE.numpy()[:, 1], IMAGE.numpy()[:, 2]
+    expected = [(red - 0.485) / 0.229, (green - 0.456) / 0.224, (blue - 0.406) / 0.225]
+    np.testing.assert_allclose(seen.numpy(), np.stack(expected, 1), rtol=1e-5, atol=1e-6)
+
+
+def test_preprocessing_of_caffe_by_hand() -> None:
+    seen = wrap(nn.Identity(), preprocessing=CAFFE)(IMAGE, ["tap0"])["tap0"]
+    red, green, blue = (
+        255 * IMAGE.numpy()[:, 0],
+        255 * IMAGE.numpy()[:, 1],
+        255 * IMAGE.numpy()[:, 2],
+    )
+    expected = [blue - 103.939, green - 116.779, red - 123.68]
+    np.testing.assert_allclose(seen.numpy(), np.stack(expected, 1), rtol=1e-5, atol=1e-3)
+
+
+def test_preprocessing_uses_scale_mean_and_std_of_each_channel() -> None:
+    odd = Preprocessing("bgr", 2.0, (1.0, 2.0, 3.0), (0.5, 0.25, 4.0))
+    image = torch.tensor([0.1, 0.2, 0.3]).view(1, 3, 1, 1)
+    seen = wrap(nn.Identity(), preprocessing=odd)(image, ["tap0"])["tap0"]
+    expected = [(0.6 - 1) / 0.5, (0.4 - 2) / 0.25, (0.2 - 3) / 4]
+    torch.testing.assert_close(seen.flatten(), torch.tensor(expected))
+
+
+def test_image_is_left_as_it_was() -> None:
+    image = IMAGE.clone()
+    wrap(nn.ReLU(inplace=True), preprocessing=CAFFE)(image, ["tap0"])
+    assert torch.equal(image, IMAGE)
+
+
+def test_activations_are_those_of_the_network(extractor: FeatureExtractor) -> None:
+    found = extractor(IMAGE, NAMES)
+    mean = torch.tensor(IMAGENET.mean).view(1, 3, 1, 1)
+    std = torch.tensor(IMAGENET.std).view(1, 3, 1, 1)
+    x = (IMAGE - mean) / std
+    assert isinstance(extractor.network, nn.Sequential)
+    for name, module in zip(NAMES, extractor.network, strict=True):
+        x = module(x)
+        torch.testing.assert_close(found[name], x)
+
+
+@pytest.mark.parametrize("asked", [["relu3", "conv1", "pool2"], ["conv1", "pool2", "relu3"]])
+def test_shallowest_comes_first_whatever_was_asked(
+    extractor: FeatureExtractor, asked: list[str]
+) -> None:
+    assert list(extractor(IMAGE, asked)) == ["conv1", "pool2", "relu3"]
+
+
+def test_layer_asked_twice_is_given_once(extractor: FeatureExtractor) -> None:
+    assert list(extractor(IMAGE, iter(["relu1", "conv1", "relu1"]))) == ["conv1", "relu1"]
+
+
+def test_pass_ends_at_the_deepest_wanted_layer() -> None:
+    extractor = wrap(nn.Identity(), nn.ReLU(), Failing(), taps=(0, 1, 2))
+    assert list(extractor(IMAGE, ["tap1", "tap0"])) == ["tap0", "tap1"]
+    with pytest.raises(RuntimeError, match="reached"):
+        extractor(IMAGE, ["tap0", "tap2"])
+
+
+def test_no_hook_is_left(extractor: FeatureExtractor) -> None:
+    extractor(IMAGE, NAMES)
+    assert hook_count(extractor) == 0
+    failing = wrap(nn.Identity(), Failing(), taps=(0, 1))
+    with pytest.raises(RuntimeError, match="reached"):
+        failing(IMAGE, ["tap0", "tap1"])
+    assert hook_count(failing) == 0
+    assert list(failing(IMAGE, ["tap0"])) == ["tap0"]
+
+
+def test_in_place_activation_leaves_the_layer_before_it_alone(extractor: FeatureExtractor) -> None:
+    found = extractor(IMAGE, ["conv1", "relu1"])
+    assert (found["conv1"] < 0).any()
+    torch.testing.assert_close(found["relu1"], found["conv1"].clamp(min=0))
+
+
+def test_network_is_frozen_and_in_eval_mode() -> None:
+    extractor = wrap(nn.Conv2d(3, 3, 1), nn.Dropout(0.5), nn.BatchNorm2d(3), taps=(0, 1, 2))
+    assert not any(parameter.requires_grad for parameter in extractor.parameters())
+    found = extractor(IMAGE, ["tap0", "tap1", "tap2"])
+    assert torch.equal(found["tap0"], found["tap1"])
+    assert (extractor.network.get_buffer("2.running_mean") == 0).all()
+
+
+def test_gradient_reaches_the_image(extractor: FeatureExtractor) -> None:
+    image = IMAGE.clone().requires_grad_()
+    extractor(image, ["relu3"])["relu3"].square().sum().backward()
+    assert image.grad is not None
+    assert (image.grad.flatten(1).abs().sum(1) > 0).all()
+
+
+@pytest.mark.parametrize(("height", "width"), [(7, 32), (32, 7), (1, 1)])
+def test_too_small_image_is_refused(extractor: FeatureExtractor, height: int, width: int) -> None:
+    with pytest.raises(BackboneError) as error:
+        extractor(torch.rand(1, 3, height, width), ["conv1"])
+    assert f"{width}×{height} px is too small for tiny" in str(error.value)
+    assert "at least 8 px" in str(error.value)
+
+
+def test_image_of_the_minimum_size_is_taken(extractor: FeatureExtractor) -> None:
+    assert extractor(torch.rand(1, 3, 8, 8), ["relu3"])["relu3"].shape == (1, 16, 2, 2)
+
+
+def test_unknown_layer_suggests(extractor: FeatureExtractor) -> None:
+    with pytest.raises(BackboneError, match=r"'rulu1' for tiny \(did you mean 'relu1'\?\)"):
+        extractor(IMAGE, ["conv1", "rulu1"])
+    assert hook_count(extractor) == 0
+
+
+def test_unknown_module_is_refused_at_once() -> None:
+    with pytest.raises(BackboneError, match=r"'wrapped'.*'tap5' names the module '5'"):
+        wrap(nn.Identity(), nn.ReLU(), taps=(0, 5))
+
+
+def test_layer_that_the_pass_never_reaches() -> None:
+    class Branching(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.used, self.unused = nn.Identity(), nn.Identity()
+
+        def forward(self, x: Tensor) -> Any:
+            return self.used(x)
+
+    layers = tuple(Layer(name, name, "any", 3, 1, 1) for name in ("used", "unused"))
+    first = {"used": 1.0}
+    backbone = Backbone("branching", "", Branching, layers, first, first, TINY.weight_sets)
+    extractor = FeatureExtractor(backbone, Branching(), IMAGENET)
+    image = torch.rand(1, 3, 32, 32)
+    with pytest.raises(BackboneError, match=r"'branching': its forward pass never reaches unused$"):
+        extractor(image, ["unused", "used"])
+    assert list(extractor(image, ["used"])) == ["used"]

@@ -1,0 +1,200 @@
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nstcli.batch.plan import Pair
+from nstcli.batch.records import Record, State, Store, embedded_key, key_of
+from nstcli.images import encode
+from nstcli.recipe import Recipe
+from tests.conftest import draw
+
+RECIPE = Recipe(
+    model="tiny",
+    weights="0" * 64,
+    size=64,
+    steps=3,
+    loss="relative",
+    content_weight=1,
+    style_weight=100,
+    tv_weight=0,
+    tv="l2",
+    content_layers={"a": 1},
+    style_layers={"a": 1, "b": 0.5},
+    optimizer="lbfgs",
+    init="content",
+    seed=0,
+)
+PAIR = Pair(Path("cat.jpg"), Path("wave.jpg"), "cat__wave.png")
+KEY = key_of(RECIPE, "c", "s", "png", 95)
+
+
+def result(key: str = KEY, seed: int = 0) -> bytes:
+    return encode(draw(seed=seed), metadata={"nst": f'{{"key": "{key}"}}'})
+
+
+def record(data: bytes, key: str = KEY) -> Record:
+    return Record(
+        key=key,
+        output_sha256=hashlib.sha256(data).hexdigest(),
+        content="cat.jpg",
+        content_sha256="c",
+        style="wave.jpg",
+        style_sha256="s",
+        recipe=RECIPE,
+        format="png",
+        quality=95,
+        version="0",
+        device="cpu",
+        width=32,
+        height=24,
+        seconds=1.5,
+        loss=0.5,
+        content_error=0.1,
+        style_error=0.01,
+        style_error_before=0.9,
+    )
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    made = Store(tmp_path / "out")
+    made.prepare()
+    return made
+
+
+def test_a_record_comes_back_as_it_was_saved(store: Store) -> None:
+    store.save(PAIR, result(), record(result()))
+    assert store.load(PAIR.output) == record(result())
+    assert (store.folder / PAIR.output).read_bytes() == result()
+
+
+def _saved(store: Store) -> None:
+    store.save(PAIR, result(), record(result()))
+
+
+def _failed(store: Store) -> None:
+    store.fail(PAIR, "why", 1.0)
+
+
+def _truncated(store: Store) -> None:
+    _saved(store)
+    (store.folder / PAIR.output).write_bytes(result()[:100])
+
+
+def _edited(store: Store) -> None:
+    _saved(store)
+    (store.folder / PAIR.output).write_bytes(result(seed=1))
+
+
+def _deleted(store: Store) -> None:
+    _saved(store)
+    (store.folder / PAIR.output).unlink()
+
+
+def _stale(store: Store) -> None:
+    store.save(PAIR, result("other"), record(result("other"), "other"))
+
+
+def _foreign(store: Store) -> None:
+    (store.folder / PAIR.output).write_bytes(encode(draw()))
+
+
+def _without_record(store: Store) -> None:
+    (store.folder / PAIR.output).write_bytes(result())
+
+
+def _broken_record(store: Store) -> None:
+    _saved(store)
+    (store.folder / ".nst" / "pairs" / "cat__wave.png.json").write_text("{")
+
+
+@pytest.mark.parametrize(
+    ("before", "state"),
+    [
+        (lambda store: None, State.MISSING),
+        (_saved, State.UP_TO_DATE),
+        (_failed, State.FAILED),
+        (_deleted, State.MISSING),
+        (_truncated, State.DAMAGED),
+        (_edited, State.EDITED),
+        (_stale, State.STALE),
+        (_foreign, State.FOREIGN),
+        # Killed between writing the result and its record: the result says itself that it is ours.
+        (_without_record, State.MISSING),
+        (_broken_record, State.MISSING),
+    ],
+)
+def test_states(store: Store, before: Callable[[Store], Any], state: State) -> None:
+    before(store)
+    assert store.state(PAIR, KEY) is state
+
+
+def test_a_success_clears_the_failure_before_it(store: Store) -> None:
+    _failed(store)
+    _saved(store)
+    _deleted_output = store.folder / PAIR.output
+    _deleted_output.unlink()
+    assert store.state(PAIR, KEY) is State.MISSING
+
+
+def test_only_what_somebody_may_want_to_keep_needs_consent() -> None:
+    touchy = {state for state in State if state.needs_consent}
+    assert touchy == {State.STALE, State.EDITED, State.FOREIGN}
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"no image", encode(draw()), encode(draw(), metadata={"nst": "[]"})]
+)
+def test_a_key_is_found_in_our_own_results_only(data: bytes) -> None:
+    assert embedded_key(data) is None
+    assert embedded_key(result("k")) == "k"
+
+
+def test_the_key_is_pinned() -> None:
+    """A change here makes every result of every user stale: raise recipe.VERSION, and say so."""
+    assert KEY == "TO BE PINNED"
+
+
+OTHERS = {
+    "model": "other",
+    "weights": "1" * 64,
+    "size": 65,
+    "steps": 4,
+    "loss": "gatys",
+    "content_weight": 2,
+    "style_weight": 50,
+    "tv_weight": 1,
+    "tv": "l1",
+    "content_layers": {"b": 1},
+    "style_layers": {"a": 1, "b": 0.6},
+    "optimizer": "adam",
+    "init": "noise",
+    "seed": 1,
+}
+
+
+def test_every_part_of_the_recipe_but_its_version_is_varied_below() -> None:
+    assert set(OTHERS) | {"version"} == set(Recipe.model_fields)
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_the_key_changes_with_every_part_of_the_recipe(name: str) -> None:
+    changed = RECIPE.model_copy(update={name: OTHERS[name]})
+    assert key_of(changed, "c", "s", "png", 95) != KEY
+
+
+@given(st.sampled_from(["png", "jpg", "webp", "tiff"]), st.integers(1, 100), st.integers(1, 100))
+def test_the_key_depends_on_quality_where_the_bytes_do(format: str, one: int, two: int) -> None:
+    same = key_of(RECIPE, "c", "s", format, one) == key_of(RECIPE, "c", "s", format, two)
+    assert same == (one == two or format in {"png", "tiff"})
+
+
+def test_the_key_tells_content_from_style() -> None:
+    assert key_of(RECIPE, "s", "c", "png", 95) != KEY
+    assert key_of(RECIPE, "c", "t", "png", 95) != KEY
+    assert key_of(RECIPE, "c", "s", "tiff", 95) != KEY

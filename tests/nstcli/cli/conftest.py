@@ -1,0 +1,79 @@
+"""Run the program in this process, or in one of its own."""
+
+import os
+import signal
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Plugin
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What a run left: its exit code and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+
+Nst = Callable[..., Ended]
+
+
+@pytest.fixture
+def nst(
+    tiny_plugin: Plugin,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Nst:
+    """Return what calls `main` as the console script would, from within `tmp_path`."""
+    from nstcli.cli.app import main
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)  # main sets its own
+    before = signal.getsignal(signal.SIGTERM)
+
+    def run(*arguments: object) -> Ended:
+        monkeypatch.setattr(sys, "argv", ["nst", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        signal.signal(signal.SIGTERM, before)
+        out, err = capsys.readouterr()
+        code = ended.value.code
+        return Ended(code if isinstance(code, int) else int(code is not None), out, err)
+
+    return run
+
+
+@pytest.fixture
+def nst_process(tiny_plugin: Plugin, tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
+    """Return what starts the program as a process of its own, in `tmp_path`."""
+
+    def start(*arguments: object, **environment: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "nstcli", *map(str, arguments)],
+            cwd=tmp_path,
+            env={**os.environ, **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    return start
+
+
+@pytest.fixture
+def folders(write_picture: Callable[..., Path]) -> None:
+    """Two contents in `photos`, two styles in `art`, below the folder that `nst` runs in."""
+    write_picture("photos/cat.png", 24, 32, seed=1)
+    write_picture("photos/dog.png", 32, 24, seed=2)
+    write_picture("art/ink.png", 28, 28, seed=3)
+    write_picture("art/wave.png", 20, 40, seed=4)

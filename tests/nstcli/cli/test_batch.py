@@ -1,0 +1,454 @@
+"""`nst batch` from outside: what is made, what is skipped, what is refused, what is said."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from nstcli.images import decode, read_metadata
+from tests.nstcli.cli.conftest import Nst
+
+pytestmark = pytest.mark.usefixtures("folders")
+
+RUN = ("batch", "photos", "art", "-o", "out", "-m", "tiny", "--steps", "3")
+RESULTS = {"cat__ink.png", "cat__wave.png", "dog__ink.png", "dog__wave.png"}
+
+
+def results(folder: Path) -> dict[str, bytes]:
+    return {p.name: p.read_bytes() for p in (folder / "out").glob("*__*")}
+
+
+def test_every_pair_is_made_in_the_shape_of_its_content(nst: Nst, tmp_path: Path) -> None:
+    ended = nst(*RUN)
+    assert (ended.code, ended.out) == (0, "")
+    made = results(tmp_path)
+    assert set(made) == RESULTS
+    shapes = {name: decode(data, name).rgb.shape for name, data in made.items()}
+    assert shapes["cat__wave.png"] == (24, 32, 3)
+    assert shapes["dog__ink.png"] == (32, 24, 3)
+    assert len(set(made.values())) == 4
+
+
+def test_what_is_said_without_a_terminal(nst: Nst) -> None:
+    lines = nst(*RUN).err.splitlines()
+    assert lines[0] == "4 pairs: 2 contents × 2 styles · tiny random · 512 px · 3 steps"
+    assert lines[1] == "downloading weights tiny:random (13.0 kB)"
+    assert [line[:8] for line in lines[2:6]] == [f"[{n}/4] ✓ " for n in range(1, 5)]
+    assert lines[-1].startswith("Done: 4 made in ")
+    assert "\x1b" not in "".join(lines)
+
+
+def test_the_same_command_again_finds_everything_done(nst: Nst, tmp_path: Path) -> None:
+    nst(*RUN)
+    times = {p: p.stat().st_mtime_ns for p in (tmp_path / "out").glob("*.png")}
+    ended = nst(*RUN)
+    assert ended.code == 0
+    assert "4 pairs: 2 contents × 2 styles, 4 cached" in ended.err
+    assert "Done: 4 cached" in ended.err
+    assert {p: p.stat().st_mtime_ns for p in (tmp_path / "out").glob("*.png")} == times
+
+
+def test_with_nothing_to_do_torch_is_not_imported(nst: Nst, tmp_path: Path) -> None:
+    nst(*RUN)
+    code = (
+        "import sys; from nstcli.cli.app import main\n"
+        "try: main()\n"
+        "except SystemExit as end: assert end.code == 0, end.code\n"
+        "assert 'torch' not in sys.modules and 'timm' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *RUN], cwd=tmp_path, check=False)
+    assert done.returncode == 0
+
+
+def test_a_deleted_result_alone_is_made_again_with_the_same_bytes(nst: Nst, tmp_path: Path) -> None:
+    nst(*RUN)
+    before = results(tmp_path)
+    (tmp_path / "out" / "dog__ink.png").unlink()
+    ended = nst(*RUN)
+    assert "Done: 1 made, 3 cached" in ended.err
+    assert results(tmp_path) == before
+
+
+def test_a_truncated_result_is_made_again(nst: Nst, tmp_path: Path) -> None:
+    nst(*RUN)
+    before = results(tmp_path)
+    (tmp_path / "out" / "cat__ink.png").write_bytes(before["cat__ink.png"][:200])
+    assert "Done: 1 made, 3 cached" in nst(*RUN).err
+    assert results(tmp_path) == before
+
+
+def test_a_new_content_is_made_and_the_rest_is_left(
+    nst: Nst, write_picture: Callable[..., Path]
+) -> None:
+    nst(*RUN)
+    write_picture("photos/emu.png", seed=9)
+    assert "Done: 2 made, 4 cached" in nst(*RUN).err
+
+
+def test_other_settings_are_refused_until_overwrite_or_another_folder(
+    nst: Nst, tmp_path: Path
+) -> None:
+    nst(*RUN)
+    before = results(tmp_path)
+    other = (*RUN[:-1], "5")
+    ended = nst(*other)
+    assert ended.code == 2
+    assert ended.err == (
+        "nst: 4 of 4 results in 'out' were made with other settings (steps 3 → 5). "
+        "--overwrite replaces them; -o NEW keeps both.\n"
+    )
+    assert results(tmp_path) == before
+    assert "Done: 4 made" in nst(*other, "-o", "elsewhere").err
+    assert "Done: 4 made" in nst(*other, "--overwrite").err
+    assert not set(results(tmp_path).values()) & set(before.values())
+
+
+def test_a_changed_input_is_named_in_the_refusal(
+    nst: Nst, write_picture: Callable[..., Path]
+) -> None:
+    nst(*RUN)
+    write_picture("art/ink.png", 28, 28, seed=33)
+    ended = nst(*RUN)
+    assert ended.code == 2
+    assert (
+        "2 of 4 results in 'out' were made with other settings (style image changed)" in ended.err
+    )
+
+
+def test_a_file_of_the_users_is_never_touched(nst: Nst, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    mine = tmp_path / "out" / "cat__ink.png"
+    mine.write_bytes((tmp_path / "photos" / "cat.png").read_bytes())
+    ended = nst(*RUN)
+    assert ended.code == 2
+    assert "1 of 4 results in 'out' was not made by nst" in ended.err
+    assert set(results(tmp_path)) == {"cat__ink.png"}
+    assert mine.read_bytes() == (tmp_path / "photos" / "cat.png").read_bytes()
+
+
+def test_an_edited_result_is_not_replaced_without_consent(nst: Nst, tmp_path: Path) -> None:
+    nst(*RUN)
+    (tmp_path / "out" / "cat__ink.png").write_bytes((tmp_path / "photos/cat.png").read_bytes())
+    ended = nst(*RUN)
+    assert ended.code == 2
+    assert "1 of 4 results in 'out' was changed after it was made" in ended.err
+
+
+def test_a_broken_picture_fails_its_own_pairs_only(nst: Nst, tmp_path: Path) -> None:
+    good = (tmp_path / "photos" / "cat.png").read_bytes()
+    (tmp_path / "photos" / "bad.png").write_bytes(good[: len(good) // 2])
+    ended = nst(*RUN)
+    assert ended.code == 1
+    assert set(results(tmp_path)) == RESULTS
+    assert "Done: 4 made, 2 failed in" in ended.err
+    report = ended.err[ended.err.index("Done:") :]
+    assert "✗ bad.png × ink.png   photos/bad.png: image file is" in report
+    assert "✗ bad.png × wave.png   photos/bad.png: image file is" in report
+    failure = json.loads((tmp_path / "out/.nst/failures/bad__ink.png.json").read_text())
+    assert failure["content"] == "photos/bad.png"
+    assert "truncated" in failure["error"]
+
+    again = nst(*RUN)  # only the failed ones are tried again
+    assert again.code == 1
+    assert "Done: 4 cached, 2 failed" in again.err
+
+    (tmp_path / "photos" / "bad.png").write_bytes(good)
+    mended = nst(*RUN)
+    assert (mended.code, "Done: 2 made, 4 cached in" in mended.err) == (0, True)
+    assert not list((tmp_path / "out/.nst/failures").iterdir())
+
+
+def test_an_unreadable_picture_fails_its_own_pairs_even_if_nothing_else_is_left(
+    nst: Nst, tmp_path: Path
+) -> None:
+    nst(*RUN)
+    (tmp_path / "photos" / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    ended = nst(*RUN)
+    assert ended.code == 1
+    assert "photos/gone.png: cannot be read: No such file or directory" in ended.err
+    assert "Done: 4 cached, 2 failed" in ended.err
+
+
+def test_a_picture_below_the_minimum_fails_with_that_minimum(
+    nst: Nst, write_picture: Callable[..., Path]
+) -> None:
+    write_picture("art/speck.png", 4, 40)
+    ended = nst(*RUN)
+    assert ended.code == 1
+    assert "art/speck.png: 40×4 px is too small for tiny, which needs at least 8 px" in ended.err
+    assert "Done: 4 made, 2 failed" in ended.err
+
+
+def test_a_folder_that_cannot_be_written_to_stops_the_batch(
+    nst: Nst, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from nstcli.batch import records
+
+    written = []
+
+    def full(path: Path, data: bytes) -> None:
+        if len(written) == 3:
+            raise OSError(28, "No space left on device")
+        written.append(path.name)
+        path.write_bytes(data)
+
+    monkeypatch.setattr(records, "write_atomic", full)
+    ended = nst(*RUN)
+    assert ended.code == 3
+    assert "nst: cannot write to 'out': No space left on device" in ended.err
+    monkeypatch.undo()
+    monkeypatch.chdir(tmp_path)
+
+
+def test_a_run_after_a_full_disk_makes_the_rest(nst: Nst, tmp_path: Path) -> None:
+    nst(*RUN, "--limit", "2")
+    (tmp_path / "out/.nst/pairs/cat__wave.png.json").unlink()  # as if there was no room for it
+    ended = nst(*RUN)
+    assert (ended.code, "Done: 3 made, 1 cached" in ended.err) == (0, True)
+
+
+def test_dry_run_tells_the_state_of_every_pair_and_makes_none(nst: Nst, tmp_path: Path) -> None:
+    nst(*RUN, "--limit", "1")
+    ended = nst(*RUN, "--dry-run")
+    assert ended.code == 0
+    assert [line.split("  ")[0] for line in ended.out.splitlines()] == [
+        "up to date",
+        *["missing"] * 3,
+    ]
+    assert "cat.png × wave.png → cat__wave.png" in ended.out
+    assert len(results(tmp_path)) == 1
+    stale = nst(*RUN[:-1], "4", "--dry-run")
+    assert stale.out.startswith("made with other settings")
+
+
+def test_limit(nst: Nst, tmp_path: Path) -> None:
+    nst(*RUN, "--limit", "3")
+    assert set(results(tmp_path)) == RESULTS - {"dog__wave.png"}
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "tiff"])
+def test_formats_carry_the_recipe(nst: Nst, tmp_path: Path, suffix: str) -> None:
+    nst(*RUN, "--format", suffix, "--seed", "7", "--limit", "1")
+    data = (tmp_path / "out" / f"cat__ink.{suffix}").read_bytes()
+    made = json.loads(read_metadata(data)["nst"])
+    assert made["recipe"]["model"] == "tiny"
+    assert made["recipe"]["seed"] == 7
+    record = json.loads((tmp_path / f"out/.nst/pairs/cat__ink.{suffix}.json").read_text())
+    assert made["key"] == record["key"]
+
+
+def test_transparency_comes_back(nst: Nst, tmp_path: Path) -> None:
+    import numpy as np
+
+    from nstcli.images import encode
+    from tests.conftest import draw
+
+    alpha = np.tile(np.linspace(0, 255, 32).astype(np.uint8), (24, 1))
+    (tmp_path / "photos/cat.png").write_bytes(encode(draw(), alpha))
+    nst(*RUN, "--limit", "1")
+    found = decode((tmp_path / "out/cat__ink.png").read_bytes(), "x").alpha
+    assert found is not None
+    assert (found == alpha).all()
+
+
+def test_quiet_says_nothing_and_verbose_says_more(nst: Nst) -> None:
+    assert nst(*RUN, "-q").err == ""
+    assert "32×24, loss" in nst(*RUN[:-1], "4", "--overwrite", "-v").err
+
+
+def test_recipe_options_reach_the_record(nst: Nst, tmp_path: Path) -> None:
+    ended = nst(
+        *RUN, "--limit", "1", "--size", "16", "--content-weight", "2", "--style-weight", "30",
+        "--tv-weight", "0.5", "--loss", "mean", "--tv", "l1", "--content-layers", "relu1,relu2=2",
+        "--style-layers", "relu3", "--optimizer", "adam", "--init", "noise", "--seed", "5",
+        "--weights", "other", "--device", "cpu",
+    )  # fmt: skip
+    assert ended.code == 0, ended.err
+    record = json.loads((tmp_path / "out/.nst/pairs/cat__ink.png.json").read_text())
+    assert (record["width"], record["height"]) == (16, 12)
+    recipe = record["recipe"]
+    assert recipe.pop("weights") != ""
+    assert recipe == {
+        "version": 1, "model": "tiny", "size": 16, "steps": 3, "loss": "mean",
+        "content_weight": 2, "style_weight": 30, "tv_weight": 0.5, "tv": "l1",
+        "content_layers": {"relu1": 1, "relu2": 2}, "style_layers": {"relu3": 1},
+        "optimizer": "adam", "init": "noise", "seed": 5,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--model", "vgg18"), "unknown backbone 'vgg18' (did you mean"),
+        (("--weights", "gatys"), "unknown weight set 'gatys' for tiny"),
+        (("--style-layers", "relu9"), "unknown layer 'relu9' for tiny (did you mean 'relu"),
+        (("--content-layers", "relu1=x"), "layer weight 'x' in 'relu1=x' is not a number"),
+        (("--style-weight", "inf"), "style weight: Input should be a finite number"),
+        (("--device", "abacus"), "no device 'abacus' here; there are: auto, "),
+        (
+            ("--content-weight", "0", "--style-weight", "0"),
+            "all weights are 0, which leaves nothing to optimize for",
+        ),
+        (("--steps", "0"), "--steps"),
+        (("--format", "bmp"), "--format"),
+    ],
+)
+def test_wrong_options_are_refused_before_anything_is_made(
+    nst: Nst, tmp_path: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    ended = nst(*RUN, *arguments)
+    assert ended.code == 2
+    assert message in " ".join(ended.err.split())
+    assert not list((tmp_path / "out").glob("*.png"))
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        (("photoz", "art"), "no such file or folder: 'photoz' (did you mean 'photos'?)"),
+        (("photos", "empty"), "no pictures in the folder 'empty'"),
+    ],
+)
+def test_no_pair_is_never_a_success(
+    nst: Nst, tmp_path: Path, inputs: tuple[str, str], message: str
+) -> None:
+    (tmp_path / "empty").mkdir()
+    ended = nst("batch", *inputs, "-m", "tiny")
+    assert (ended.code, message in ended.err) == (2, True)
+
+
+def test_names_are_printed_as_they_are(nst: Nst, write_picture: Callable[..., Path]) -> None:
+    write_picture("photos/a[bold].png")
+    write_picture("photos/a:smile:.png", seed=5)
+    write_picture("photos/[red]x.png", seed=6)
+    said = nst(*RUN, "--limit", "8").err
+    for name in ("a[bold].png", "a:smile:.png", "[red]x.png"):
+        assert name in said
+
+
+def test_a_file_that_changes_during_the_run_fails_its_pairs(
+    nst: Nst, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write_picture: Callable[..., Path]
+) -> None:
+    from nstcli.batch import session
+
+    survey = session.survey
+
+    def then_change(*arguments: object) -> object:
+        found = survey(*arguments)  # type: ignore[arg-type]
+        write_picture("photos/dog.png", seed=77)
+        return found
+
+    monkeypatch.setattr("nstcli.cli.work.survey", then_change)
+    ended = nst(*RUN)
+    assert ended.code == 1
+    assert "photos/dog.png: changed while the batch was running" in ended.err
+    assert "Done: 2 made, 2 failed" in ended.err
+
+
+def test_divergence_fails_the_pair_with_advice(nst: Nst, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    from backbones.hooks import FeatureExtractor
+
+    forward = FeatureExtractor.forward
+
+    def poisoned(self: FeatureExtractor, image: torch.Tensor, layers: object) -> object:
+        found = forward(self, image, layers)  # type: ignore[arg-type]
+        if image.requires_grad:
+            found = {name: value * float("nan") for name, value in found.items()}
+        return found
+
+    monkeypatch.setattr(FeatureExtractor, "forward", poisoned)
+    ended = nst(*RUN)
+    assert ended.code == 1
+    assert "the optimization diverged at step 1 of 3" in ended.err
+    assert "Done: 4 failed" in ended.err
+
+
+def test_out_of_memory_fails_the_pair_with_advice(
+    nst: Nst, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def exhausted(*arguments: object) -> None:
+        raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried")
+
+    monkeypatch.setattr("nstcli.batch.work.stylize", exhausted)
+    ended = nst(*RUN)
+    assert (ended.code, "out of memory at 512 px; try --size 256" in ended.err) == (1, True)
+
+
+def test_a_bug_keeps_its_traceback_and_has_its_own_code(
+    nst: Nst, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*arguments: object) -> None:
+        raise KeyError("oops")
+
+    monkeypatch.setattr("nstcli.batch.work.stylize", broken)
+    ended = nst(*RUN)
+    assert ended.code == 70
+    assert "Traceback" in ended.err
+    assert "KeyError: 'oops'" in ended.err
+    assert "this is a bug in nst" in ended.err
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_the_run_and_the_next_one_makes_the_rest(
+    nst: Nst,
+    nst_process: Callable[..., subprocess.Popen[str]],
+    tmp_path: Path,
+    number: signal.Signals,
+    code: int,
+) -> None:
+    long = (*RUN[:-1], "400")
+    process = nst_process(*long)
+    deadline = time.monotonic() + 60
+    while not results(tmp_path) and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.01)
+    os.kill(process.pid, number)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == code, err
+    made = len(results(tmp_path))
+    assert made > 0
+    assert not list((tmp_path / "out").glob(".nst-*"))
+    ended = nst(*long)
+    assert ended.code == 0
+    assert f"{4 - made} made, {made} cached" in ended.err or made == 4
+
+
+def test_on_a_terminal_two_bars_show_the_batch_and_the_pair(
+    nst: Nst, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Through a pseudo-terminal, since what is shown depends on the stream alone."""
+    pty = pytest.importorskip("pty")
+    main, end = pty.openpty()
+    environment = {**os.environ, "COLUMNS": "100", "TERM": "xterm"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "nstcli", *RUN[:-1], "150"],
+        cwd=tmp_path,
+        env=environment,
+        stderr=end,
+        stdout=end,
+    )
+    os.close(end)
+    shown = b""
+    while True:
+        try:
+            part = os.read(main, 65536)
+        except OSError:
+            break
+        if not part:
+            break
+        shown += part
+    os.close(main)
+    assert process.wait(60) == 0
+    text = shown.decode()
+    assert "/4 pairs" in text
+    assert "/150 steps" in text
+    assert "loss " in text
+    assert text.count("✓ ") >= 4
+    assert "Done: 4 made" in text

@@ -1,0 +1,77 @@
+from pathlib import Path
+
+import pytest
+
+from nstcli.images import decode
+from tests.nstcli.cli.conftest import Nst
+
+pytestmark = pytest.mark.usefixtures("folders")
+
+PAIR = ("photos/cat.png", "art/wave.png", "-m", "tiny", "--steps", "3")
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "tiff"])
+def test_it_gives_the_same_bytes_as_a_batch(nst: Nst, tmp_path: Path, suffix: str) -> None:
+    nst("batch", "photos", "art", *PAIR[2:], "--format", suffix, "-o", "out")
+    ended = nst("stylize", *PAIR, "-o", f"one.{suffix}")
+    assert (ended.code, ended.out) == (0, "")
+    batch = (tmp_path / "out" / f"cat__wave.{suffix}").read_bytes()
+    assert (tmp_path / f"one.{suffix}").read_bytes() == batch
+
+
+def test_without_a_name_it_takes_that_of_a_batch(nst: Nst, tmp_path: Path) -> None:
+    ended = nst("stylize", *PAIR)
+    assert ended.code == 0
+    assert (tmp_path / "cat__wave.png").exists()
+    assert not (tmp_path / ".nst").exists()
+
+
+def test_again_it_has_nothing_to_do_and_other_settings_need_consent(
+    nst: Nst, tmp_path: Path
+) -> None:
+    nst("stylize", *PAIR)
+    result = tmp_path / "cat__wave.png"
+    before = result.read_bytes()
+    assert "1 cached" in nst("stylize", *PAIR).err
+    refused = nst("stylize", *PAIR, "--steps", "4")
+    assert refused.code == 2
+    assert "was made with other settings" in refused.err
+    assert result.read_bytes() == before
+    assert nst("stylize", *PAIR, "--steps", "4", "--overwrite").code == 0
+    assert result.read_bytes() != before
+
+
+def test_a_picture_that_it_did_not_make_is_not_replaced(nst: Nst, tmp_path: Path) -> None:
+    photo = (tmp_path / "photos/cat.png").read_bytes()
+    ended = nst("stylize", *PAIR, "-o", "photos/cat.png")
+    assert ended.code == 2
+    assert "was not made by nst" in ended.err
+    assert (tmp_path / "photos/cat.png").read_bytes() == photo
+
+
+def test_format_wins_over_the_name_of_the_result(nst: Nst, tmp_path: Path) -> None:
+    nst("stylize", *PAIR, "-o", "new/picture", "--format", "webp")
+    data = (tmp_path / "new" / "picture").read_bytes()
+    assert data[8:12] == b"WEBP"
+    assert decode(data, "picture").rgb.shape == (24, 32, 3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("photos", "art/wave.png"), "stylize takes one photo and one artwork"),
+        (("photos/cat.png", "art"), "stylize takes one photo and one artwork"),
+        (("photos/cow.png", "art/wave.png"), "no such file or folder: 'photos/cow.png'"),
+        (("photos/cat.png", "art/wave.png", "-o", "x.bmp"), "name the result with one of .png"),
+    ],
+)
+def test_wrong_usage(nst: Nst, arguments: tuple[str, ...], message: str) -> None:
+    ended = nst("stylize", *arguments, "-m", "tiny")
+    assert (ended.code, message in ended.err) == (2, True), ended.err
+
+
+def test_a_broken_picture_is_a_failure_with_its_reason(nst: Nst, tmp_path: Path) -> None:
+    (tmp_path / "photos/cat.png").write_bytes(b"<html>")
+    ended = nst("stylize", *PAIR)
+    assert ended.code == 1
+    assert "photos/cat.png: not an image, it starts like a web page" in ended.err

@@ -1,0 +1,61 @@
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Plugin
+from tests.nstcli.cli.conftest import Nst
+
+
+def test_pull_then_list_verify_and_path(nst: Nst, tiny_plugin: Plugin) -> None:
+    assert nst("weights", "path").out == f"{tiny_plugin.cache}\n"
+    pulled = nst("weights", "pull", "tiny")
+    assert pulled.code == 0
+    assert "downloading weights tiny:random" in pulled.err
+    path = nst("weights", "path", "tiny").out.strip()
+    assert Path(path).is_file()
+    assert f"✓ tiny:random  {path}" in pulled.err
+    listed = {
+        line.split()[0]: line for line in nst("weights", "list").out.splitlines() if line.strip()
+    }
+    assert "here" in listed["tiny:random"]
+    assert "here" not in listed["tiny:other"]
+    assert "87.6 MB" in listed["vgg19:gatys"]
+    verified = nst("weights", "verify")
+    assert (verified.code, verified.out) == (0, "tiny:random  good\n")
+
+
+def test_a_damaged_cache_is_found_and_mended(nst: Nst) -> None:
+    nst("weights", "pull", "tiny:other")
+    path = Path(nst("weights", "path", "tiny:other").out.strip())
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    verified = nst("weights", "verify")
+    assert (verified.code, verified.out) == (1, "tiny:other  damaged\n")
+    assert nst("weights", "pull", "tiny:other").code == 0
+    assert nst("weights", "verify", "tiny:other").code == 0
+
+
+def test_verify_of_what_is_not_there_is_a_failure(nst: Nst) -> None:
+    ended = nst("weights", "verify", "tiny")
+    assert (ended.code, ended.out) == (1, "tiny:random  absent\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("pull",), "name a backbone, or give --all"),
+        (("pull", "tiny:huge"), "unknown weight set 'huge' for tiny"),
+        (("path", "tinny"), "unknown backbone 'tinny' (did you mean 'tiny'?)"),
+    ],
+)
+def test_wrong_names(nst: Nst, arguments: tuple[str, ...], message: str) -> None:
+    ended = nst("weights", *arguments)
+    assert (ended.code, message in " ".join(ended.err.split())) == (2, True)
+
+
+def test_offline_says_what_would_help(nst: Nst, write_picture: object, folders: None) -> None:
+    ended = nst("batch", "photos", "art", "-m", "tiny", "--offline")
+    assert ended.code == 2
+    assert "--offline forbids downloading" in ended.err
+    assert "nst weights pull tiny:random" in ended.err

@@ -1,0 +1,275 @@
+"""Every convention of every term against the formula of its paper, computed with numpy."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.autograd import gradcheck
+
+from nstcli.engine.losses import TERMS, Target, Term, gram
+
+Array = NDArray[np.float64]
+ROWS = [(term, convention) for term, table in TERMS.items() for convention in table]
+
+
+def features(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
+    """Draw activations; positive and negative ones, no two alike."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(shape, generator=generator, dtype=torch.float64).to(dtype)
+
+
+def target_for(term: str, like: Tensor) -> Target:
+    """Make the target that a term compares with, from activations (1, C, H, W)."""
+    return Target.of(gram(like) if term == "style" else like)
+
+
+def matrix(activations: Tensor) -> Array:
+    """(1, C, H, W) -> F as the papers write it, (C, M)."""
+    array: Array = activations[0].reshape(activations.shape[1], -1).numpy()
+    return array
+
+
+def neighbours(image: Tensor) -> Array:
+    """Every difference of two pixels side by side or one above the other, by plain loops."""
+    x = image[0].numpy()
+    channels, height, width = x.shape
+    found = [
+        x[c, i, j] - x[c, k, m]
+        for c in range(channels)
+        for i in range(height)
+        for j in range(width)
+        for k, m in ((i + 1, j), (i, j + 1))
+        if k < height and m < width
+    ]
+    return np.array(found)
+
+
+# The published formulas, for F and P with C maps of M positions each.
+def content_relative(f: Array, p: Array) -> float:
+    return float(((f - p) ** 2).sum() / (p**2).sum())
+
+
+def content_gatys(f: Array, p: Array) -> float:
+    return float(0.5 * ((f - p) ** 2).sum())
+
+
+def content_sum(f: Array, p: Array) -> float:
+    return float(((f - p) ** 2).sum())
+
+
+def content_mean(f: Array, p: Array) -> float:
+    return float(((f - p) ** 2).sum() / f.size)
+
+
+def style_relative(f: Array, p: Array) -> float:
+    g, a = f @ f.T / f.shape[1], p @ p.T / p.shape[1]
+    return float(((g - a) ** 2).sum() / (a**2).sum())
+
+
+def style_gatys(f: Array, p: Array) -> float:
+    """Gatys, Ecker, Bethge 2016, eq. 3 and 4; N_l = C, M_l = M."""
+    g, a = f @ f.T, p @ p.T
+    (c, m) = f.shape
+    return float(((g - a) ** 2).sum() / (4 * c**2 * m**2))
+
+
+def style_sum(f: Array, p: Array) -> float:
+    """CS231n, assignment 3: normalised Gram matrices, summed squares."""
+    g, a = f @ f.T / f.size, p @ p.T / p.size
+    return float(((g - a) ** 2).sum())
+
+
+def style_mean(f: Array, p: Array) -> float:
+    """Johnson et al. 2016, eq. 3; mean over the C×C entries as in neural-style."""
+    g, a = f @ f.T / f.size, p @ p.T / p.size
+    return float(np.mean((g - a) ** 2))
+
+
+FORMULAS: dict[tuple[str, str], Callable[[Array, Array], float]] = {
+    ("content", "relative"): content_relative,
+    ("content", "gatys"): content_gatys,
+    ("content", "sum"): content_sum,
+    ("content", "mean"): content_mean,
+    ("style", "relative"): style_relative,
+    ("style", "gatys"): style_gatys,
+    ("style", "sum"): style_sum,
+    ("style", "mean"): style_mean,
+}
+TV_FORMULAS: dict[str, Callable[[Array], float]] = {
+    "relative": lambda d: float((d**2).mean()),
+    "gatys": lambda d: float((d**2).mean()),
+    "mean": lambda d: float((d**2).mean()),
+    "sum": lambda d: float((d**2).sum()),
+    "l1": lambda d: float(np.abs(d).mean()),
+}
+
+
+def test_every_row_has_a_formula_here() -> None:
+    assert {*FORMULAS, *(("tv", name) for name in TV_FORMULAS)} == set(ROWS)
+
+
+@pytest.mark.parametrize(("term", "convention"), FORMULAS)
+def test_content_and_style_are_what_the_papers_say(term: str, convention: str) -> None:
+    f, p = features(1, 5, 4, 6, seed=1), features(1, 5, 4, 6, seed=2) + 0.3
+    (found,) = TERMS[term][convention](f, target_for(term, p))
+    expected = FORMULAS[term, convention](matrix(f), matrix(p))
+    assert found.item() == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("convention", ["relative", "sum", "mean"])
+def test_style_image_may_have_another_size(convention: str) -> None:
+    f, p = features(1, 5, 4, 6, seed=1), features(1, 5, 9, 3, seed=2)
+    (found,) = TERMS["style"][convention](f, target_for("style", p))
+    expected = FORMULAS["style", convention](matrix(f), matrix(p))
+    assert found.item() == pytest.approx(expected, rel=1e-12)
+
+
+def test_gatys_divides_each_side_by_its_own_size() -> None:
+    f, p = features(1, 5, 4, 6, seed=1), features(1, 5, 4, 6, seed=2)
+    (once,) = TERMS["style"]["gatys"](f, target_for("style", p))
+    (twice,) = TERMS["style"]["gatys"](f, target_for("style", torch.cat([p, p], dim=3)))
+    assert twice.item() == pytest.approx(once.item(), rel=1e-12)
+
+
+@pytest.mark.parametrize("convention", TV_FORMULAS)
+def test_total_variation_by_hand(convention: str) -> None:
+    image = features(1, 3, 4, 6)
+    (found,) = TERMS["tv"][convention](image, Target.of(torch.zeros(1)))
+    assert found.item() == pytest.approx(TV_FORMULAS[convention](neighbours(image)), rel=1e-12)
+
+
+def test_gram_is_the_mean_product_of_maps_over_their_number() -> None:
+    x = features(2, 3, 4, 5)
+    found = gram(x)
+    for n in range(2):
+        f = matrix(x[n : n + 1])
+        np.testing.assert_allclose(found[n].numpy(), f @ f.T / (3 * 20), rtol=1e-12)
+
+
+@pytest.mark.parametrize(("term", "convention"), ROWS)
+def test_contract_of_every_term(term: str, convention: str) -> None:
+    x = features(3, 4, 5, 6, seed=1, dtype=torch.float32).requires_grad_()
+    target = target_for(term, features(1, 4, 5, 6, seed=2, dtype=torch.float32))
+    found = TERMS[term][convention](x, target)
+    assert found.shape == (3,)
+    assert found.dtype == torch.float32
+    assert found.isfinite().all()
+    assert (found > 0).all()
+    (gradient,) = torch.autograd.grad(found.sum(), x)
+    assert gradient.isfinite().all()
+    assert (gradient.flatten(1).abs().sum(1) > 0).all()
+
+
+@pytest.mark.parametrize(("term", "convention"), ROWS)
+def test_gradient_of_every_term(term: str, convention: str) -> None:
+    x = features(2, 3, 4, 3, seed=1).requires_grad_()
+    target = target_for(term, features(1, 3, 4, 3, seed=2))
+    loss: Term = TERMS[term][convention]
+    assert gradcheck(lambda each: loss(each, target), x)
+
+
+@pytest.mark.parametrize(("term", "convention"), ROWS)
+def test_zero_where_there_is_nothing_to_improve(term: str, convention: str) -> None:
+    x = torch.full((1, 3, 4, 5), 0.7) if term == "tv" else features(1, 3, 4, 5)
+    assert TERMS[term][convention](x, target_for(term, x)).item() == 0.0
+
+
+@pytest.mark.parametrize(("term", "convention"), ROWS)
+@given(seed=st.integers(0, 2**32), count=st.integers(1, 4), size=st.integers(2, 6))
+def test_pictures_of_a_batch_do_not_mix(
+    term: str, convention: str, seed: int, count: int, size: int
+) -> None:
+    x = features(count, 3, size, 5, seed=seed)
+    target = target_for(term, features(1, 3, size, 5, seed=seed + 1))
+    loss = TERMS[term][convention]
+    together = loss(x, target)
+    alone = torch.cat([loss(x[n : n + 1], target) for n in range(count)])
+    torch.testing.assert_close(together, alone, rtol=1e-12, atol=0)
+
+
+def test_batch_may_have_a_target_for_each_picture() -> None:
+    x, p = features(2, 3, 4, 5, seed=1), features(2, 3, 4, 5, seed=2)
+    for term, convention in FORMULAS:
+        together = TERMS[term][convention](x, target_for(term, p))
+        for n in range(2):
+            one = slice(n, n + 1)
+            (alone,) = TERMS[term][convention](x[one], target_for(term, p[one]))
+            assert together[n].item() == pytest.approx(alone.item(), rel=1e-12)
+
+
+@given(
+    seed=st.integers(0, 2**32),
+    shape=st.tuples(*[st.integers(1, 5)] * 4),
+    factor=st.floats(1e-3, 1e3),
+)
+def test_gram_is_symmetric_and_positive_and_quadratic(
+    seed: int, shape: tuple[int, int, int, int], factor: float
+) -> None:
+    x = features(*shape, seed=seed)
+    found = gram(x)
+    assert found.shape == (shape[0], shape[1], shape[1])
+    torch.testing.assert_close(found, found.mT, rtol=1e-12, atol=1e-14)
+    smallest = torch.linalg.eigvalsh(found).min().item()
+    assert smallest > -1e-12 * max(1.0, found.abs().max().item())
+    torch.testing.assert_close(gram(factor * x), factor**2 * found)
+
+
+@given(seed=st.integers(0, 2**32))
+def test_gram_forgets_where_things_are(seed: int) -> None:
+    x = features(1, 3, 4, 5, seed=seed)
+    order = torch.randperm(20, generator=torch.Generator().manual_seed(seed))
+    torch.testing.assert_close(gram(x.flatten(2)[:, :, order].view_as(x)), gram(x))
+
+
+@pytest.mark.parametrize("term", ["content", "style"])
+@given(seed=st.integers(0, 2**32), factor=st.floats(1e-4, 1e4))
+def test_relative_error_has_no_unit(term: str, seed: int, factor: float) -> None:
+    x, p = features(1, 3, 4, 5, seed=seed), features(1, 3, 4, 5, seed=seed + 1)
+    relative = TERMS[term]["relative"]
+    torch.testing.assert_close(
+        relative(factor * x, target_for(term, factor * p)),
+        relative(x, target_for(term, p)),
+        rtol=1e-9,
+        atol=0,
+    )
+
+
+@pytest.mark.parametrize("term", ["content", "style"])
+def test_relative_error_of_nothing_is_one(term: str) -> None:
+    p = features(1, 3, 4, 5)
+    (found,) = TERMS[term]["relative"](torch.zeros_like(p), target_for(term, p))
+    assert found.item() == pytest.approx(1.0, rel=1e-12)
+
+
+@pytest.mark.parametrize(("term", "convention"), ROWS)
+@pytest.mark.parametrize("level", [0.0, 1.0])
+def test_black_target_gives_finite_values(term: str, convention: str, level: float) -> None:
+    x = (level * features(1, 3, 4, 5, dtype=torch.float32)).requires_grad_()
+    found = TERMS[term][convention](x, target_for(term, torch.zeros(1, 3, 4, 5)))
+    assert found.isfinite().all()
+    (gradient,) = torch.autograd.grad(found.sum(), x)
+    assert gradient.isfinite().all()
+
+
+def test_floor_replaces_a_smaller_energy_only() -> None:
+    value = torch.tensor([[3.0, 4.0], [0.0, 0.0]])
+    assert Target.of(value, 1e-3).energy.tolist() == pytest.approx([25.0, 1e-3])
+    assert Target.of(value, torch.tensor(30.0)).energy.tolist() == [30.0, 30.0]
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_gram_of_half_precision_does_not_overflow(dtype: torch.dtype) -> None:
+    x = (500 + 100 * features(1, 4, 64, 64)).to(dtype)
+    assert x.square().sum() > 65504
+    found = gram(x)
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found.double(), gram(x.double()), rtol=1e-5, atol=0)
+
+
+def test_gram_keeps_double_precision() -> None:
+    assert gram(features(1, 3, 4, 5)).dtype == torch.float64
