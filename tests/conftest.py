@@ -6,6 +6,7 @@ torch is imported by the fixtures that need it alone: most tests of pictures and
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,10 @@ from numpy.typing import NDArray
 
 from nstcli.images import encode
 from tests import tiny
+
+# Tensors of a few hundred pixels gain nothing from threads, and where other programs keep the
+# cores busy, waiting for each other slows them down a hundredfold. Subprocesses inherit it.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 if TYPE_CHECKING:
     from backbones.hooks import FeatureExtractor

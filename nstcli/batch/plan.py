@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -22,7 +23,12 @@ class Pair:
     @property
     def title(self) -> str:
         """Name both images, for people."""
-        return f"{self.content.name} × {self.style.name}"
+        return f"{shown(self.content.name)} × {shown(self.style.name)}"
+
+
+def shown(path: Path | str) -> str:
+    """Write a path as text that can be stored; bytes that are not UTF-8 are escaped."""
+    return os.fsencode(path).decode(errors="backslashreplace")
 
 
 def pairs(

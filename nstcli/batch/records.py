@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from backbones.files import write_atomic
-from nstcli.batch.plan import Pair
+from nstcli.batch.plan import Pair, shown
 from nstcli.recipe import Recipe
 
 
@@ -146,8 +146,8 @@ class Store:
     def fail(self, pair: Pair, error: str, seconds: float) -> None:
         """Write down why a pair could not be made."""
         failure: dict[str, Any] = {
-            "content": str(pair.content),
-            "style": str(pair.style),
+            "content": shown(pair.content),
+            "style": shown(pair.style),
             "error": error,
             "seconds": round(seconds, 3),
         }

@@ -13,7 +13,7 @@ from backbones import Backbone, WeightSet, weights
 from backbones.spec import Progress
 from nstcli.batch.events import PairFailed
 from nstcli.batch.inputs import digest
-from nstcli.batch.plan import Job, Pair
+from nstcli.batch.plan import Job, Pair, shown
 from nstcli.batch.records import Record, Results, State, key_of
 from nstcli.errors import InputError
 from nstcli.recipe import Recipe, resolve
@@ -100,9 +100,9 @@ def survey(
                 digests[path] = _digest(path)
         content, style = digests[pair.content], digests[pair.style]
         if isinstance(content, InputError):
-            failures.append(PairFailed(pair, f"{pair.content}: {content}"))
+            failures.append(PairFailed(pair, f"{shown(pair.content)}: {content}"))
         elif isinstance(style, InputError):
-            failures.append(PairFailed(pair, f"{pair.style}: {style}"))
+            failures.append(PairFailed(pair, f"{shown(pair.style)}: {style}"))
         else:
             key = key_of(settings.recipe, content, style, settings.format, settings.quality)
             job = Job(pair, key, content, style)

@@ -19,7 +19,7 @@ import nstcli
 from backbones.hooks import FeatureExtractor
 from backbones.spec import BackboneError
 from nstcli import images
-from nstcli.batch.plan import Job
+from nstcli.batch.plan import Job, shown
 from nstcli.batch.records import Record
 from nstcli.engine.stylize import Result, Step, stylize
 from nstcli.engine.targets import Content, Style, read_content, read_style
@@ -106,10 +106,10 @@ class Worker:
         try:
             data = path.read_bytes()
         except OSError as error:
-            raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
+            raise InputError(f"{shown(path)}: cannot be read: {error.strerror or error}") from error
         if hashlib.sha256(data).hexdigest() != sha256:
-            raise InputError(f"{path}: changed while the batch was running; run it again")
-        picture = images.resize(images.decode(data, str(path)), self._recipe.size)
+            raise InputError(f"{shown(path)}: changed while the batch was running; run it again")
+        picture = images.resize(images.decode(data, shown(path)), self._recipe.size)
         pixels = torch.from_numpy(picture.rgb).to(self._device)
         # Contiguous at the door: L-BFGS and others flatten the picture in place.
         return picture, pixels.permute(2, 0, 1)[None].float().div(255).contiguous()
@@ -131,9 +131,9 @@ class Worker:
         return Record(
             key=job.key,
             output_sha256=hashlib.sha256(data).hexdigest(),
-            content=str(job.pair.content),
+            content=shown(job.pair.content),
             content_sha256=job.content_sha256,
-            style=str(job.pair.style),
+            style=shown(job.pair.style),
             style_sha256=job.style_sha256,
             recipe=self._recipe,
             format=self._format,
@@ -157,11 +157,11 @@ def _about(path: Path) -> Iterator[None]:
     try:
         yield
     except BackboneError as error:
-        raise InputError(f"{path}: {error}") from error
+        raise InputError(f"{shown(path)}: {error}") from error
 
 
 def _notes(path: Path, picture: Picture) -> tuple[str, ...]:
-    return tuple(f"{path.name}: {note}" for note in picture.notes)
+    return tuple(f"{shown(path.name)}: {note}" for note in picture.notes)
 
 
 def _to_array(image: Tensor) -> NDArray[np.uint8]:

@@ -5,6 +5,7 @@ import sys
 import traceback
 import warnings
 from importlib.metadata import version
+from io import TextIOWrapper
 from typing import Annotated, NoReturn
 
 import typer
@@ -53,6 +54,9 @@ def main() -> None:
     from backbones import BackboneError
     from nstcli.errors import NstError, StoppedError
 
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # file names may hold what it cannot encode
+            stream.reconfigure(errors="backslashreplace")
     signal.signal(signal.SIGTERM, _terminate)
     warnings.showwarning = _show_warning
     try:
@@ -69,7 +73,6 @@ def main() -> None:
 
 
 def _fail(code: int, message: str) -> NoReturn:
-    # Escaped where the terminal's encoding cannot show a file name.
     typer.echo(f"nst: {message}", err=True)
     sys.exit(code)
 

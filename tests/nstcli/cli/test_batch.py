@@ -332,6 +332,21 @@ def test_names_are_printed_as_they_are(nst: Nst, write_picture: Callable[..., Pa
         assert name in said
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="needs names that are not UTF-8")
+def test_a_name_that_is_not_utf8_is_made_recorded_and_found_again(
+    nst: Nst, nst_process: Callable[..., subprocess.Popen[str]], tmp_path: Path
+) -> None:
+    photos = tmp_path / "photos"
+    (photos / "cat.png").rename(photos / os.fsdecode(b"c\xff.png"))
+    process = nst_process(*RUN, PYTHONIOENCODING="ascii", LC_ALL="C", PYTHONUTF8="0")
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert (tmp_path / "out" / os.fsdecode(b"c\xff__ink.png")).exists()
+    assert "Done: 4 cached" in nst(*RUN).err
+    listed = nst(*RUN, "--dry-run")
+    assert "c\\xff.png × ink.png" in listed.out
+
+
 def test_a_file_that_changes_during_the_run_fails_its_pairs(
     nst: Nst, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write_picture: Callable[..., Path]
 ) -> None:

@@ -139,7 +139,7 @@ def test_gatys_divides_each_side_by_its_own_size() -> None:
 @pytest.mark.parametrize("convention", TV_FORMULAS)
 def test_total_variation_by_hand(convention: str) -> None:
     image = features(1, 3, 4, 6)
-    (found,) = TERMS["tv"][convention](image, Target.of(torch.zeros(1)))
+    (found,) = TERMS["tv"][convention](image, Target.of(torch.zeros(1, 1)))
     assert found.item() == pytest.approx(TV_FORMULAS[convention](neighbours(image)), rel=1e-12)
 
 

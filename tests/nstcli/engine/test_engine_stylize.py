@@ -1,0 +1,446 @@
+"""The loop from end to end on the tiny backbone: what it promises of its result and its events."""
+
+import itertools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from backbones.hooks import FeatureExtractor
+from nstcli.engine import stylize as module
+from nstcli.engine.losses import TERMS
+from nstcli.engine.optimizers import OPTIMIZERS
+from nstcli.engine.start import STARTS
+from nstcli.engine.stylize import Result, Step, stylize
+from nstcli.engine.targets import read_content, read_style
+from nstcli.errors import DivergedError
+from nstcli.recipe import Recipe
+from tests import tiny
+from tests.nstcli.engine.scene import picture, recipe
+
+CONTENT, STYLE = picture(24, 32, seed=0), picture(20, 28, seed=1)
+OTHER = picture(24, 32, seed=2)
+
+
+def paint(
+    extractor: FeatureExtractor,
+    asked: Recipe,
+    on_step: Callable[[Step], None] | None = None,
+    content: Tensor = CONTENT,
+    style: Tensor = STYLE,
+) -> Result:
+    """Read both pictures and stylize."""
+    return stylize(
+        extractor,
+        read_content(extractor, content, asked),
+        read_style(extractor, [style], asked),
+        asked,
+        on_step,
+    )
+
+
+def watch(extractor: FeatureExtractor, asked: Recipe, **rest: Any) -> tuple[Result, list[Step]]:
+    steps: list[Step] = []
+    return paint(extractor, asked, steps.append, **rest), steps
+
+
+# An independent account of the losses, from the weights up.
+
+
+def activations(image: Tensor) -> dict[str, Tensor]:
+    network = tiny.build()
+    network.load_state_dict(tiny.random_state())
+    assert isinstance(network, nn.Sequential)
+    mean = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
+    std = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
+    x, found = (image - mean) / std, {}
+    for layer, each in zip(tiny.TINY.layers, network, strict=True):
+        x = each(x)
+        found[layer.name] = x.detach().clone()  # before the next one works in place
+    return found
+
+
+def content_error(image: Tensor, layers: Mapping[str, float], content: Tensor = CONTENT) -> float:
+    x, p = activations(image), activations(content)
+    errors = {
+        name: ((x[name] - p[name]).square().sum() / p[name].square().sum()).item()
+        for name in layers
+    }
+    return sum(weight * errors[name] for name, weight in layers.items()) / sum(layers.values())
+
+
+def style_error(image: Tensor, layers: Mapping[str, float], style: Tensor = STYLE) -> float:
+    x, s = activations(image), activations(style)
+    total = 0.0
+    for name, weight in layers.items():
+        f, p = x[name].flatten(2)[0].double(), s[name].flatten(2)[0].double()
+        g, a = f @ f.T / f.shape[1], p @ p.T / p.shape[1]
+        total += weight * ((g - a).square().sum() / a.square().sum()).item()
+    return total / sum(layers.values())
+
+
+def variation(image: Tensor) -> float:
+    right, down = image.diff(dim=3).flatten(), image.diff(dim=2).flatten()
+    return torch.cat([right, down]).square().mean().item()
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("init", STARTS)
+@pytest.mark.parametrize("loss", TERMS["content"])
+def test_loss_falls(extractor: FeatureExtractor, optimizer: str, init: str, loss: str) -> None:
+    asked = recipe(steps=25, optimizer=optimizer, init=init, loss=loss)
+    result, steps = watch(extractor, asked)
+    # From the style itself, the style is lost before the content is found: less is to be won.
+    assert result.loss < (0.95 if init == "style" else 0.5) * steps[0].loss
+    assert result.image.shape == CONTENT.shape
+    assert result.image.min() >= 0
+    assert result.image.max() <= 1
+    assert not result.image.requires_grad
+    if init == "content":
+        assert result.style_error < 0.5 * result.style_error_before
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_first_event_is_the_loss_of_the_start(extractor: FeatureExtractor, optimizer: str) -> None:
+    asked = recipe(
+        optimizer=optimizer,
+        content_weight=2,
+        style_weight=30,
+        tv_weight=5,
+        content_layers="relu2=1,conv3=3",
+        style_layers="relu1=1,relu3=4",
+        init="style",
+        steps=1,
+    )
+    _, (first,) = watch(extractor, asked, style=OTHER)
+    content = content_error(OTHER, {"relu2": 1, "conv3": 3})
+    assert first.terms == {
+        "content": pytest.approx(content, rel=1e-4),
+        "style": pytest.approx(0, abs=1e-6),
+        "tv": pytest.approx(variation(OTHER), rel=1e-4),
+    }
+    assert first.loss == pytest.approx(2 * content + 5 * variation(OTHER), rel=1e-4)
+
+
+def test_events_are_numbered_and_add_up(extractor: FeatureExtractor) -> None:
+    asked = recipe(steps=7, content_weight=2, style_weight=30, tv_weight=5, init="noise")
+    result, steps = watch(extractor, asked)
+    assert [step.number for step in steps] == [1, 2, 3, 4, 5, 6, 7]
+    assert {step.steps for step in steps} == {7}
+    for step in steps:
+        terms = step.terms
+        expected = 2 * terms["content"] + 30 * terms["style"] + 5 * terms["tv"]
+        assert step.loss == pytest.approx(expected, rel=1e-5)
+        assert all(type(value) is float for value in (step.loss, *terms.values()))
+    assert len({step.loss for step in steps}) == 7
+    assert result.loss <= min(step.loss for step in steps)
+
+
+def test_one_evaluation_a_step_and_one_for_the_last_picture(extractor: FeatureExtractor) -> None:
+    calls = 0
+
+    def count(*_: object) -> None:
+        nonlocal calls
+        calls += 1
+
+    asked = recipe(steps=9)
+    content, style = (
+        read_content(extractor, CONTENT, asked),
+        read_style(extractor, [STYLE], asked),
+    )
+    extractor.register_forward_hook(count)
+    stylize(extractor, content, style, asked)
+    assert calls == 9 + 1 + 1  # and one for the error figures
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_same_seed_same_pixels(extractor: FeatureExtractor, optimizer: str) -> None:
+    asked = recipe(steps=6, init="noise", seed=3, optimizer=optimizer)
+    first = paint(extractor, asked)
+    torch.manual_seed(99)
+    again = paint(extractor, asked)
+    assert torch.equal(first.image, again.image)
+    assert first.loss == again.loss
+    other = paint(extractor, asked.model_copy(update={"seed": 4}))
+    assert not torch.equal(first.image, other.image)
+
+
+def test_images_and_features_given_are_left_alone(extractor: FeatureExtractor) -> None:
+    asked = recipe(steps=3)
+    content, style = (
+        read_content(extractor, CONTENT.clone(), asked),
+        read_style(extractor, [STYLE.clone()], asked),
+    )
+    stylize(extractor, content, style, asked)
+    assert torch.equal(content.image, CONTENT)
+    assert torch.equal(style.image, STYLE)
+    again = read_content(extractor, CONTENT, asked)
+    assert all(torch.equal(content.features[name], again.features[name]) for name in again.features)
+
+
+@dataclass
+class Scripted:
+    """An optimizer that evaluates as the real ones do, and then shows the next of its pictures."""
+
+    image: Tensor
+    pictures: list[Tensor]
+
+    def step(self, closure: Callable[[], Any]) -> None:
+        closure()
+        with torch.no_grad():
+            self.image.copy_(self.pictures.pop(0))
+
+
+def script(monkeypatch: pytest.MonkeyPatch, pictures: list[Tensor]) -> Recipe:
+    """Make a recipe whose pictures are the given ones, starting from noise, content term only."""
+    monkeypatch.setitem(OPTIMIZERS, "adam", lambda image, _: Scripted(image, pictures[:]))
+    return recipe(
+        optimizer="adam", steps=len(pictures), init="noise", content_weight=1, style_weight=0
+    )
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations((0.02, 0.05, 0.1))))
+def test_result_is_the_best_of_all_pictures(
+    extractor: FeatureExtractor, monkeypatch: pytest.MonkeyPatch, order: tuple[float, ...]
+) -> None:
+    pictures = [CONTENT + distance * (OTHER - CONTENT) for distance in order]
+    asked = script(monkeypatch, pictures)
+    result = paint(extractor, asked)
+    best = pictures[order.index(0.02)]
+    assert torch.equal(result.image, best)
+    assert result.loss == pytest.approx(content_error(best, {"relu2": 1}), rel=1e-4)
+
+
+def test_start_may_be_the_best(
+    extractor: FeatureExtractor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = script(monkeypatch, [OTHER, OTHER]).model_copy(update={"init": "content"})
+    result = paint(extractor, asked)
+    assert torch.equal(result.image, CONTENT)
+    assert result.loss == 0
+
+
+@pytest.mark.parametrize("loss", TERMS["content"])
+def test_error_figures_are_relative_under_every_convention(
+    extractor: FeatureExtractor, loss: str
+) -> None:
+    content_layers, style_layers = {"relu2": 1.0, "conv3": 0.5}, {"relu1": 1.0, "relu3": 3.0}
+    asked = recipe(
+        steps=5, loss=loss, content_layers="relu2,conv3=.5", style_layers="relu1,relu3=3"
+    )
+    result = paint(extractor, asked)
+    assert result.content_error == pytest.approx(
+        content_error(result.image, content_layers), rel=1e-3
+    )
+    assert result.style_error == pytest.approx(style_error(result.image, style_layers), rel=1e-3)
+    assert result.style_error_before == pytest.approx(style_error(CONTENT, style_layers), rel=1e-3)
+    assert 0 < result.style_error < result.style_error_before
+    assert result.content_error > 0
+
+
+def test_loss_reported_is_that_of_the_picture_returned(extractor: FeatureExtractor) -> None:
+    asked = recipe(steps=8, content_weight=3, style_weight=50, tv_weight=2)
+    result = paint(extractor, asked)
+    expected = (
+        3 * content_error(result.image, tiny.TINY.content_layers)
+        + 50 * style_error(result.image, tiny.TINY.style_layers)
+        + 2 * variation(result.image)
+    )
+    assert result.loss == pytest.approx(expected, rel=1e-4)
+
+
+class Poison(nn.Module):
+    """Works until its `at`-th call, counting those that read the two images."""
+
+    def __init__(self, at: int, effect: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.at, self.effect, self.calls = at, effect, 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.calls += 1
+        return self.effect(x) if self.calls >= self.at else x
+
+
+def poisoned(at: int, effect: Callable[[Tensor], Tensor]) -> FeatureExtractor:
+    network = tiny.build()
+    network.load_state_dict(tiny.random_state())
+    assert isinstance(network, nn.Sequential)
+    network[1] = nn.Sequential(nn.ReLU(), Poison(at + 2, effect))
+    return FeatureExtractor(tiny.TINY, network, tiny.IMAGENET)
+
+
+EFFECTS: dict[str, Callable[[Tensor], Tensor]] = {
+    "nan": lambda x: x * torch.nan,
+    "inf": lambda x: x * torch.inf,
+    "exploded": lambda x: x * 1e3,  # Gram matrices a million times as large
+}
+
+
+@pytest.mark.parametrize("effect", EFFECTS)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("at", [3, 6])
+def test_divergence_is_told_and_the_best_picture_kept(
+    extractor: FeatureExtractor, optimizer: str, effect: str, at: int
+) -> None:
+    asked = recipe(steps=5, optimizer=optimizer)
+    seen: list[Step] = []
+    with pytest.raises(DivergedError, match=f"diverged at step {min(at, 5)} of 5: ") as error:
+        paint(poisoned(at, EFFECTS[effect]), asked, seen.append)
+    assert [step.number for step in seen] == list(range(1, at))
+    assert "--optimizer adam" in str(error.value)
+    assert len(str(error.value).splitlines()) == 1
+    best = error.value.best
+    assert isinstance(best, Tensor)
+    assert best.shape == CONTENT.shape
+    assert best.min() >= 0
+    assert best.max() <= 1  # also false for NaN
+    # What a healthy network made of the same start until then.
+    images = [CONTENT]
+    healthy: list[float] = []
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        real = module.evaluate
+
+        def spy(extractor: Any, image: Tensor, parts: Any) -> dict[str, Tensor]:
+            images.append(image.detach().clone())
+            terms = real(extractor, image, parts)
+            if "style" in terms:
+                healthy.append((terms["content"] + 100 * terms["style"]).item())
+            return terms
+
+        monkeypatch.setattr(module, "evaluate", spy)
+        paint(extractor, asked)
+    wanted = images[1:][min(range(at - 1), key=healthy.__getitem__)]
+    torch.testing.assert_close(best, wanted)
+
+
+@pytest.mark.parametrize("effect", ["nan", "inf"])
+def test_divergence_from_the_start_keeps_the_start(effect: str) -> None:
+    with pytest.raises(DivergedError, match="at step 1 of 5") as error:
+        paint(poisoned(1, EFFECTS[effect]), recipe(steps=5, init="noise"))
+    assert isinstance(error.value.best, Tensor)
+    assert torch.equal(error.value.best, STARTS["noise"](CONTENT, STYLE, 0))
+
+
+def test_a_loss_that_rises_for_a_while_is_no_divergence() -> None:
+    result = paint(poisoned(3, lambda x: 1.5 * x), recipe(steps=5))
+    assert result.image.isfinite().all()
+
+
+def test_losses_need_not_be_read_at_every_step(
+    extractor: FeatureExtractor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = recipe(steps=8)
+    expected, every = watch(extractor, asked)
+    monkeypatch.setattr(module, "_READ_EVERY", {"cpu": 3})
+    result, steps = watch(extractor, asked)
+    assert steps == [every[2], every[5], every[7]]
+    assert torch.equal(result.image, expected.image)
+    with pytest.raises(DivergedError, match="at step 6 of 8"):
+        paint(poisoned(4, EFFECTS["nan"]), asked)
+
+
+@pytest.mark.parametrize("term", ["content", "style", "tv"])
+def test_weight_of_zero_switches_a_term_off(extractor: FeatureExtractor, term: str) -> None:
+    weights = {"content_weight": 1.0, "style_weight": 100.0, "tv_weight": 1.0}
+    asked = recipe(steps=4, init="noise", **{**weights, f"{term}_weight": 0.0})
+    result, steps = watch(extractor, asked)
+    assert set(steps[0].terms) == {"content", "style", "tv"} - {term}
+    if term == "content":
+        other = paint(extractor, asked, content=OTHER)
+    elif term == "style":
+        other = paint(extractor, asked, style=OTHER)
+    else:
+        return
+    assert torch.equal(result.image, other.image)
+    assert (result.content_error, result.style_error) != (other.content_error, other.style_error)
+
+
+@pytest.mark.parametrize("name", ["content", "style"])
+def test_both_pictures_matter(extractor: FeatureExtractor, name: str) -> None:
+    asked = recipe(steps=3, init="noise")
+    result = paint(extractor, asked)
+    changed = {name: OTHER}
+    other = paint(extractor, asked, content=changed.get("content", CONTENT),
+                  style=changed.get("style", STYLE))  # fmt: skip
+    assert not torch.equal(result.image, other.image)
+
+
+@pytest.mark.parametrize("tv", ["l1", "l2"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_total_variation_alone_flattens(
+    extractor: FeatureExtractor, optimizer: str, tv: str
+) -> None:
+    asked = recipe(
+        steps=40, optimizer=optimizer, content_weight=0, style_weight=0, tv_weight=1, tv=tv
+    )
+    result, steps = watch(extractor, asked)
+    assert set(steps[0].terms) == {"tv"}
+    assert variation(result.image) < 0.1 * variation(CONTENT)
+
+
+@pytest.mark.parametrize("loss", TERMS["content"])
+def test_norm_of_total_variation(extractor: FeatureExtractor, loss: str) -> None:
+    choices = {"steps": 1, "loss": loss, "content_weight": 0, "style_weight": 0, "tv_weight": 2}
+    _, (squared,) = watch(extractor, recipe(tv="l2", **choices))
+    _, (absolute,) = watch(extractor, recipe(tv="l1", **choices))
+    right, down = CONTENT.diff(dim=3).flatten(), CONTENT.diff(dim=2).flatten()
+    differences = torch.cat([right, down])
+    expected = differences.square().sum() if loss == "sum" else differences.square().mean()
+    assert squared.terms["tv"] == pytest.approx(expected.item(), rel=1e-4)
+    assert squared.loss == pytest.approx(2 * expected.item(), rel=1e-4)
+    assert absolute.terms["tv"] == pytest.approx(differences.abs().mean().item(), rel=1e-4)
+
+
+class StopHereError(Exception):
+    pass
+
+
+def test_what_the_listener_raises_passes_through(extractor: FeatureExtractor) -> None:
+    seen: list[int] = []
+
+    def stop(step: Step) -> None:
+        seen.append(step.number)
+        if step.number == 3:
+            raise StopHereError
+
+    with pytest.raises(StopHereError):
+        paint(extractor, recipe(steps=9), stop)
+    assert seen == [1, 2, 3]
+
+
+@pytest.mark.parametrize("term", ["content", "style"])
+def test_layer_weights_matter_by_their_ratio(extractor: FeatureExtractor, term: str) -> None:
+    def made(layers: str) -> Tensor:
+        return paint(extractor, recipe(steps=3, init="noise", **{f"{term}_layers": layers})).image
+
+    equal = made("relu1=1,relu3=1")
+    assert torch.equal(equal, made("relu1=4,relu3=4"))
+    assert not torch.allclose(equal, made("relu1=1,relu3=4"), atol=1e-3)
+    assert not torch.allclose(equal, made("relu1=1"), atol=1e-3)
+
+
+def test_recipes_differ_in_their_pictures(extractor: FeatureExtractor) -> None:
+    choices: list[dict[str, Any]] = [
+        *({"loss": loss} for loss in TERMS["content"]),
+        *({"init": init} for init in ("noise", "style")),
+        {"optimizer": "adam"},
+        {"tv_weight": 50.0},
+        {"style_weight": 1.0},
+        {"content_weight": 50.0},
+    ]
+    made = [paint(extractor, recipe(steps=4, **choice)).image for choice in choices]
+    for one, other in itertools.combinations(made, 2):
+        assert not torch.equal(one, other)
+
+
+def test_black_pictures_are_no_obstacle(extractor: FeatureExtractor) -> None:
+    black = torch.zeros_like(CONTENT)
+    for pair in ({"content": black}, {"style": black}, {"content": black, "style": black}):
+        result = paint(extractor, recipe(steps=3, init="noise"), **pair)
+        assert result.image.isfinite().all()
+        assert (
+            torch.tensor([result.loss, result.content_error, result.style_error]).isfinite().all()
+        )

@@ -1,0 +1,223 @@
+"""Recipes: resolved once, frozen, and the same after a round trip through JSON."""
+
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+import backbones
+from backbones import BackboneError
+from nstcli.errors import InputError
+from nstcli.recipe import VERSION, WEIGHTS, Recipe, parse_layers, resolve
+from tests.tiny import TINY
+
+SHA = "0123456789abcdef" * 4
+
+
+def test_defaults_come_from_the_backbone() -> None:
+    recipe = resolve(TINY, SHA)
+    assert recipe == Recipe(
+        version=VERSION,
+        model="tiny",
+        weights=SHA,
+        size=512,
+        steps=200,
+        loss="relative",
+        content_weight=1,
+        style_weight=100,
+        tv_weight=0,
+        tv="l2",
+        content_layers={"relu2": 1},
+        style_layers={"relu1": 1, "relu2": 1, "relu3": 1},
+        optimizer="lbfgs",
+        init="content",
+        seed=0,
+    )
+
+
+@pytest.mark.parametrize("name", backbones.names())
+def test_every_backbone_has_a_recipe(name: str) -> None:
+    backbone = backbones.get(name)
+    recipe = resolve(backbone, SHA)
+    assert recipe.model == name
+    assert recipe.content_layers == backbone.content_layers
+    assert recipe.style_layers == backbone.style_layers
+
+
+@pytest.mark.parametrize("loss", WEIGHTS)
+def test_weights_follow_the_convention_unless_chosen(loss: Any) -> None:
+    usual = resolve(TINY, SHA, loss=loss)
+    assert (usual.content_weight, usual.style_weight, usual.tv_weight) == WEIGHTS[loss]
+    chosen = resolve(TINY, SHA, loss=loss, content_weight=0, tv_weight=0.5)
+    assert (chosen.content_weight, chosen.style_weight, chosen.tv_weight) == (
+        0,
+        WEIGHTS[loss][1],
+        0.5,
+    )
+
+
+def test_choices_are_kept() -> None:
+    choices: dict[str, Any] = {
+        "size": 64,
+        "steps": 3,
+        "loss": "gatys",
+        "content_weight": 2.0,
+        "style_weight": 3.0,
+        "tv_weight": 4.0,
+        "tv": "l1",
+        "optimizer": "adam",
+        "init": "noise",
+        "seed": 2**63 - 1,
+    }
+    recipe = resolve(TINY, SHA, **choices)
+    assert {name: getattr(recipe, name) for name in choices} == choices
+
+
+def test_default_layers_are_a_copy() -> None:
+    recipe = resolve(TINY, SHA)
+    assert recipe.content_layers is not TINY.content_layers
+    assert parse_layers(None, TINY.style_layers, TINY) is not TINY.style_layers
+
+
+@pytest.mark.parametrize(
+    ("text", "layers"),
+    [
+        ("relu1", {"relu1": 1.0}),
+        ("relu3,conv1", {"relu3": 1.0, "conv1": 1.0}),
+        ("relu1=0.5,relu2=2e3", {"relu1": 0.5, "relu2": 2000.0}),
+        (" relu1 = 3 , pool2 ", {"relu1": 3.0, "pool2": 1.0}),
+    ],
+)
+def test_layers_as_users_write_them(text: str, layers: dict[str, float]) -> None:
+    assert parse_layers(text, {}, TINY) == layers
+    recipe = resolve(TINY, SHA, content_layers=text, style_layers=text)
+    assert recipe.content_layers == recipe.style_layers == layers
+    assert list(recipe.style_layers) == list(layers)
+
+
+@pytest.mark.parametrize("text", ["relu9", "relu1,relu9=2", "", "relu1,", "=1", "relu1;relu2"])
+@pytest.mark.parametrize("which", ["content_layers", "style_layers"])
+def test_unknown_layer(text: str, which: str) -> None:
+    with pytest.raises(BackboneError, match=r"unknown layer '.*' for tiny.*nst layers"):
+        resolve(TINY, SHA, **{which: text})  # type: ignore[arg-type]
+
+
+def test_unknown_layer_suggests() -> None:
+    with pytest.raises(BackboneError, match=r"'relu22' for tiny \(did you mean 'relu2'\?\)"):
+        resolve(TINY, SHA, content_layers="relu22")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("relu1,relu2,relu1", "'relu1' is given twice in 'relu1,relu2,relu1'"),
+        ("relu1=1,relu1=2", "'relu1' is given twice"),
+        ("relu1=x", "weight 'x' in 'relu1=x' is not a number"),
+        ("relu1=1=2", "weight '1=2' in"),
+        ("relu1=1 2", "weight '1 2' in"),
+        ("relu1=0", "(content|style).layers relu1: .*greater than 0"),
+        ("relu2,relu1=-1", "(content|style).layers relu1: .*greater than 0"),
+        ("relu1=nan", "(content|style).layers relu1: .*(finite|greater)"),
+        ("relu1=inf", "(content|style).layers relu1: .*finite"),
+        ("relu1=-inf", "(content|style).layers relu1: .*(finite|greater)"),
+        ("relu1=1e999", "(content|style).layers relu1: .*finite"),
+    ],
+)
+@pytest.mark.parametrize("which", ["content_layers", "style_layers"])
+def test_layer_weights_that_are_refused(text: str, message: str, which: str) -> None:
+    with pytest.raises(InputError, match=message) as error:
+        resolve(TINY, SHA, **{which: text})  # type: ignore[arg-type]
+    assert len(str(error.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *((name, value) for name in ("size", "steps") for value in (0, -1)),
+        *(
+            (f"{term}_weight", value)
+            for term in ("content", "style", "tv")
+            for value in (-1.0, -1e-9, math.nan, math.inf)
+        ),
+        ("seed", -1),
+        ("seed", 2**63),
+        ("tv", "l3"),
+        ("optimizer", "sgd"),
+        ("init", "black"),
+    ],
+)
+def test_values_out_of_range_are_named(name: str, value: Any) -> None:
+    with pytest.raises(InputError, match=f"^{name.replace('_', '.')}: ") as error:
+        resolve(TINY, SHA, **{name: value})
+    assert len(str(error.value).splitlines()) == 1
+
+
+def test_nothing_to_optimize_for_is_refused() -> None:
+    with pytest.raises(InputError, match="all weights are 0, which leaves nothing") as error:
+        resolve(TINY, SHA, content_weight=0, style_weight=0, tv_weight=0)
+    assert not str(error.value).startswith(":")
+    for term in ("content", "style", "tv"):
+        weights = {"content_weight": 0.0, "style_weight": 0.0, "tv_weight": 0.0}
+        assert resolve(TINY, SHA, **{**weights, f"{term}_weight": 1e-9})  # type: ignore[arg-type]
+
+
+def test_frozen() -> None:
+    recipe = resolve(TINY, SHA)
+    with pytest.raises(ValidationError, match="frozen"):
+        recipe.steps = 5  # type: ignore[misc]
+    assert recipe.steps == 200
+
+
+def test_unknown_keys_are_refused() -> None:
+    fields = resolve(TINY, SHA).model_dump()
+    assert Recipe(**fields) == resolve(TINY, SHA)
+    with pytest.raises(ValidationError, match="colour"):
+        Recipe(**fields, colour="keep")
+
+
+@pytest.mark.parametrize("name", sorted(set(Recipe.model_fields) - {"version"}))
+def test_nothing_is_left_to_a_default(name: str) -> None:
+    fields = resolve(TINY, SHA).model_dump()
+    del fields[name]
+    with pytest.raises(ValidationError, match=name):
+        Recipe(**fields)
+
+
+def test_layers_must_not_be_empty() -> None:
+    fields = resolve(TINY, SHA).model_dump()
+    for which in ("content_layers", "style_layers"):
+        with pytest.raises(ValidationError, match=which):
+            Recipe(**{**fields, which: {}})
+
+
+weight = st.floats(0, 1e12)
+layers = st.dictionaries(
+    st.sampled_from([layer.name for layer in TINY.layers]),
+    st.floats(min_value=0, max_value=1e12, exclude_min=True),
+    min_size=1,
+)
+recipes = st.builds(
+    Recipe,
+    model=st.text(min_size=1),
+    weights=st.text(alphabet="0123456789abcdef", min_size=64, max_size=64),
+    size=st.integers(1, 10**6),
+    steps=st.integers(1, 10**6),
+    content_weight=weight,
+    style_weight=st.floats(0, 1e12, exclude_min=True),
+    tv_weight=weight,
+    content_layers=layers,
+    style_layers=layers,
+    seed=st.integers(0, 2**63 - 1),
+)
+
+
+@given(recipe=recipes)
+def test_json_round_trip(recipe: Recipe) -> None:
+    text = recipe.model_dump_json()
+    again = Recipe.model_validate_json(text)
+    assert again == recipe
+    assert again.model_dump_json() == text
+    assert list(again.style_layers) == list(recipe.style_layers)
