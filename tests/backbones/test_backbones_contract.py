@@ -140,6 +140,9 @@ def test_vgg_defaults_are_those_of_gatys(name: str) -> None:
 
 def test_mobilenet_defaults_have_no_residual_addition() -> None:
     mobilenet = backbones.get("mobilenet")
+    paths = [mobilenet.layer(name).module for name in mobilenet.style_layers]
+    assert paths == ["blocks.0.0", "blocks.1.0", "blocks.2.0", "blocks.3.0", "blocks.5.0"]
+    assert list(mobilenet.content_layers) == ["stage3_1"]
     kinds = {layer.kind for layer in mobilenet.layers}
     assert "residual" in kinds
     for name in {**mobilenet.style_layers, **mobilenet.content_layers}:

@@ -110,10 +110,13 @@ def test_built_in_keeps_its_name(site: Path) -> None:
 
 
 @pytest.mark.parametrize("order", [("alpha", "beta"), ("beta", "alpha")])
-def test_first_plugin_in_the_alphabet_keeps_its_name(site: Path, order: tuple[str, str]) -> None:
-    for package in order:
+def test_first_plugin_in_the_alphabet_keeps_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, order: tuple[str, str]
+) -> None:
+    for package in order:  # each comes before the last on the path
+        monkeypatch.syspath_prepend(str(tmp_path / package))
         source = SOURCE.replace('name="tiny"', 'name="twin"')
-        offer(site, "twin", source.replace("three random", f"{package}'s"), package)
+        offer(tmp_path / package, "twin", source.replace("three random", f"{package}'s"), package)
     with pytest.warns(BackboneWarning, match="'beta' offers.*'alpha' already") as caught:
         assert backbones.names() == (*OURS, "twin")
     assert len(caught) == 1
