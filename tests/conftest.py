@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from numpy.typing import NDArray
 
 from nstcli.images import encode
@@ -22,6 +23,10 @@ from tests import tiny
 # Tensors of a few hundred pixels gain nothing from threads, and where other programs keep the
 # cores busy, waiting for each other slows them down a hundredfold. Subprocesses inherit it.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# How long an example takes says more about the machine than about the code.
+settings.register_profile("nst", deadline=None)
+settings.load_profile("nst")
 
 if TYPE_CHECKING:
     from backbones.hooks import FeatureExtractor

@@ -58,14 +58,14 @@ def run(name: str, problem: Bowl, steps: int) -> list[Tensor]:
 
 def test_lbfgs_beats_the_best_gradient_descent_where_it_is_hard() -> None:
     problem, plain = bowl(), bowl()
-    for _ in range(80):
+    for _ in range(150):
         plain.closure()
         assert plain.image.grad is not None
         with torch.no_grad():  # the best of all constant rates, 2 / (largest + least curvature)
             plain.image -= 2 / 1001 * plain.image.grad
-    run("lbfgs", problem, 80)
-    assert plain.values().item() > 1e-2 * plain.losses[0]
-    assert problem.values().item() < 1e-3 * plain.values().item()
+    run("lbfgs", problem, 150)
+    assert plain.values().item() > 5e-3 * plain.losses[0]
+    assert problem.values().item() < 3e-7 * plain.values().item()  # a history of 1: 2e-6
 
 
 @pytest.mark.parametrize("name", NAMES)

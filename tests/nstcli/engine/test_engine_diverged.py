@@ -1,0 +1,111 @@
+"""When the loss becomes NaN or infinite or explodes, and how often that is looked at."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from backbones.hooks import FeatureExtractor
+from nstcli.engine import stylize as module
+from nstcli.engine.optimizers import OPTIMIZERS
+from nstcli.engine.start import STARTS
+from nstcli.engine.stylize import Step
+from nstcli.errors import DivergedError
+from nstcli.recipe import Recipe
+from tests import tiny
+from tests.nstcli.engine.scene import CONTENT, STYLE, paint, recipe, watch
+
+
+class Poison(nn.Module):
+    """Works until its `at`-th call, counting those that read the two images."""
+
+    def __init__(self, at: int, effect: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.at, self.effect, self.calls = at, effect, 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.calls += 1
+        return self.effect(x) if self.calls >= self.at else x
+
+
+def poisoned(at: int, effect: Callable[[Tensor], Tensor]) -> FeatureExtractor:
+    network = tiny.build()
+    network.load_state_dict(tiny.random_state())
+    assert isinstance(network, nn.Sequential)
+    network[1] = nn.Sequential(nn.ReLU(), Poison(at + 2, effect))
+    return FeatureExtractor(tiny.TINY, network, tiny.IMAGENET)
+
+
+EFFECTS: dict[str, Callable[[Tensor], Tensor]] = {
+    "nan": lambda x: x * torch.nan,
+    "inf": lambda x: x * torch.inf,
+    "exploded": lambda x: x * 1e3,  # Gram matrices a million times as large
+}
+
+
+def healthy(extractor: FeatureExtractor, asked: Recipe) -> list[tuple[float, Tensor]]:
+    """Return every picture of a run without poison, with its loss."""
+    made: list[tuple[float, Tensor]] = []
+    real = module.evaluate
+
+    def spy(extractor: FeatureExtractor, image: Tensor, parts: Any) -> dict[str, Tensor]:
+        terms = real(extractor, image, parts)
+        loss = asked.content_weight * terms["content"] + asked.style_weight * terms["style"]
+        made.append((loss.item(), image.detach().clone()))
+        return terms
+
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(module, "evaluate", spy)
+        paint(extractor, asked)
+    return made
+
+
+@pytest.mark.parametrize("effect", EFFECTS)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("at", [3, 6])
+def test_divergence_is_told_and_the_best_picture_kept(
+    extractor: FeatureExtractor, optimizer: str, effect: str, at: int
+) -> None:
+    asked = recipe(steps=5, optimizer=optimizer)
+    seen: list[Step] = []
+    with pytest.raises(DivergedError, match=f"diverged at step {min(at, 5)} of 5: ") as error:
+        paint(poisoned(at, EFFECTS[effect]), asked, seen.append)
+    assert [step.number for step in seen] == list(range(1, at))
+    assert "--optimizer adam" in str(error.value)
+    assert len(str(error.value).splitlines()) == 1
+    best = error.value.best
+    assert isinstance(best, Tensor)
+    assert best.shape == CONTENT.shape
+    assert best.min() >= 0
+    assert best.max() <= 1  # also false for NaN
+    _, wanted = min(healthy(extractor, asked)[: at - 1], key=lambda made: made[0])
+    torch.testing.assert_close(best, wanted)
+
+
+@pytest.mark.parametrize("effect", ["nan", "inf"])
+def test_divergence_from_the_start_keeps_the_start(effect: str) -> None:
+    with pytest.raises(DivergedError, match="at step 1 of 5") as error:
+        paint(poisoned(1, EFFECTS[effect]), recipe(steps=5, init="noise"))
+    assert isinstance(error.value.best, Tensor)
+    assert torch.equal(error.value.best, STARTS["noise"](CONTENT, STYLE, 0))
+
+
+def test_a_loss_that_rises_for_a_while_is_no_divergence() -> None:
+    result, steps = watch(poisoned(3, lambda x: 2 * x), recipe(steps=5))
+    assert steps[2].loss > 10 * steps[0].loss
+    assert result.image.isfinite().all()
+
+
+def test_losses_need_not_be_read_at_every_step(
+    extractor: FeatureExtractor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = recipe(steps=8)
+    expected, every = watch(extractor, asked)
+    monkeypatch.setattr(module, "_READ_EVERY", {"cpu": 3})
+    result, steps = watch(extractor, asked)
+    assert steps == [every[2], every[5], every[7]]
+    assert torch.equal(result.image, expected.image)
+    with pytest.raises(DivergedError, match="at step 6 of 8"):
+        paint(poisoned(4, EFFECTS["nan"]), asked)
