@@ -27,12 +27,16 @@ class FeatureExtractor(nn.Module):
         self.backbone = backbone
         self.network = network.eval().requires_grad_(False)
         self._flip = preprocessing.channels == "bgr"
-        self._scale = preprocessing.scale
-        self.mean: Tensor
-        self.std: Tensor
-        for name in ("mean", "std"):
-            values = torch.tensor(getattr(preprocessing, name)).view(1, 3, 1, 1)
-            self.register_buffer(name, values, persistent=False)
+        # (scale · image − mean) / std, as one multiplication and one addition.
+        mean, std = (
+            torch.tensor(v).view(1, 3, 1, 1) for v in (preprocessing.mean, preprocessing.std)
+        )
+        self.gain: Tensor
+        self.shift: Tensor
+        self.register_buffer("gain", preprocessing.scale / std, persistent=False)
+        self.register_buffer("shift", -mean / std, persistent=False)
+        self._dtype: torch.dtype | None = None
+        self._layout = torch.contiguous_format
         for module in network.modules():
             # An in-place activation overwrites the very tensor a hook before it has captured.
             if getattr(module, "inplace", False):
@@ -66,6 +70,16 @@ class FeatureExtractor(nn.Module):
         network.load_state_dict(loaded.tensors, assign=True)
         return cls(backbone, network, loaded.preprocessing)
 
+    def arrange(self, dtype: torch.dtype, layout: torch.memory_format) -> Self:
+        """Run the network in this precision and memory layout from now on.
+
+        Images stay as they are, and activations come out in `dtype`. A network that was in
+        bfloat16 once has lost the digits that float32 would need.
+        """
+        self._dtype, self._layout = dtype, layout
+        self.network.to(dtype=dtype, memory_format=layout)  # type: ignore[call-overload]
+        return self
+
     def forward(self, image: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
         """Return the activations at `layers`, shallowest first.
 
@@ -79,6 +93,8 @@ class FeatureExtractor(nn.Module):
             BackboneError: an unknown layer, or an image below the backbone's minimum size.
         """
         wanted = {self.backbone.layer(name).name for name in layers}
+        if not wanted:
+            return {}
         self._check_size(image)
         found: dict[str, Tensor] = {}
         with ExitStack() as hooks:
@@ -104,7 +120,8 @@ class FeatureExtractor(nn.Module):
     def _prepare(self, image: Tensor) -> Tensor:
         if self._flip:
             image = image.flip(1)
-        return (image * self._scale - self.mean) / self.std
+        prepared = torch.addcmul(self.shift, image, self.gain)
+        return prepared.to(dtype=self._dtype, memory_format=self._layout)
 
     def _check_size(self, image: Tensor) -> None:
         height, width = image.shape[-2:]

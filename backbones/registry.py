@@ -43,7 +43,7 @@ def get(name: str) -> Backbone:
         # Foreign code may fail in any way; whatever it is, it is this plugin that is broken.
         raise BackboneError(
             f"backbone {name!r} from {_origin(entry)} cannot be loaded: "
-            f"{type(error).__name__}: {error}"
+            f"{type(error).__name__}: {' '.join(str(error).split())}"
         ) from error
     if not isinstance(backbone, Backbone):
         raise BackboneError(

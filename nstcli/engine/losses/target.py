@@ -5,6 +5,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+# What the network may run in, but sums of squares must not.
+HALF = {torch.float16, torch.bfloat16}
+
 
 @dataclass(frozen=True)
 class Target:
@@ -25,12 +28,13 @@ class Target:
         `floor` keeps an empty target (a black picture in a network without biases) from asking
         for a division by zero; it should be small against the energies usual at this layer.
         """
+        value = value.float() if value.dtype in HALF else value
         energy = value.square().flatten(1).sum(1).clamp(min=1e-30)  # both images may be empty
         return cls(value, energy.maximum(torch.as_tensor(floor, device=energy.device)))
 
     def squared_error(self, x: Tensor) -> Tensor:
         """Σ (x − value)² over all but the batch: (N, …) -> (N,)."""
-        return (x - self.value).square().flatten(1).sum(1)
+        return (x.to(self.value.dtype) - self.value).square().flatten(1).sum(1)
 
     def relative_error(self, x: Tensor) -> Tensor:
         """‖x − value‖² / ‖value‖²: 0 when equal, 1 when x is nothing, at every layer alike.

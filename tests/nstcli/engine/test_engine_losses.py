@@ -268,7 +268,8 @@ def test_gram_of_half_precision_does_not_overflow(dtype: torch.dtype) -> None:
     assert x.square().sum() > 65504
     found = gram(x)
     assert found.dtype == torch.float32
-    torch.testing.assert_close(found.double(), gram(x.double()), rtol=1e-5, atol=0)
+    rtol = 1e-5 if dtype == torch.float16 else 1e-3  # see nstcli.engine.losses.style._product
+    torch.testing.assert_close(found.double(), gram(x.double()), rtol=rtol, atol=0)
 
 
 def test_gram_keeps_double_precision() -> None:
