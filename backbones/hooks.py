@@ -41,14 +41,7 @@ class FeatureExtractor(nn.Module):
             # An in-place activation overwrites the very tensor a hook before it has captured.
             if getattr(module, "inplace", False):
                 module.inplace = False  # type: ignore[assignment]
-        modules = dict(network.named_modules())
-        for layer in backbone.layers:
-            if layer.module not in modules:
-                raise BackboneError(
-                    f"backbone {backbone.name!r}: layer {layer.name!r} names the module "
-                    f"{layer.module!r}, which the network does not have"
-                )
-        self._modules_by_layer = {layer.name: modules[layer.module] for layer in backbone.layers}
+        self._find_modules()
 
     @classmethod
     def load(
@@ -80,6 +73,18 @@ class FeatureExtractor(nn.Module):
         self.network.to(dtype=dtype, memory_format=layout)  # type: ignore[call-overload]
         return self
 
+    def pool_by_average(self) -> Self:
+        """Swap every max pooling for average pooling, as Gatys et al. did, from now on.
+
+        Averages are smaller than maxima, so they are scaled up, or deeper layers would fade.
+        """
+        for parent in list(self.network.modules()):
+            for name, child in list(parent.named_children()):
+                if isinstance(child, nn.MaxPool2d):
+                    setattr(parent, name, _ScaledAverage(child))
+        self._find_modules()
+        return self
+
     def forward(self, image: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
         """Return the activations at `layers`, shallowest first.
 
@@ -109,6 +114,18 @@ class FeatureExtractor(nn.Module):
             f"{', '.join(sorted(wanted - set(found)))}"
         )
 
+    def _find_modules(self) -> None:
+        modules = dict(self.network.named_modules())
+        for layer in self.backbone.layers:
+            if layer.module not in modules:
+                raise BackboneError(
+                    f"backbone {self.backbone.name!r}: layer {layer.name!r} names the module "
+                    f"{layer.module!r}, which the network does not have"
+                )
+        self._modules_by_layer = {
+            layer.name: modules[layer.module] for layer in self.backbone.layers
+        }
+
     def _hook(self, name: str, found: dict[str, Tensor], wanted: int) -> Any:
         def capture(module: nn.Module, inputs: Any, output: Tensor) -> None:
             found[name] = output
@@ -130,3 +147,18 @@ class FeatureExtractor(nn.Module):
                 f"{width}×{height} px is too small for {self.backbone.name}, "
                 f"which needs at least {self.backbone.minimum_size} px on the shorter edge"
             )
+
+
+class _ScaledAverage(nn.AvgPool2d):
+    """The average over the windows of a max pooling, scaled to about the size of the maximum.
+
+    With 1.5, mean activations of VGG-16, VGG-19 and SqueezeNet on a photo stay within 0.8 to 1.3
+    of those under max pooling down to the fourth pool; with 2 (K. Crowson's) they triple there.
+    """
+
+    def __init__(self, pool: nn.MaxPool2d):
+        sizes: Any = (pool.kernel_size, pool.stride, pool.padding, pool.ceil_mode)
+        super().__init__(*sizes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return 1.5 * super().forward(x)

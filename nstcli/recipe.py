@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from nstcli.errors import InputError
+from nstcli.presets import DEFAULT
 
 if TYPE_CHECKING:
     from backbones import Backbone
@@ -18,19 +20,22 @@ VERSION = 1
 Loss = Literal["relative", "gatys", "sum", "mean"]
 TotalVariation = Literal["l1", "l2"]
 Optimizer = Literal["adam", "lbfgs"]
+Pooling = Literal["max", "avg"]
 Init = Literal["content", "noise", "style"]
+
+Scales = Literal["auto"] | Annotated[int, Field(ge=1, le=16)]
 
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Layers = Annotated[
     dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]], Field(min_length=1)
 ]
 
-# Weights of content, style and total variation where the user gives none. `relative` ones hold
-# for every network and size; the others are of the magnitude that vgg19:gatys wants.
+# Weights of content, style and total variation where the user gives none. Those of `relative` hold
+# for every network and size; the others were found by eye for vgg19:gatys at 256 px.
 WEIGHTS: Mapping[Loss, tuple[float, float, float]] = {
-    "relative": (1.0, 100.0, 0.0),
+    "relative": (1.0, 50.0, 0.0),
     "gatys": (1.0, 1e6, 0.0),
-    "sum": (1.0, 1e6, 0.0),
+    "sum": (1.0, 5e5, 0.0),
     "mean": (1.0, 1e5, 0.0),
 }
 
@@ -42,12 +47,17 @@ class Recipe(BaseModel):
         model: name of the backbone.
         weights: sha256 of the weights file.
         size: longest edge in pixels that content and style are shrunk to; they never grow.
-        steps: optimizer steps, of one evaluation each.
+        steps: optimizer steps over all scales, of one evaluation each.
         loss: convention of the content and style terms.
         tv: norm of the total variation term.
         content_layers: layer to relative weight; scaled to a sum of 1 when used.
         style_layers: likewise.
+        pooling: `avg` swaps the network's max pooling for average pooling.
         init: what the optimization starts from.
+        scales: number of sizes from coarse to fine, each half of the next; `auto` starts at
+            about 128 pixels.
+        tolerance: a scale ends early when twenty steps lower its loss by less than this share;
+            0 takes every step.
         seed: seeds the noise, where there is any.
     """
 
@@ -65,75 +75,64 @@ class Recipe(BaseModel):
     tv: TotalVariation
     content_layers: Layers
     style_layers: Layers
+    pooling: Pooling
     optimizer: Optimizer
     init: Init
+    scales: Scales
+    tolerance: Annotated[float, Field(ge=0, lt=1)]
     seed: Annotated[int, Field(ge=0, lt=2**63)]
+
+    @property
+    def weights_of_terms(self) -> dict[str, float]:
+        """The weight of each term, by its name."""
+        return {
+            "content": self.content_weight,
+            "style": self.style_weight,
+            "tv": self.tv_weight,
+        }
 
     @model_validator(mode="after")
     def _asks_for_something(self) -> Self:
-        if self.content_weight == self.style_weight == self.tv_weight == 0:
+        if not any(self.weights_of_terms.values()):
             raise ValueError("all weights are 0, which leaves nothing to optimize for")
         return self
 
 
-def resolve(
-    backbone: Backbone,
-    weights: str,
-    *,
-    size: int = 512,
-    steps: int = 200,
-    loss: Loss = "relative",
-    content_weight: float | None = None,
-    style_weight: float | None = None,
-    tv_weight: float | None = None,
-    tv: TotalVariation = "l2",
-    content_layers: str | None = None,
-    style_layers: str | None = None,
-    optimizer: Optimizer = "lbfgs",
-    init: Init = "content",
-    seed: int = 0,
-) -> Recipe:
+def resolve(backbone: Backbone, weights: str, choices: Mapping[str, Any]) -> Recipe:
     """Fill in what was not chosen: weights by the convention, layers by the backbone.
 
     Args:
         backbone: whose layers are meant.
         weights: sha256 of its weights file.
-        content_layers: as users write them, see `parse_layers`; likewise `style_layers`.
-
-    The other arguments are those of `Recipe`.
+        choices: the other attributes of `Recipe`, with layers as users write them (see
+            `parse_layers`). What is missing or None has its default.
 
     Raises:
         InputError: a value out of range.
         BackboneError: an unknown layer.
     """
-    usual: dict[str, Any] = dict(
-        zip(("content_weight", "style_weight", "tv_weight"), WEIGHTS[loss], strict=True)
-    )
-    chosen = {
-        "content_weight": content_weight,
-        "style_weight": style_weight,
-        "tv_weight": tv_weight,
-    }
-    usual.update({name: value for name, value in chosen.items() if value is not None})
+    values = {**DEFAULT, **{name: value for name, value in choices.items() if value is not None}}
+    usual = zip(("content", "style", "tv"), WEIGHTS[values["loss"]], strict=True)
+    for term, weight in usual:
+        if values[f"{term}_weight"] is None:
+            values[f"{term}_weight"] = weight
+    for role in ("content_layers", "style_layers"):
+        values[role] = parse_layers(values[role], getattr(backbone, role), backbone)
+    if values["scales"] != "auto":
+        values["scales"] = _count(values["scales"])
     try:
-        return Recipe(
-            model=backbone.name,
-            weights=weights,
-            size=size,
-            steps=steps,
-            loss=loss,
-            tv=tv,
-            content_layers=parse_layers(content_layers, backbone.content_layers, backbone),
-            style_layers=parse_layers(style_layers, backbone.style_layers, backbone),
-            optimizer=optimizer,
-            init=init,
-            seed=seed,
-            **usual,
-        )
+        return Recipe(**{**values, "model": backbone.name, "weights": weights})
     except ValidationError as error:
         first = error.errors()[0]
         where = " ".join(str(part) for part in first["loc"]).replace("_", " ")
         raise InputError(f"{where}: {first['msg']}".removeprefix(": ")) from error
+
+
+def _count(scales: str | int) -> int:
+    try:
+        return int(scales)
+    except ValueError:
+        raise InputError(f"scales must be 'auto' or a number, not '{scales}'") from None
 
 
 def parse_layers(
@@ -149,12 +148,19 @@ def parse_layers(
         return dict(default)
     layers: dict[str, float] = {}
     for item in text.split(","):
-        name, _, weight = (part.strip() for part in item.partition("="))
+        name, equals, weight = (part.strip() for part in item.partition("="))
         backbone.layer(name)
         if name in layers:
             raise InputError(f"layer {name!r} is given twice in '{text}'")
-        try:
-            layers[name] = float(weight or 1)
-        except ValueError:
-            raise InputError(f"layer weight {weight!r} in '{text}' is not a number") from None
+        layers[name] = _positive(weight, text) if equals else 1.0
     return layers
+
+
+def _positive(number: str, text: str) -> float:
+    try:
+        value = float(number)
+    except ValueError:
+        raise InputError(f"layer weight {number!r} in '{text}' is not a number") from None
+    if not 0 < value < math.inf:
+        raise InputError(f"layer weight {number!r} in '{text}' is not positive and finite")
+    return value

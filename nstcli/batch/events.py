@@ -17,11 +17,12 @@ class PairStarted:
 
 @dataclass(frozen=True)
 class PairStep:
-    """The optimizer took a step from this loss."""
+    """The optimizer took a step from this loss; `done` is the share of the pair's work done."""
 
     pair: Pair
     step: int
     loss: float
+    done: float
 
 
 @dataclass(frozen=True)

@@ -31,9 +31,11 @@ class Record(BaseModel):
     quality: int
     version: str
     device: str
+    precision: str
     width: int
     height: int
     seconds: float
+    steps: int
     loss: float
     content_error: float
     style_error: float

@@ -10,7 +10,7 @@ from nstcli.batch.events import Listener, PairDone, PairFailed, PairStarted, Pai
 from nstcli.batch.plan import Job, Pair
 from nstcli.batch.records import Results
 from nstcli.batch.work import Worker
-from nstcli.engine.stylize import Step
+from nstcli.engine.stylize import OnStep, Step
 from nstcli.errors import NstError, StoppedError
 
 
@@ -26,11 +26,17 @@ def prepare(store: Results, failures: Sequence[PairFailed]) -> None:
             store.fail(failure.pair, failure.error, 0.0)
 
 
-def run(jobs: Sequence[Job], worker: Worker, store: Results, listen: Listener) -> None:
+def run(
+    jobs: Sequence[Job],
+    worker: Worker,
+    store: Results,
+    listen: Listener,
+    stop: Callable[[], bool] = lambda: False,
+) -> None:
     """Make every job; one that fails leaves the others alone.
 
-    Each job ends in exactly one event, `PairDone` or `PairFailed`, sent when its record is on
-    the disk.
+    When `stop` becomes true, the running pair ends with its best picture so far. Each job ends in
+    exactly one event, `PairDone` or `PairFailed`, sent when its record is on the disk.
 
     Raises:
         StoppedError: results cannot be written any more; what was written before stays.
@@ -39,7 +45,7 @@ def run(jobs: Sequence[Job], worker: Worker, store: Results, listen: Listener) -
         listen(PairStarted(number, job.pair))
         started = time.perf_counter()
         try:
-            made = worker.make(job, _steps_of(job.pair, listen))
+            made = worker.make(job, _steps_of(job.pair, listen, stop))
         except NstError as error:
             with _writing(store):
                 store.fail(job.pair, str(error), time.perf_counter() - started)
@@ -50,8 +56,12 @@ def run(jobs: Sequence[Job], worker: Worker, store: Results, listen: Listener) -
         listen(PairDone(job.pair, made.record))
 
 
-def _steps_of(pair: Pair, listen: Listener) -> Callable[[Step], None]:
-    return lambda step: listen(PairStep(pair, step.number, step.loss))
+def _steps_of(pair: Pair, listen: Listener, stop: Callable[[], bool]) -> OnStep:
+    def on_step(step: Step) -> bool:
+        listen(PairStep(pair, step.number, step.loss, step.done))
+        return stop()
+
+    return on_step
 
 
 @contextmanager

@@ -32,7 +32,9 @@ class Settings:
     format: str
     quality: int
 
-    def worker(self, device: str, offline: bool, progress: Progress | None) -> Worker:
+    def worker(
+        self, device: str, precision: str, offline: bool, progress: Progress | None
+    ) -> Worker:
         """Load the network and get ready to make pairs. This imports torch.
 
         Raises:
@@ -42,12 +44,17 @@ class Settings:
         from backbones.hooks import FeatureExtractor
         from nstcli.batch.device import choose
         from nstcli.batch.work import Worker
+        from nstcli.engine.precision import arranged
 
         chosen = choose(device)
         extractor = FeatureExtractor.load(
             self.backbone, self.weight_set, offline=offline, progress=progress
-        )
-        return Worker(extractor, self.recipe, chosen, self.format, self.quality)
+        ).to(chosen)
+        if self.recipe.pooling == "avg":
+            extractor.pool_by_average()
+        memory = weights.cache_folder() / "precision.json"
+        extractor, found = arranged(extractor, self.recipe, precision, memory)
+        return Worker(extractor, self.recipe, chosen, found, self.format, self.quality)
 
 
 def settle(
@@ -74,7 +81,7 @@ def settle(
         sha256 = weights.identity(backbone, chosen)
     if sha256 is None:
         raise backbones.BackboneError(f"weights {backbone.name}:{chosen.name} have no identity")
-    return Settings(backbone, chosen, resolve(backbone, sha256, **choices), format, quality)
+    return Settings(backbone, chosen, resolve(backbone, sha256, choices), format, quality)
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -17,19 +16,14 @@ from torch import Tensor
 
 import nstcli
 from backbones.hooks import FeatureExtractor
-from backbones.spec import BackboneError
 from nstcli import images
 from nstcli.batch.plan import Job, shown
+from nstcli.batch.readings import Readings
 from nstcli.batch.records import Record
-from nstcli.engine.stylize import Result, Step, stylize
-from nstcli.engine.targets import Content, Style, read_content, read_style
+from nstcli.engine.precision import Precision
+from nstcli.engine.stylize import OnStep, Result, stylize
 from nstcli.errors import InputError
-from nstcli.images import Picture
 from nstcli.recipe import Recipe
-
-# Styles are kept until they fill this; those beyond are read anew for each pair, which costs a
-# third of one step. (Dropping the oldest instead would miss every time, since styles come round.)
-_STYLE_BYTES = 2**30
 
 
 @dataclass(frozen=True)
@@ -41,22 +35,27 @@ class Made:
 
 
 class Worker:
-    """Makes pairs with one backbone, one recipe, one device; keeps what several pairs share."""
+    """Makes pairs with one backbone, one recipe, one device."""
 
     def __init__(
-        self, extractor: FeatureExtractor, recipe: Recipe, device: str, format: str, quality: int
+        self,
+        extractor: FeatureExtractor,
+        recipe: Recipe,
+        device: str,
+        precision: Precision,
+        format: str,
+        quality: int,
     ):
-        self._extractor = extractor.to(device)
+        self.device = device
+        self.precision = precision
+        self._extractor = extractor
+        self._readings = Readings(extractor, recipe, device)
         self._recipe = recipe
-        self._device = device
         self._format = format
         self._quality = quality
-        self._content: tuple[str, tuple[Picture, Content]] | None = None
-        self._styles: dict[str, tuple[tuple[str, ...], Style]] = {}
-        self._style_bytes = 0
 
-    def make(self, job: Job, on_step: Callable[[Step], None]) -> Made:
-        """Make one pair.
+    def make(self, job: Job, on_step: OnStep) -> Made:
+        """Make one pair. When `on_step` stops it, the result is the best picture so far.
 
         Raises:
             InputError: one of the two files cannot be used, or changed since it was planned;
@@ -65,54 +64,15 @@ class Worker:
         """
         started = time.perf_counter()
         with _memory_limits(self._recipe.size):
-            picture, content = self._read_content(job.pair.content, job.content_sha256)
-            notes, style = self._read_style(job.pair.style, job.style_sha256)
-            result = stylize(self._extractor, content, style, self._recipe, on_step)
-        data = images.encode(
-            _to_array(result.image),
-            picture.alpha,
-            self._format,
-            self._quality,
-            self._metadata(job),
-        )
-        notes = _notes(job.pair.content, picture) + notes
-        return Made(data, self._record(job, data, result, time.perf_counter() - started, notes))
-
-    def _read_content(self, path: Path, sha256: str) -> tuple[Picture, Content]:
-        """Read the content, or take it from the pair before: contents change least often."""
-        if not self._content or self._content[0] != sha256:
-            self._content = None  # frees its memory before the next takes its own
-            picture, image = self._load(path, sha256)
-            with _about(path):
-                content = read_content(self._extractor, image, self._recipe)
-            self._content = sha256, (picture, content)
-        return self._content[1]
-
-    def _read_style(self, path: Path, sha256: str) -> tuple[tuple[str, ...], Style]:
-        """Read the style, with the notes on its file, or take it from an earlier pair."""
-        if sha256 in self._styles:
-            return self._styles[sha256]
-        picture, image = self._load(path, sha256)
-        with _about(path):
-            style = read_style(self._extractor, [image], self._recipe)
-        size = sum(tensor.nbytes for tensor in (image, *style.grams.values()))
-        if self._style_bytes + size <= _STYLE_BYTES:
-            self._style_bytes += size
-            self._styles[sha256] = _notes(path, picture), style
-        return _notes(path, picture), style
-
-    def _load(self, path: Path, sha256: str) -> tuple[Picture, Tensor]:
-        """Return a file's picture at the recipe's size, also as (1, 3, H, W) in [0, 1]."""
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise InputError(f"{shown(path)}: cannot be read: {error.strerror or error}") from error
-        if hashlib.sha256(data).hexdigest() != sha256:
-            raise InputError(f"{shown(path)}: changed while the batch was running; run it again")
-        picture = images.resize(images.decode(data, shown(path)), self._recipe.size)
-        pixels = torch.from_numpy(picture.rgb).to(self._device)
-        # Contiguous at the door: L-BFGS and others flatten the picture in place.
-        return picture, pixels.permute(2, 0, 1)[None].float().div(255).contiguous()
+            reading = self._readings.read(job)
+            result = stylize(self._extractor, reading.levels, self._recipe, on_step)
+        if result.stopped:  # so that it never passes for the finished one
+            job = replace(job, key=f"{job.key}-stopped")
+        alpha = reading.content.alpha
+        rgb = _to_array(result.image)
+        data = images.encode(rgb, alpha, self._format, self._quality, self._metadata(job))
+        seconds = time.perf_counter() - started
+        return Made(data, self._record(job, data, result, seconds, reading.notes))
 
     def _metadata(self, job: Job) -> dict[str, str]:
         """Say in the file itself how it was made; nothing of paths or time, which vary."""
@@ -139,29 +99,18 @@ class Worker:
             format=self._format,
             quality=self._quality,
             version=nstcli.__version__,
-            device=self._device,
+            device=self.device,
+            precision=str(self.precision),
             width=width,
             height=height,
             seconds=round(seconds, 3),
+            steps=result.steps,
             loss=result.loss,
             content_error=result.content_error,
             style_error=result.style_error,
             style_error_before=result.style_error_before,
             notes=notes,
         )
-
-
-@contextmanager
-def _about(path: Path) -> Iterator[None]:
-    """Say of which file a backbone complains."""
-    try:
-        yield
-    except BackboneError as error:
-        raise InputError(f"{shown(path)}: {error}") from error
-
-
-def _notes(path: Path, picture: Picture) -> tuple[str, ...]:
-    return tuple(f"{shown(path.name)}: {note}" for note in picture.notes)
 
 
 def _to_array(image: Tensor) -> NDArray[np.uint8]:

@@ -21,7 +21,7 @@ def batch(
         Path, typer.Option("-o", "--output", metavar="DIR", help="Folder of the results")
     ] = Path("stylized"),
     limit: Annotated[
-        int | None, typer.Option(min=1, help="Make at most so many of the pairs")
+        int | None, typer.Option(min=1, metavar="N", help="Make at most so many of the pairs")
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("-n", "--dry-run", help="List every pair and how it stands; make none")

@@ -33,7 +33,7 @@ def demo(
     run_pairs(
         plan.pairs(contents, styles, ".png"),
         Store(folder / "stylized"),
-        RecipeOptions(model="squeezenet", size=384, steps=150),
+        RecipeOptions(preset="draft"),
         RunOptions(),
         "png",
     )

@@ -8,87 +8,106 @@ from typing import Annotated, Any, Literal, get_type_hints
 
 import typer
 
+from nstcli.presets import DEFAULT
+
 Format = Literal["png", "jpg", "webp", "tiff"]
 
-_RECIPE = "Recipe"
 _EXECUTION = "Execution"
 _MESSAGES = "Messages"
 
 
+def _recipe(help: str, *names: str, default: str = "", **rules: Any) -> Any:
+    """Describe an option of the recipe; its default is said, since the program sees None."""
+    said = default and f" ({DEFAULT[default]})"
+    return typer.Option(*names, help=help + said, rich_help_panel="Recipe", **rules)
+
+
 @dataclass(frozen=True)
 class RecipeOptions:
-    """What changes the pixels. None stands for the default of the backbone or convention."""
+    """What changes the pixels. None stands for what the preset says."""
 
+    preset: Annotated[
+        Literal["draft", "default", "high", "gatys"],
+        _recipe("Start from these settings: by effort, or as in the paper"),
+    ] = "default"
     model: Annotated[
-        str,
-        typer.Option("-m", "--model", help="Backbone; see: nst layers", rich_help_panel=_RECIPE),
-    ] = "vgg19"
+        str | None, _recipe("Backbone; see: nst layers", "-m", "--model", default="model")
+    ] = None
     weights: Annotated[
         str | None,
-        typer.Option(
-            help="Weight set by name (see: nst weights list) or a .pth or .safetensors file",
-            rich_help_panel=_RECIPE,
-        ),
+        _recipe("Weight set by name (see: nst weights list) or a .pth or .safetensors file"),
     ] = None
     size: Annotated[
-        int,
-        typer.Option("-s", "--size", min=1, help="Longest edge in pixels", rich_help_panel=_RECIPE),
-    ] = 512
-    steps: Annotated[int, typer.Option(min=1, help="Optimizer steps", rich_help_panel=_RECIPE)] = (
-        200
-    )
+        int | None,
+        _recipe("Longest edge in pixels", "-s", "--size", default="size", min=1, metavar="PX"),
+    ] = None
+    steps: Annotated[
+        int | None, _recipe("Optimizer steps", default="steps", min=1, metavar="N")
+    ] = None
+    scales: Annotated[
+        str | None,
+        _recipe(
+            "Sizes from coarse to fine; more of them paint larger strokes",
+            default="scales",
+            metavar="auto|N",
+        ),
+    ] = None
     content_weight: Annotated[
-        float | None,
-        typer.Option(min=0, help="Weight of the content term", rich_help_panel=_RECIPE),
+        float | None, _recipe("Weight of the content term", min=0, metavar="X")
     ] = None
     style_weight: Annotated[
-        float | None,
-        typer.Option(min=0, help="Weight of the style term", rich_help_panel=_RECIPE),
+        float | None, _recipe("Weight of the style term", min=0, metavar="X")
     ] = None
-    tv_weight: Annotated[
-        float | None,
-        typer.Option(min=0, help="Weight of total variation", rich_help_panel=_RECIPE),
-    ] = None
+    tv_weight: Annotated[float | None, _recipe("Weight of total variation", min=0, metavar="X")] = (
+        None
+    )
     loss: Annotated[
-        Literal["relative", "gatys", "sum", "mean"],
-        typer.Option(
-            help="Convention of the terms; the weights of 'relative' hold for every backbone",
-            rich_help_panel=_RECIPE,
+        Literal["relative", "gatys", "sum", "mean"] | None,
+        _recipe(
+            "Convention of the terms; weights of 'relative' suit every backbone", default="loss"
         ),
-    ] = "relative"
-    tv: Annotated[
-        Literal["l1", "l2"],
-        typer.Option(help="Norm of total variation", rich_help_panel=_RECIPE),
-    ] = "l2"
+    ] = None
+    tv: Annotated[Literal["l1", "l2"] | None, _recipe("Norm of total variation", default="tv")] = (
+        None
+    )
     content_layers: Annotated[
-        str | None,
-        typer.Option(
-            metavar="A,B=WEIGHT", help="Layers of the content term", rich_help_panel=_RECIPE
-        ),
+        str | None, _recipe("Layers of the content term", metavar="A,B=WEIGHT")
     ] = None
     style_layers: Annotated[
-        str | None,
-        typer.Option(
-            metavar="A,B=WEIGHT", help="Layers of the style term", rich_help_panel=_RECIPE
-        ),
+        str | None, _recipe("Layers of the style term", metavar="A,B=WEIGHT")
+    ] = None
+    pooling: Annotated[
+        Literal["max", "avg"] | None, _recipe("How the network pools", default="pooling")
     ] = None
     optimizer: Annotated[
-        Literal["lbfgs", "adam"], typer.Option(help="Optimizer", rich_help_panel=_RECIPE)
-    ] = "lbfgs"
+        Literal["lbfgs", "adam"] | None, _recipe("Optimizer", default="optimizer")
+    ] = None
+    tolerance: Annotated[
+        float | None,
+        _recipe(
+            "End a scale when 20 steps lower its loss by less than this share",
+            default="tolerance",
+            min=0,
+            max=1,
+            metavar="X",
+        ),
+    ] = None
     init: Annotated[
-        Literal["content", "noise", "style"],
-        typer.Option(help="What the optimization starts from", rich_help_panel=_RECIPE),
-    ] = "content"
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the noise", rich_help_panel=_RECIPE)] = 0
+        Literal["content", "noise", "style"] | None,
+        _recipe("What the optimization starts from", default="init"),
+    ] = None
+    seed: Annotated[
+        int | None, _recipe("Seed of the noise", default="seed", min=0, metavar="N")
+    ] = None
 
 
 @dataclass(frozen=True)
 class RunOptions:
     """How and where the work is done, and how much is said of it."""
 
-    format: Annotated[Format | None, typer.Option(help="File format of the results [png]")] = None
+    format: Annotated[Format | None, typer.Option(help="File format of the results (png)")] = None
     quality: Annotated[
-        int, typer.Option(min=1, max=100, help="Quality of jpg and webp results")
+        int, typer.Option(min=1, max=100, metavar="N", help="Quality of jpg and webp, 1 to 100")
     ] = 95
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace results that other settings made")
@@ -96,6 +115,13 @@ class RunOptions:
     device: Annotated[
         str,
         typer.Option(help="auto, cpu, mps, cuda or cuda:N", rich_help_panel=_EXECUTION),
+    ] = "auto"
+    precision: Annotated[
+        Literal["auto", "float32", "bfloat16"],
+        typer.Option(
+            help="Of the network's features; auto measures once which is fastest here",
+            rich_help_panel=_EXECUTION,
+        ),
     ] = "auto"
     offline: Annotated[
         bool,

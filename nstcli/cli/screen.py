@@ -149,20 +149,19 @@ class Bars:
 
     def __init__(self, screen: Screen, pairs: int, steps: int):
         self._screen = screen
-        self._steps = steps
         self._ended = 0
         self._progress = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=None),
-            _Count(),
+            _Count(steps),
             _Remaining(),
             console=screen.console,
             expand=True,
             transient=True,
         )
-        # Counted in steps, so that the batch's estimate moves with every one of them.
-        self._batch = self._progress.add_task("batch", total=pairs * steps, pairs=pairs, ended=0)
+        # In shares of the work, since steps at small scales are over sooner than others.
+        self._batch = self._progress.add_task("batch", total=pairs, pairs=True)
         self._pair: TaskID | None = None
 
     def __enter__(self) -> Self:
@@ -180,33 +179,35 @@ class Bars:
     def __call__(self, event: Event) -> None:
         """Move the bars, and print finished pairs above them."""
         if isinstance(event, PairStarted):
-            self._pair = self._progress.add_task(event.pair.title, total=self._steps, loss=None)
+            self._pair = self._progress.add_task(event.pair.title, total=1, step=0, loss=None)
         elif isinstance(event, PairStep):
             if self._pair is not None:
-                self._progress.update(self._pair, completed=event.step, loss=event.loss)
-            self._move(event.step)
+                self._progress.update(
+                    self._pair, completed=event.done, step=event.step, loss=event.loss
+                )
+            self._progress.update(self._batch, completed=self._ended + event.done)
         else:
             _tell(self._screen, event)
             if self._pair is not None:
                 self._progress.remove_task(self._pair)
                 self._pair = None
             self._ended += 1
-            self._move(0)
-
-    def _move(self, step: int) -> None:
-        done = self._ended * self._steps + step
-        self._progress.update(self._batch, completed=done, ended=self._ended)
+            self._progress.update(self._batch, completed=self._ended)
 
 
 class _Count(ProgressColumn):
     """Pairs of the batch, or step and loss of the pair."""
 
+    def __init__(self, steps: int):
+        super().__init__()
+        self._steps = steps
+
     def render(self, task: Task) -> Text:
         if "pairs" in task.fields:
-            return Text(f"{task.fields['ended']}/{task.fields['pairs']} pairs")
+            return Text(f"{int(task.completed)}/{int(task.total or 0)} pairs")
         loss = task.fields["loss"]
         shown = "" if loss is None else f"  loss {loss:.4g}"
-        return Text(f"{int(task.completed)}/{int(task.total or 0)} steps{shown}")
+        return Text(f"{task.fields['step']}/{self._steps} steps{shown}")
 
 
 class _Remaining(ProgressColumn):

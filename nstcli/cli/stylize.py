@@ -21,7 +21,10 @@ def stylize(
     recipe: RecipeOptions,
     running: RunOptions,
 ) -> None:
-    """Paint one photo in the manner of one artwork, with the same bytes as in a batch."""
+    """Paint one photo in the manner of one artwork, with the same bytes as in a batch.
+
+    Ctrl-C ends the work early and keeps the best picture so far.
+    """
     from nstcli.batch import inputs, plan
     from nstcli.batch.lone import LoneFile
     from nstcli.cli.work import run_pairs
@@ -34,7 +37,8 @@ def stylize(
     if others:
         raise InputError("stylize takes one photo and one artwork; for folders, use: nst batch")
     path = output or Path(pair.output)
-    run_pairs([replace(pair, output=path.name)], LoneFile(path), recipe, running, file_format)
+    pairs = [replace(pair, output=path.name)]
+    run_pairs(pairs, LoneFile(path), recipe, running, file_format, keep_best=True)
 
 
 def _format_of(output: Path | None) -> str:

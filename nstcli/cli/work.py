@@ -1,7 +1,8 @@
 """What the commands that make pairs have in common: look, ask, make, report."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 
 import typer
@@ -11,9 +12,11 @@ from nstcli.batch.events import Event, PairDone, PairFailed
 from nstcli.batch.plan import Job, Pair
 from nstcli.batch.records import Results, State
 from nstcli.batch.session import Settings, Standing, refusal, settle, survey
+from nstcli.cli.interruption import Interruption
 from nstcli.cli.options import RecipeOptions, RunOptions
 from nstcli.cli.screen import Screen, console, failed_line
 from nstcli.errors import InputError
+from nstcli.presets import chosen
 
 
 def run_pairs(
@@ -23,8 +26,11 @@ def run_pairs(
     running: RunOptions,
     format: str,
     dry_run: bool = False,
+    keep_best: bool = False,
 ) -> None:
     """Make the pairs that are not up to date, and end with the exit code that this earns.
+
+    With `keep_best`, Ctrl-C writes the best picture so far; else it drops the running pair.
 
     Raises:
         InputError: results are in the way and `--overwrite` was not given.
@@ -32,7 +38,8 @@ def run_pairs(
         BackboneError: the backbone or its weights cannot be had.
     """
     screen = Screen(running.quiet, running.verbose)
-    choices = asdict(recipe)
+    options = asdict(recipe)
+    choices = chosen(options.pop("preset"), options)
     model, weight_set = choices.pop("model"), choices.pop("weights")
     settings = settle(
         model,
@@ -51,7 +58,7 @@ def run_pairs(
     if problem:
         raise InputError(problem)
     todo = [standing for standing in standings if standing.state is not State.UP_TO_DATE]
-    report = Report(store, cached=len(standings) - len(todo), failures=failures)
+    report = Report(store, len(standings) - len(todo), failures, keep_best)
     screen.say(_header(pairs, report.cached, settings))
     try:
         if todo or failures:
@@ -60,6 +67,8 @@ def run_pairs(
         screen.complain(f"Interrupted. {report.counts()} The same command makes the rest.")
         raise
     report.show(screen)
+    if report.interrupted():
+        raise typer.Exit(130)
     if failures:
         raise typer.Exit(1)
 
@@ -71,7 +80,9 @@ class Report:
     store: Results
     cached: int
     failures: list[PairFailed]
+    keeps_best: bool
     made: int = 0
+    interrupted: Callable[[], bool] = lambda: False
     started: float = field(default_factory=time.monotonic)
 
     def __call__(self, event: Event) -> None:
@@ -106,14 +117,18 @@ def _make(
     if not jobs:
         return
     progress = screen.downloading(f"{settings.backbone.name}:{settings.weight_set.name}")
-    worker = settings.worker(running.device, running.offline, progress)
-    with screen.working(len(jobs), settings.recipe.steps) as show:
+    worker = settings.worker(running.device, running.precision, running.offline, progress)
+    screen.say(f"on {worker.device} in {worker.precision}")
+    with ExitStack() as stack:
+        if report.keeps_best:
+            report.interrupted = stack.enter_context(Interruption(screen))
+        show = stack.enter_context(screen.working(len(jobs), settings.recipe.steps))
 
         def listen(event: Event) -> None:
             report(event)
             show(event)
 
-        run(jobs, worker, report.store, listen)
+        run(jobs, worker, report.store, listen, report.interrupted)
 
 
 def _header(pairs: Sequence[Pair], cached: int, settings: Settings) -> str:

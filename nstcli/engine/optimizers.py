@@ -42,4 +42,7 @@ def lbfgs(image: Tensor, steps: int) -> Descent:
     return Descent(image, LBFGS(image))
 
 
-OPTIMIZERS: dict[str, Callable[[Tensor, int], Descent]] = {"adam": adam, "lbfgs": lbfgs}
+OPTIMIZERS: dict[str, Callable[[Tensor, int], Descent]] = {
+    "adam": adam,
+    "lbfgs": lbfgs,
+}

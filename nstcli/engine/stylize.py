@@ -1,25 +1,26 @@
-"""The one loop: optimize the pixels of a picture against the features of a backbone."""
+"""The whole of one pair: through its scales from coarse to fine, and the judgement at the end."""
 
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from backbones.hooks import FeatureExtractor
-from nstcli.engine.objective import Part, evaluate, parts
-from nstcli.engine.optimizers import OPTIMIZERS
+from nstcli.engine.descent import descend
+from nstcli.engine.objective import evaluate, parts
+from nstcli.engine.pyramid import resized, share_steps
 from nstcli.engine.start import start
 from nstcli.engine.targets import Content, Style, style_targets
-from nstcli.errors import DivergedError
 from nstcli.recipe import Recipe
 
-# A loss this many times the first one does not come back.
-_EXPLODED = 1e4
-# Reading a loss waits for the device; a GPU is left alone for so many steps.
-_READ_EVERY = {"cpu": 1}
-_READ_EVERY_OTHERWISE = 10
+
+@dataclass(frozen=True)
+class Level:
+    """One scale of a pair: both images, read at sizes that differ from full by one factor."""
+
+    content: Content
+    style: Style
 
 
 @dataclass(frozen=True)
@@ -27,15 +28,17 @@ class Step:
     """An event: the loss that one step of the optimizer started from.
 
     Attributes:
-        number: 1 for the first step, `steps` for the last.
+        number: 1 for the first step of the coarsest scale, `steps` for the last of the finest.
         loss: the weighted sum.
         terms: each term, unweighted.
+        done: share of the pair's work that is done, in (0, 1]; steps at small scales are cheap.
     """
 
     number: int
     steps: int
     loss: float
     terms: Mapping[str, float]
+    done: float
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,9 @@ class Result:
     """A finished picture and how close it came.
 
     Attributes:
-        image: (1, 3, H, W), RGB in [0, 1]: the best of all steps.
+        image: (1, 3, H, W), RGB in [0, 1]: the best of all steps of the finest scale.
+        steps: taken; fewer than the recipe's when it was stopped or made no more progress.
+        stopped: whether the listener ended it.
         loss: its loss, the weighted sum, under the recipe's convention.
         content_error: its relative content error, over the recipe's content layers.
         style_error: its relative style error, over the recipe's style layers.
@@ -51,119 +56,126 @@ class Result:
     """
 
     image: Tensor
+    steps: int
+    stopped: bool
     loss: float
     content_error: float
     style_error: float
     style_error_before: float
 
 
+# What it returns tells whether to stop; None means no.
+OnStep = Callable[[Step], bool | None]
+
+
 def stylize(
     extractor: FeatureExtractor,
-    content: Content,
-    style: Style,
+    levels: Sequence[Level],
     recipe: Recipe,
-    on_step: Callable[[Step], None] | None = None,
+    on_step: OnStep | None = None,
 ) -> Result:
     """Paint the content in the manner of the style.
 
-    `content` and `style` are read with the same extractor and recipe. `on_step` is the only
-    window into the loop; what it raises ends the loop and passes through.
+    `levels` go from coarse to fine and are read with the same extractor and recipe. `on_step` is
+    the only window into the loop: when it returns true, the best picture so far is the result,
+    and what it raises passes through.
 
     Raises:
         DivergedError: the loss became NaN or infinite, or exploded.
     """
-    weights = {
-        "content": recipe.content_weight,
-        "style": recipe.style_weight,
-        "tv": recipe.tv_weight,
-    }
-    objective = [part for part in parts(content, style, recipe) if weights[part.term]]
-    image = start(content, style, recipe).requires_grad_()
-    descent = OPTIMIZERS[recipe.optimizer](image, recipe.steps)
-    best = _Best(image)
-    every = _READ_EVERY.get(image.device.type, _READ_EVERY_OTHERWISE)
-
-    def loss_of_image() -> Tensor:
-        terms = evaluate(extractor, image, objective)
-        loss = torch.stack([weights[name] * term for name, term in terms.items()]).sum(0)
-        best.offer(image, loss, terms)
-        return loss
-
-    def closure() -> Tensor:
-        # Times the number of values, because optimizers have absolute thresholds that a gradient
-        # of 1e-6 per pixel would fall below.
-        scaled = loss_of_image().sum() * image.numel()
-        (image.grad,) = torch.autograd.grad(scaled, image)
-        return scaled.detach()
-
-    for number in range(1, recipe.steps + 1):
-        descent.step(closure)
-        if number % every == 0 or number == recipe.steps:
-            step = best.latest(number, recipe.steps)
-            if on_step:
-                on_step(step)
-    with torch.no_grad():
-        loss_of_image()
-    best.latest(recipe.steps, recipe.steps)
-    return _result(extractor, best, content, style, recipe)
+    levels = levels[-recipe.steps :]  # a scale without steps would only blur
+    shares = share_steps(recipe.steps, len(levels))
+    window = _Window(levels, shares, recipe.steps, on_step)
+    image = start(levels[0].content, levels[0].style, recipe)
+    for level, steps in zip(levels, shares, strict=True):
+        image = _fitting(image, level)
+        objective = [
+            part
+            for part in parts(level.content, level.style, recipe)
+            if recipe.weights_of_terms[part.term]
+        ]
+        best = descend(extractor, image, objective, recipe, steps, window.watch)
+        window.next_level()
+        image = best.image
+        if window.stopped:
+            break
+    finest = levels[-1]
+    return _judged(extractor, _fitting(image, finest), finest, recipe, window, best.loss)
 
 
-class _Best:
-    """The best picture so far, kept on its device without waiting for it."""
+def _fitting(image: Tensor, level: Level) -> Tensor:
+    """Carry a picture to the size of a level."""
+    shape = level.content.image.shape
+    return image if image.shape == shape else resized(image, *shape[-2:])
 
-    def __init__(self, image: Tensor):
-        self.image = image.detach().clone()
-        self.loss = torch.full((len(image),), math.inf, device=image.device)
-        self._first: Tensor | None = None
-        self._loss = self.loss
-        self._terms: Mapping[str, Tensor] = {}
 
-    @torch.no_grad()
-    def offer(self, image: Tensor, loss: Tensor, terms: Mapping[str, Tensor]) -> None:
-        """Take the picture where its loss is the least yet."""
-        better = loss < self.loss
-        self.image = torch.where(better.view(-1, 1, 1, 1), image, self.image)
-        self.loss = torch.where(better, loss, self.loss)
-        self._loss, self._terms = loss.detach(), terms
-        if self._first is None:
-            self._first = self._loss
+class _Window:
+    """Counts steps and work through all levels, and passes them on as events."""
 
-    def latest(self, number: int, steps: int) -> Step:
-        """Return the loss offered last as an event.
+    def __init__(
+        self, levels: Sequence[Level], shares: Sequence[int], steps: int, on_step: OnStep | None
+    ):
+        self.taken = 0
+        self.stopped = False
+        self._steps = steps
+        self._on_step = on_step
+        self._costs = [level.content.image[0, 0].numel() for level in levels]
+        self._shares = list(shares)
+        self._total = sum(c * n for c, n in zip(self._costs, shares, strict=True))
+        self._level = 0
+        self._number = 0
 
-        Raises:
-            DivergedError: it is not finite, or hopelessly above the first.
-        """
-        first = self._loss if self._first is None else self._first
-        loss = self._loss.sum().item()
-        if not math.isfinite(loss) or loss > _EXPLODED * first.sum().item() > 0:
-            raise DivergedError(
-                f"the optimization diverged at step {number} of {steps}: its loss went to "
-                f"{loss:.3g}; try --optimizer adam, a smaller --style-weight or another --seed",
-                self.image,
+    def watch(self, number: int, loss: float, terms: Mapping[str, float]) -> bool:
+        """Tell the listener of a step; return whether it wants no more."""
+        self.taken += number - self._number
+        self._number = number
+        if self._on_step:
+            done = self._before() + self._costs[self._level] * number
+            event = Step(
+                sum(self._shares[: self._level]) + number,
+                self._steps,
+                loss,
+                terms,
+                done / self._total,
             )
-        terms = {name: term.sum().item() for name, term in self._terms.items()}
-        return Step(number, steps, loss, terms)
+            self.stopped = bool(self._on_step(event))
+        return self.stopped
+
+    def next_level(self) -> None:
+        """Go on to the next finer scale."""
+        self._level += 1
+        self._number = 0
+
+    def _before(self) -> int:
+        pairs = zip(self._costs, self._shares, strict=True)
+        return sum(cost * steps for cost, steps in list(pairs)[: self._level])
 
 
-def _result(
-    extractor: FeatureExtractor, best: _Best, content: Content, style: Style, recipe: Recipe
+@torch.no_grad()
+def _judged(
+    extractor: FeatureExtractor,
+    image: Tensor,
+    level: Level,
+    recipe: Recipe,
+    window: _Window,
+    loss: Tensor,
 ) -> Result:
-    """Judge the best picture by relative errors, whatever convention it was made with."""
+    """Judge a picture by relative errors, whatever convention it was made with."""
+    content, style = level.content, level.style
     relative = recipe.model_copy(update={"loss": "relative"})
-    judged: list[Part] = [p for p in parts(content, style, relative) if p.layer is not None]
-    with torch.no_grad():
-        errors = evaluate(extractor, best.image, judged)
-        targets = style_targets(content, style)
-        shares = {part.layer: part.share for part in judged if part.term == "style"}
-        before = sum(
-            shares[name] * target.relative_error(content.grams[name]).item()
-            for name, target in targets.items()
-        )
+    judged = [part for part in parts(content, style, relative) if part.layer is not None]
+    errors = evaluate(extractor, image, judged)
+    shares = {part.layer: part.share for part in judged if part.term == "style"}
+    before = sum(
+        shares[name] * target.relative_error(content.grams[name]).item()
+        for name, target in style_targets(content, style).items()
+    )
     return Result(
-        image=best.image,
-        loss=best.loss.sum().item(),
-        content_error=errors["content"].mean().item(),
-        style_error=errors["style"].mean().item(),
+        image=image,
+        steps=window.taken,
+        stopped=window.stopped,
+        loss=loss.sum().item(),
+        content_error=errors["content"].sum().item(),
+        style_error=errors["style"].sum().item(),
         style_error_before=before,
     )

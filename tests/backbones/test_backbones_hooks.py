@@ -170,3 +170,11 @@ def test_layer_that_the_pass_never_reaches() -> None:
     with pytest.raises(BackboneError, match=r"'branching': its forward pass never reaches unused$"):
         extractor(image, ["unused", "used"])
     assert list(extractor(image, ["used"])) == ["used"]
+
+
+def test_average_pooling_takes_the_place_of_max_pooling() -> None:
+    pool = nn.MaxPool2d(3, 2, 1, ceil_mode=True)
+    extractor = wrap(nn.Conv2d(3, 3, 1), pool, taps=(0, 1)).pool_by_average()
+    features = extractor(IMAGE, ["tap0", "tap1"])
+    expected = 1.5 * nn.functional.avg_pool2d(features["tap0"], 3, 2, 1, ceil_mode=True)
+    torch.testing.assert_close(features["tap1"], expected)

@@ -39,7 +39,8 @@ def test_what_is_said_without_a_terminal(nst: Nst) -> None:
     lines = nst(*RUN).err.splitlines()
     assert lines[0] == "4 pairs: 2 contents × 2 styles · tiny random · 512 px · 3 steps"
     assert lines[1] == "downloading weights tiny:random (13.0 kB)"
-    assert [line[:8] for line in lines[2:6]] == [f"[{n}/4] ✓ " for n in range(1, 5)]
+    assert lines[2].startswith("on cpu in ")
+    assert [line[:8] for line in lines[3:7]] == [f"[{n}/4] ✓ " for n in range(1, 5)]
     assert lines[-1].startswith("Done: 4 made in ")
     assert "\x1b" not in "".join(lines)
 
@@ -267,6 +268,7 @@ def test_recipe_options_reach_the_record(nst: Nst, tmp_path: Path) -> None:
         *RUN, "--limit", "1", "--size", "16", "--content-weight", "2", "--style-weight", "30",
         "--tv-weight", "0.5", "--loss", "mean", "--tv", "l1", "--content-layers", "relu1,relu2=2",
         "--style-layers", "relu3", "--optimizer", "adam", "--init", "noise", "--seed", "5",
+        "--scales", "1", "--tolerance", "0.5", "--pooling", "avg",
         "--weights", "other", "--device", "cpu",
     )  # fmt: skip
     assert ended.code == 0, ended.err
@@ -278,7 +280,8 @@ def test_recipe_options_reach_the_record(nst: Nst, tmp_path: Path) -> None:
         "version": 1, "model": "tiny", "size": 16, "steps": 3, "loss": "mean",
         "content_weight": 2, "style_weight": 30, "tv_weight": 0.5, "tv": "l1",
         "content_layers": {"relu1": 1, "relu2": 2}, "style_layers": {"relu3": 1},
-        "optimizer": "adam", "init": "noise", "seed": 5,
+        "optimizer": "adam", "init": "noise", "seed": 5, "scales": 1, "tolerance": 0.5,
+        "pooling": "avg",
     }  # fmt: skip
 
 
@@ -295,6 +298,9 @@ def test_recipe_options_reach_the_record(nst: Nst, tmp_path: Path) -> None:
             ("--content-weight", "0", "--style-weight", "0"),
             "all weights are 0, which leaves nothing to optimize for",
         ),
+        (("--scales", "few"), "scales must be 'auto' or a number, not 'few'"),
+        (("--scales", "0"), "scales"),
+        (("--preset", "best"), "--preset"),
         (("--steps", "0"), "--steps"),
         (("--format", "bmp"), "--format"),
     ],

@@ -1,13 +1,13 @@
 """Pictures of a few hundred pixels and recipes for the tiny backbone."""
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from backbones.hooks import FeatureExtractor
-from nstcli.engine.stylize import Result, Step, stylize
+from nstcli.engine.pyramid import factors, shrunk
+from nstcli.engine.stylize import Level, OnStep, Result, Step, stylize
 from nstcli.engine.targets import read_content, read_style
 from nstcli.recipe import Recipe, resolve
 from tests.conftest import draw
@@ -22,30 +22,38 @@ def picture(height: int = 24, width: int = 32, seed: int = 0) -> Tensor:
 
 def recipe(**choices: Any) -> Recipe:
     """Resolve a recipe of a few steps; `choices` are those of `nstcli.recipe.resolve`."""
-    return resolve(TINY, "0" * 64, **{"size": 32, "steps": 10, **choices})
+    return resolve(TINY, "0" * 64, {"size": 32, "steps": 10, **choices})
 
 
 CONTENT, STYLE = picture(24, 32, seed=0), picture(20, 28, seed=1)
 OTHER = picture(24, 32, seed=2)
 
 
+def levels(
+    extractor: FeatureExtractor, asked: Recipe, content: Tensor = CONTENT, style: Tensor = STYLE
+) -> list[Level]:
+    """Read both pictures at every scale, from coarse to fine."""
+    return [
+        Level(
+            read_content(extractor, shrunk(content, factor), asked),
+            read_style(extractor, [shrunk(style, factor)], asked),
+        )
+        for factor in factors(asked, content, style, TINY.minimum_size)
+    ]
+
+
 def paint(
     extractor: FeatureExtractor,
     asked: Recipe,
-    on_step: Callable[[Step], None] | None = None,
+    on_step: OnStep | None = None,
     content: Tensor = CONTENT,
     style: Tensor = STYLE,
 ) -> Result:
     """Read both pictures and stylize."""
-    return stylize(
-        extractor,
-        read_content(extractor, content, asked),
-        read_style(extractor, [style], asked),
-        asked,
-        on_step,
-    )
+    return stylize(extractor, levels(extractor, asked, content, style), asked, on_step)
 
 
 def watch(extractor: FeatureExtractor, asked: Recipe, **rest: Any) -> tuple[Result, list[Step]]:
+    """Stylize, and return the result with every event."""
     steps: list[Step] = []
     return paint(extractor, asked, steps.append, **rest), steps

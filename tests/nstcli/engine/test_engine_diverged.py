@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from backbones.hooks import FeatureExtractor
-from nstcli.engine import stylize as module
+from nstcli.engine import descent as module
 from nstcli.engine.optimizers import OPTIMIZERS
 from nstcli.engine.start import STARTS
 from nstcli.engine.stylize import Step
@@ -64,7 +64,7 @@ def healthy(extractor: FeatureExtractor, asked: Recipe) -> list[tuple[float, Ten
 
 @pytest.mark.parametrize("effect", EFFECTS)
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-@pytest.mark.parametrize("at", [3, 6])
+@pytest.mark.parametrize("at", [4, 6])
 def test_divergence_is_told_and_the_best_picture_kept(
     extractor: FeatureExtractor, optimizer: str, effect: str, at: int
 ) -> None:

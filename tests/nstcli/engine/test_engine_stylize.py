@@ -11,13 +11,15 @@ from torch import Tensor, nn
 
 from backbones.hooks import FeatureExtractor
 from nstcli.engine.losses import TERMS
+from nstcli.engine.objective import evaluate, parts
 from nstcli.engine.optimizers import OPTIMIZERS
+from nstcli.engine.pyramid import resized
 from nstcli.engine.start import STARTS
 from nstcli.engine.stylize import Step, stylize
-from nstcli.engine.targets import read_content, read_style
+from nstcli.engine.targets import read_content
 from nstcli.recipe import Recipe
 from tests import tiny
-from tests.nstcli.engine.scene import CONTENT, OTHER, STYLE, paint, recipe, watch
+from tests.nstcli.engine.scene import CONTENT, OTHER, STYLE, levels, paint, picture, recipe, watch
 
 # An independent account of the losses, from the weights up.
 
@@ -119,12 +121,9 @@ def test_one_evaluation_a_step_and_one_for_the_last_picture(extractor: FeatureEx
         calls += 1
 
     asked = recipe(steps=9)
-    content, style = (
-        read_content(extractor, CONTENT, asked),
-        read_style(extractor, [STYLE], asked),
-    )
+    (level,) = levels(extractor, asked)
     extractor.register_forward_hook(count)
-    stylize(extractor, content, style, asked)
+    stylize(extractor, [level], asked)
     assert calls == 9 + 1 + 1  # and one for the error figures
 
 
@@ -142,13 +141,11 @@ def test_same_seed_same_pixels(extractor: FeatureExtractor, optimizer: str) -> N
 
 def test_images_and_features_given_are_left_alone(extractor: FeatureExtractor) -> None:
     asked = recipe(steps=3)
-    content, style = (
-        read_content(extractor, CONTENT.clone(), asked),
-        read_style(extractor, [STYLE.clone()], asked),
-    )
-    stylize(extractor, content, style, asked)
+    (level,) = levels(extractor, asked, CONTENT.clone(), STYLE.clone())
+    stylize(extractor, [level], asked)
+    content = level.content
     assert torch.equal(content.image, CONTENT)
-    assert torch.equal(style.image, STYLE)
+    assert torch.equal(level.style.image, STYLE)
     again = read_content(extractor, CONTENT, asked)
     assert all(torch.equal(content.features[name], again.features[name]) for name in again.features)
 
@@ -303,7 +300,7 @@ def test_layer_weights_matter_by_their_ratio(extractor: FeatureExtractor, term: 
 
 def test_recipes_differ_in_their_pictures(extractor: FeatureExtractor) -> None:
     choices: list[dict[str, Any]] = [
-        *({"loss": loss} for loss in TERMS["content"]),
+        *({"loss": loss, "style_weight": 1000.0} for loss in TERMS["content"]),
         *({"init": init} for init in ("noise", "style")),
         {"optimizer": "adam"},
         {"tv_weight": 50.0},
@@ -334,3 +331,61 @@ def test_size_of_all_weights_together_does_not_matter(
         return paint(extractor, recipe(steps=15, optimizer=optimizer, **weights)).image
 
     torch.testing.assert_close(made(1e-4), made(1.0), rtol=0, atol=1e-3)
+
+
+def test_the_listener_can_stop_and_keep_the_best(extractor: FeatureExtractor) -> None:
+    asked = recipe(steps=30)
+    result = paint(extractor, asked, lambda step: step.number == 4)
+    assert (result.stopped, result.steps) == (True, 4)
+    # The picture after step 4 is that before step 5 of the undisturbed run.
+    _, steps = watch(extractor, asked)
+    assert result.loss == pytest.approx(min(step.loss for step in steps[:5]), rel=1e-5)
+
+
+def test_a_scale_ends_when_progress_falls_below_the_tolerance(extractor: FeatureExtractor) -> None:
+    every = paint(extractor, recipe(steps=200))
+    assert (every.stopped, every.steps) == (False, 200)
+    patient = paint(extractor, recipe(steps=200, tolerance=0.1))
+    hasty = paint(extractor, recipe(steps=200, tolerance=0.5))
+    assert hasty.steps < patient.steps < 200
+    assert every.loss < patient.loss < hasty.loss
+
+
+def test_from_coarse_to_fine(extractor: FeatureExtractor) -> None:
+    asked = recipe(steps=9, scales=2, init="noise")
+    content, style = picture(40, 48, seed=1), picture(32, 36, seed=2)
+    both = levels(extractor, asked, content, style)
+    assert [tuple(level.content.image.shape[-2:]) for level in both] == [(20, 24), (40, 48)]
+    assert [tuple(level.style.image.shape[-2:]) for level in both] == [(16, 18), (32, 36)]
+    events: list[Step] = []
+    result = stylize(extractor, both, asked, lambda step: events.append(step))
+    assert result.image.shape == content.shape
+    assert [event.number for event in events] == list(range(1, 10))
+    # Four steps at a quarter of the cost, five at the full one.
+    work = [*(n / 4 for n in range(1, 5)), *(1 + n for n in range(1, 6))]
+    assert [event.done for event in events] == pytest.approx([w / 6 for w in work])
+    # The finer scale starts from what the coarser one ended with.
+    coarse = stylize(extractor, both[:1], asked.model_copy(update={"steps": 4}))
+    carried = resized(coarse.image, 40, 48)
+    whole = [part for part in parts(both[1].content, both[1].style, asked) if part.term != "tv"]
+    terms = evaluate(extractor, carried, whole)
+    assert events[4].terms == {name: pytest.approx(term.item()) for name, term in terms.items()}
+
+
+def test_stopped_at_a_coarse_scale_the_picture_still_has_its_size(
+    extractor: FeatureExtractor,
+) -> None:
+    asked = recipe(steps=9, scales=2)
+    content = picture(40, 48, seed=1)
+    both = levels(extractor, asked, content, picture(32, 36, seed=2))
+    result = stylize(extractor, both, asked, lambda step: step.number == 2)
+    assert (result.stopped, result.steps) == (True, 2)
+    assert result.image.shape == content.shape
+
+
+def test_a_scale_that_would_get_no_step_is_left_out(extractor: FeatureExtractor) -> None:
+    content, style = picture(40, 48, seed=1), picture(32, 36, seed=2)
+    asked = recipe(steps=1, scales=2)
+    result = stylize(extractor, levels(extractor, asked, content, style), asked)
+    alone = stylize(extractor, levels(extractor, asked, content, style)[-1:], asked)
+    assert torch.equal(result.image, alone.image)

@@ -1,0 +1,56 @@
+"""Coarse to fine: the same picture at growing sizes, each starting from the one before.
+
+A layer's receptive field is fixed in pixels, so that brush strokes painted at a small size become
+large ones, and most steps cost a fraction of those at full size.
+"""
+
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from nstcli.recipe import Recipe
+
+# Longest edge in pixels that `auto` starts near.
+_COARSEST = 128
+
+
+def factors(recipe: Recipe, content: Tensor, style: Tensor, minimum: int) -> list[float]:
+    """Return the scales of a pair as factors of its full size, the last one 1.
+
+    Each is half of the next. Content and style shrink by the same factor, which keeps the size of
+    strokes relative to the picture; neither goes below the `minimum` edge that a backbone needs.
+    Shapes are (…, H, W).
+    """
+    longest = max(content.shape[-2:])
+    shortest = min(*content.shape[-2:], *style.shape[-2:])
+    count = 1
+    while True:
+        factor = 0.5**count
+        wanted = (
+            longest * factor >= _COARSEST / 2**0.5
+            if recipe.scales == "auto"
+            else count < recipe.scales
+        )
+        if not wanted or round(shortest * factor) < minimum:
+            break
+        count += 1
+    return [0.5**power for power in reversed(range(count))]
+
+
+def share_steps(steps: int, count: int) -> list[int]:
+    """Share out the steps over so many scales, evenly, the remainder to the finest."""
+    each = steps // count
+    return [each] * (count - 1) + [steps - each * (count - 1)]
+
+
+def shrunk(image: Tensor, factor: float) -> Tensor:
+    """Scale (N, 3, H, W) down by a factor; at factor 1 it is the same tensor."""
+    if factor == 1:
+        return image
+    height, width = (max(1, round(edge * factor)) for edge in image.shape[-2:])
+    return resized(image, height, width)
+
+
+def resized(image: Tensor, height: int, width: int) -> Tensor:
+    """Resample (N, 3, H, W) with a cubic filter that does not alias, within [0, 1]."""
+    size = [height, width]
+    return interpolate(image, size, mode="bicubic", antialias=True).clamp(0, 1).contiguous()
