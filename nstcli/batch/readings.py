@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -13,6 +14,7 @@ from backbones.hooks import FeatureExtractor
 from backbones.spec import BackboneError
 from nstcli import images
 from nstcli.batch.plan import Job, shown
+from nstcli.engine.memory import bytes_per_pixel, free_bytes, largest_size
 from nstcli.engine.pyramid import factors, shrunk
 from nstcli.engine.stylize import Level
 from nstcli.engine.targets import Content, Style, read_content, read_style
@@ -73,10 +75,12 @@ class Readings:
         """Read both files of a pair at every scale that suits them.
 
         Raises:
-            InputError: a file cannot be used, or changed since it was planned.
+            InputError: a file cannot be used, or changed since it was planned, or the pair would
+                not fit into memory.
         """
         content = self._content_of(job)
         style = self._style_of(job)
+        self._refuse_too_large(content)
         minimum = self._extractor.backbone.minimum_size
         levels = [
             Level(self._read_content(content, factor), self._read_style(style, factor))
@@ -84,6 +88,21 @@ class Readings:
         ]
         self._keep(style)
         return Reading(levels, content.picture, content.notes + style.notes)
+
+    def _refuse_too_large(self, content: _Image) -> None:
+        height, width = content.pixels.shape[-2:]
+        needed = self._bytes_per_pixel * height * width
+        free = free_bytes(content.pixels.device)
+        if needed > free:
+            fitting = largest_size(max(height, width), needed, free)
+            raise InputError(
+                f"{shown(content.path)}: out of memory at {max(height, width)} px (needs about "
+                f"{needed / 2**30:.1f} GiB, {free / 2**30:.1f} free); try --size {fitting}"
+            )
+
+    @cached_property
+    def _bytes_per_pixel(self) -> float:
+        return bytes_per_pixel(self._extractor, self._recipe)
 
     def _content_of(self, job: Job) -> _Image:
         """Take the content from the pair before if it is the same: contents change least often."""

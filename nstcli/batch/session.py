@@ -16,6 +16,7 @@ from nstcli.batch.inputs import digest
 from nstcli.batch.plan import Job, Pair, shown
 from nstcli.batch.records import Record, Results, State, key_of
 from nstcli.errors import InputError
+from nstcli.images import size_of
 from nstcli.recipe import Recipe, resolve
 
 if TYPE_CHECKING:
@@ -55,6 +56,34 @@ class Settings:
         memory = weights.cache_folder() / "precision.json"
         extractor, found = arranged(extractor, self.recipe, precision, memory)
         return Worker(extractor, self.recipe, chosen, found, self.format, self.quality)
+
+
+def memory_needed(settings: Settings, pairs: Sequence[Pair], precision: str) -> int:
+    """Return the bytes that the largest pair will need at its peak, in float32 unless forced.
+
+    The network is built with random weights for it: nothing is downloaded. This imports torch.
+    """
+    from backbones.hooks import FeatureExtractor
+    from nstcli.engine.memory import bytes_per_pixel
+    from nstcli.engine.precision import arranged
+
+    backbone, recipe = settings.backbone, settings.recipe
+    extractor = FeatureExtractor(backbone, backbone.build(), settings.weight_set.preprocessing)
+    forced = "float32" if precision == "auto" else precision
+    extractor, _ = arranged(extractor, recipe, forced, weights.cache_folder())
+    pixels = max((_pixels(path, recipe.size) for path in {p.content for p in pairs}), default=0)
+    return round(bytes_per_pixel(extractor, recipe) * pixels)
+
+
+def _pixels(path: Path, longest: int) -> int:
+    """Count the pixels that a content will have, 0 if it cannot be read."""
+    try:
+        found = size_of(path.read_bytes())
+    except OSError:
+        return 0
+    width, height = found or (0, 0)
+    scale = min(1.0, longest / max(width, height, 1))
+    return round(width * scale) * round(height * scale)
 
 
 def settle(

@@ -11,7 +11,7 @@ from rich.text import Text
 from nstcli.batch.events import Event, PairDone, PairFailed
 from nstcli.batch.plan import Job, Pair
 from nstcli.batch.records import Results, State
-from nstcli.batch.session import Settings, Standing, refusal, settle, survey
+from nstcli.batch.session import Settings, Standing, memory_needed, refusal, settle, survey
 from nstcli.cli.interruption import Interruption
 from nstcli.cli.options import RecipeOptions, RunOptions
 from nstcli.cli.screen import Screen, console, failed_line
@@ -53,6 +53,8 @@ def run_pairs(
     standings, failures = survey(pairs, settings, store)
     if dry_run:
         _list(standings, failures)
+        needed = memory_needed(settings, pairs, running.precision)
+        screen.say(f"peak memory: up to {needed / 2**30:.1f} GiB besides torch and the network")
         return
     problem = None if running.overwrite else refusal(standings, settings, store)
     if problem:

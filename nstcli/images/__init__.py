@@ -4,7 +4,7 @@ No path is opened here. The caller reads and writes files, so that one place dec
 stays atomic; the `name` that some functions take is for messages alone.
 """
 
-from nstcli.images.decoding import DEFAULT_MAX_PIXELS, decode
+from nstcli.images.decoding import DEFAULT_MAX_PIXELS, decode, size_of
 from nstcli.images.encoding import encode
 from nstcli.images.formats import EXTENSIONS, FORMATS
 from nstcli.images.metadata import read_metadata
@@ -19,4 +19,5 @@ __all__ = [
     "encode",
     "read_metadata",
     "resize",
+    "size_of",
 ]

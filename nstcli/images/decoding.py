@@ -48,6 +48,16 @@ _UPRIGHT = {
 _WITH_FRAMES = {"GIF", "WEBP", "PNG", "TIFF", "AVIF", "HEIF"}
 
 
+def size_of(data: bytes) -> tuple[int, int] | None:
+    """Return (width, height) as the file's header has them, or None if it has none to read."""
+    with reading(None):
+        try:
+            with Image.open(io.BytesIO(data), formats=formats.READABLE) as image:
+                return image.size
+        except BROKEN:
+            return None
+
+
 def decode(data: bytes, name: str, max_pixels: int = DEFAULT_MAX_PIXELS) -> Picture:
     """Decode a picture file of any format in EXTENSIONS; its first frame if it has several.
 
