@@ -33,7 +33,7 @@ Layers = Annotated[
 # Weights of content, style and total variation where the user gives none. Those of `relative` hold
 # for every network and size; the others were found by eye for vgg19:gatys at 256 px.
 WEIGHTS: Mapping[Loss, tuple[float, float, float]] = {
-    "relative": (1.0, 50.0, 0.0),
+    "relative": (1.0, 30.0, 0.0),
     "gatys": (1.0, 1e6, 0.0),
     "sum": (1.0, 5e5, 0.0),
     "mean": (1.0, 1e5, 0.0),
@@ -55,7 +55,7 @@ class Recipe(BaseModel):
         pooling: `avg` swaps the network's max pooling for average pooling.
         init: what the optimization starts from.
         scales: number of sizes from coarse to fine, each half of the next; `auto` starts at
-            about 128 pixels.
+            128 to 255 pixels.
         tolerance: a scale ends early when twenty steps lower its loss by less than this share;
             0 takes every step.
         seed: seeds the noise, where there is any.

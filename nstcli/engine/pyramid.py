@@ -9,7 +9,7 @@ from torch.nn.functional import interpolate
 
 from nstcli.recipe import Recipe
 
-# Longest edge in pixels that `auto` starts near.
+# `auto` starts at no less than this longest edge, in pixels: below it, the content is lost.
 _COARSEST = 128
 
 
@@ -26,7 +26,7 @@ def factors(recipe: Recipe, content: Tensor, style: Tensor, minimum: int) -> lis
     while True:
         factor = 0.5**count
         wanted = (
-            longest * factor >= _COARSEST / 2**0.5
+            longest * factor >= _COARSEST
             if recipe.scales == "auto"
             else count < recipe.scales
         )

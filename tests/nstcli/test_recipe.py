@@ -32,7 +32,7 @@ def test_defaults_come_from_the_backbone() -> None:
         steps=200,
         loss="relative",
         content_weight=1,
-        style_weight=50,
+        style_weight=30,
         tv_weight=0,
         tv="l2",
         content_layers={"relu2": 1},

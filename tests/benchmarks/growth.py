@@ -1,0 +1,184 @@
+"""How time grows: with the pixels of a pair, and with the pairs of a batch.
+
+A pair should cost its evaluations and little else, so seconds should grow as pixels do, and a
+batch should cost the sum of its pairs.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from backbones.hooks import FeatureExtractor
+from nstcli import images
+from nstcli.batch import plan
+from nstcli.batch.events import Event, PairFailed, PairStarted
+from nstcli.batch.plan import Job
+from nstcli.batch.readings import Readings
+from nstcli.batch.records import Store
+from nstcli.batch.run import prepare, run
+from nstcli.batch.session import Settings, survey
+from nstcli.batch.work import Worker
+from nstcli.engine.precision import Precision
+from nstcli.engine.pyramid import resized
+from nstcli.engine.stylize import Level, stylize
+from tests.benchmarks import case
+from tests.benchmarks.case import Pair
+from tests.benchmarks.clock import interleaved
+from tests.benchmarks.report import Column, Row, Section, Table
+from tests.benchmarks.scope import Scope
+
+_CONTENTS, _STYLES = 2, 4
+
+_SIZES = (
+    Column("picture", "picture"),
+    Column("pixels", "pixels ÷ first", "{:.2f}"),
+    Column("one_scale_s", "s, one scale", "{:.2f}"),
+    Column("one_scale", "seconds ÷ first", "{:.2f}"),
+    Column("auto_s", "s, scales auto", "{:.2f}"),
+    Column("auto", "seconds ÷ first", "{:.2f}"),
+    Column("auto_share", "auto ÷ one scale", "{:.2f}"),
+)
+_BATCH = (
+    Column("pairs", "pairs"),
+    Column("batch_s", "batch s", "{:.2f}"),
+    Column("bare_s", "loops alone s", "{:.2f}"),
+    Column("ratio", "batch ÷ loops", "{:.3f}"),
+    Column("overhead", "overhead %", "{:+.1f}"),
+    Column("fixed_ms", "ms per pair", "{:.0f}"),
+    Column("survey_ms", "of it looking at the files", "{:.0f}"),
+)
+
+
+def measure(scope: Scope) -> Section:
+    """Measure both."""
+    return Section(
+        "Growth",
+        f"{scope.small}. Sizes: {scope.growth_steps} steps from two images in memory to the "
+        f"result, best of {max(1, scope.rounds // 2)}. With scales auto the number of scales "
+        "grows with the size. "
+        f"Batch: {_CONTENTS}×{_STYLES} JPEG files of {scope.photo} px at --size "
+        f"{scope.batch_size}, default recipe with {scope.growth_steps} steps: "
+        "survey, decoding, reading, the loop, PNG, records, against `stylize` alone "
+        f"for the same pairs, already read; best of {scope.rounds} for each pair.",
+        [
+            Table("One pair", _SIZES, list(_size_rows(scope))),
+            Table("Batch", _BATCH, [_batch_row(scope)]),
+        ],
+    )
+
+
+def _size_rows(scope: Scope) -> Iterator[Row]:
+    first: tuple[int, dict[str, float]] | None = None
+    for size in scope.sizes:
+        size = case.check_minimum(scope.small, size)
+        asked = case.settings(scope.small, size=size)
+        extractor, _ = case.fastest(asked, scope.scratch)
+        pair = case.framed(scope, size)
+        best = interleaved(
+            {scales: _painting(scope, extractor, pair, size, scales) for scales in ("1", "auto")},
+            max(1, scope.rounds // 2),  # a pair is many evaluations already
+        )
+        pixels = pair.content[0, 0].numel()
+        first = first or (pixels, best)
+        yield {
+            "picture": f"{pair.content.shape[-1]}×{pair.content.shape[-2]}",
+            "pixels": pixels / first[0],
+            "one_scale_s": best["1"],
+            "one_scale": best["1"] / first[1]["1"],
+            "auto_s": best["auto"],
+            "auto": best["auto"] / first[1]["auto"],
+            "auto_share": best["auto"] / best["1"],
+        }
+
+
+def _painting(
+    scope: Scope, extractor: FeatureExtractor, pair: Pair, size: int, scales: str
+) -> Callable[[], object]:
+    recipe = case.settings(scope.small, size=size, steps=scope.growth_steps, scales=scales).recipe
+    return lambda: stylize(extractor, case.levels(extractor, recipe, pair), recipe)
+
+
+def _batch_row(scope: Scope) -> Row:
+    """Compare pair by pair, the best of all rounds for each, since they differ by little."""
+    size = case.check_minimum(scope.small, scope.batch_size)
+    asked = case.settings(scope.small, size=size, steps=scope.growth_steps)
+    extractor, precision = case.fastest(asked, scope.scratch)
+    folder = scope.scratch / "batch"
+    contents, styles = write_files(scope, folder)
+    pairs = plan.pairs(contents, styles, ".png")
+    batches, loops, surveys = [], [], []
+    for number in range(scope.rounds):
+        store = Store(folder / f"results-{number}")
+        started = time.perf_counter()
+        standings, failures = survey(pairs, asked, store)
+        surveys.append(time.perf_counter() - started)
+        if failures:
+            raise RuntimeError(f"the batch failed: {failures[0].error}")
+        jobs = [standing.job for standing in standings]
+        batches.append(batch_times(jobs, asked, extractor, precision, store))
+        loops.append(bare_times(jobs, asked, extractor))
+    batch = min(surveys) + sum(map(min, zip(*batches, strict=True)))
+    bare = sum(map(min, zip(*loops, strict=True)))
+    return {
+        "pairs": len(pairs),
+        "batch_s": batch,
+        "bare_s": bare,
+        "ratio": batch / bare,
+        "overhead": 100 * (batch / bare - 1),
+        "fixed_ms": 1e3 * (batch - bare) / len(pairs),
+        "survey_ms": 1e3 * min(surveys) / len(pairs),
+    }
+
+
+def write_files(scope: Scope, folder: Path) -> tuple[list[Path], list[Path]]:
+    """Write photos and artworks of a common size, each a mirrored or upturned copy of the pair."""
+    folder.mkdir(exist_ok=True)
+    pair = case.framed(scope, scope.photo)
+    paths: dict[str, list[Path]] = {"content": [], "style": []}
+    turns: tuple[list[int], ...] = ([], [-1], [-2], [-2, -1])
+    for role, image, count in zip(paths, pair, (_CONTENTS, _STYLES), strict=True):
+        for number in range(count):
+            turned = resized(image.flip(turns[number]), scope.photo * 3 // 4, scope.photo)
+            array = turned[0].mul(255).round().byte().permute(1, 2, 0).numpy()
+            path = folder / f"{role}{number}.jpg"
+            path.write_bytes(images.encode(np.ascontiguousarray(array), format="jpg"))
+            paths[role].append(path)
+    return paths["content"], paths["style"]
+
+
+def batch_times(
+    jobs: Sequence[Job],
+    asked: Settings,
+    extractor: FeatureExtractor,
+    precision: Precision,
+    store: Store,
+) -> list[float]:
+    """Make the jobs as `nst batch` does; return the seconds from each start to the next."""
+    worker = Worker(extractor, asked.recipe, "cpu", precision, asked.format, asked.quality)
+    starts: list[float] = []
+
+    def listen(event: Event) -> None:
+        if isinstance(event, PairStarted):
+            starts.append(time.perf_counter())
+        elif isinstance(event, PairFailed):
+            raise RuntimeError(f"the batch failed: {event.error}")
+
+    prepare(store, [])
+    run(jobs, worker, store, listen)
+    starts.append(time.perf_counter())
+    return [after - before for before, after in pairwise(starts)]
+
+
+def bare_times(jobs: Sequence[Job], asked: Settings, extractor: FeatureExtractor) -> list[float]:
+    """Return the seconds of the optimization alone, for each job."""
+    readings = Readings(extractor, asked.recipe, "cpu")
+    return [_bare(readings.read(job).levels, asked, extractor) for job in jobs]
+
+
+def _bare(levels: list[Level], asked: Settings, extractor: FeatureExtractor) -> float:
+    started = time.perf_counter()
+    stylize(extractor, levels, asked.recipe)
+    return time.perf_counter() - started
