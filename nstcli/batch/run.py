@@ -5,13 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from nstcli.batch.events import Listener, PairDone, PairFailed, PairStarted, PairStep
 from nstcli.batch.plan import Job, Pair
 from nstcli.batch.records import Results
-from nstcli.batch.work import Worker
-from nstcli.engine.stylize import OnStep, Step
 from nstcli.errors import NstError, StoppedError
+
+if TYPE_CHECKING:  # they import torch, which a run that has nothing to make does without
+    from nstcli.batch.work import Worker
+    from nstcli.engine.stylize import OnStep, Step
 
 
 def prepare(store: Results, failures: Sequence[PairFailed]) -> None:

@@ -11,6 +11,7 @@ from rich.text import Text
 from nstcli.batch.events import Event, PairDone, PairFailed
 from nstcli.batch.plan import Job, Pair
 from nstcli.batch.records import Results, State
+from nstcli.batch.run import prepare, run
 from nstcli.batch.session import Settings, Standing, memory_needed, refusal, settle, survey
 from nstcli.cli.interruption import Interruption
 from nstcli.cli.options import RecipeOptions, RunOptions
@@ -113,8 +114,6 @@ def _make(
     jobs: Sequence[Job], settings: Settings, running: RunOptions, screen: Screen, report: Report
 ) -> None:
     """Write down the failures known already, then make every job."""
-    from nstcli.batch.run import prepare, run  # these import torch
-
     prepare(report.store, report.failures)
     if not jobs:
         return

@@ -25,11 +25,7 @@ def factors(recipe: Recipe, content: Tensor, style: Tensor, minimum: int) -> lis
     count = 1
     while True:
         factor = 0.5**count
-        wanted = (
-            longest * factor >= _COARSEST
-            if recipe.scales == "auto"
-            else count < recipe.scales
-        )
+        wanted = longest * factor >= _COARSEST if recipe.scales == "auto" else count < recipe.scales
         if not wanted or round(shortest * factor) < minimum:
             break
         count += 1

@@ -35,6 +35,28 @@ def test_every_pair_is_made_in_the_shape_of_its_content(nst: Nst, tmp_path: Path
     assert len(set(made.values())) == 4
 
 
+def test_the_network_is_loaded_once_and_every_image_read_once(
+    nst: Nst, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from backbones.hooks import FeatureExtractor
+    from nstcli.batch import readings
+
+    calls: list[str] = []
+
+    def counting(name: str, function: Callable[..., object]) -> Callable[..., object]:
+        def call(*arguments: object, **options: object) -> object:
+            calls.append(name)
+            return function(*arguments, **options)
+
+        return call
+
+    for name in ("read_content", "read_style"):
+        monkeypatch.setattr(readings, name, counting(name, getattr(readings, name)))
+    monkeypatch.setattr(FeatureExtractor, "load", counting("load", FeatureExtractor.load))
+    assert nst(*RUN).code == 0
+    assert sorted(calls) == ["load", *["read_content"] * 2, *["read_style"] * 2]
+
+
 def test_what_is_said_without_a_terminal(nst: Nst) -> None:
     lines = nst(*RUN).err.splitlines()
     assert lines[0] == "4 pairs: 2 contents × 2 styles · tiny random · 512 px · 3 steps"
@@ -401,6 +423,23 @@ def test_out_of_memory_fails_the_pair_with_advice(
     monkeypatch.setattr("nstcli.batch.work.stylize", exhausted)
     ended = nst(*RUN)
     assert (ended.code, "out of memory at 512 px; try --size 256" in ended.err) == (1, True)
+
+
+def test_a_pair_that_cannot_fit_is_refused_before_it_begins(
+    nst: Nst, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nstcli.batch.readings.free_bytes", lambda device: 300_000)
+    monkeypatch.setattr("nstcli.batch.work.stylize", lambda *_: pytest.fail("begun"))
+    ended = nst(*RUN)
+    assert ended.code == 1
+    assert (
+        "photos/cat.png: out of memory at 32 px (needs about 0.0 GiB, 0.0 free); try --size 16"
+        in (ended.err)
+    )
+
+
+def test_a_dry_run_tells_the_memory(nst: Nst) -> None:
+    assert "peak memory: up to 0.0 GiB besides torch and the network" in nst(*RUN, "-n").err
 
 
 def test_a_bug_keeps_its_traceback_and_has_its_own_code(

@@ -1,3 +1,7 @@
+import signal
+import subprocess
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -75,3 +79,23 @@ def test_a_broken_picture_is_a_failure_with_its_reason(nst: Nst, tmp_path: Path)
     ended = nst("stylize", *PAIR)
     assert ended.code == 1
     assert "photos/cat.png: not an image, it starts like a web page" in ended.err
+
+
+def test_ctrl_c_keeps_the_best_picture_so_far(
+    nst: Nst, nst_process: Callable[..., subprocess.Popen[str]], tmp_path: Path
+) -> None:
+    long = (*PAIR[:-1], "1000000")
+    process = nst_process("stylize", *long)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("on "):  # all is loaded, the first step is near
+            break
+    time.sleep(1)
+    process.send_signal(signal.SIGINT)
+    said = process.stderr.read()
+    assert process.wait(60) == 130
+    assert "stopping with the best picture so far" in said
+    data = (tmp_path / "cat__wave.png").read_bytes()
+    assert decode(data, "x").rgb.shape == (24, 32, 3)
+    # It does not pass for the finished one.
+    assert nst("stylize", *long).code == 2
