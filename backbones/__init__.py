@@ -4,7 +4,7 @@
 (`backbones.hooks.FeatureExtractor`, `backbones.weights.load`).
 """
 
-from backbones.registry import BackboneWarning, get, names
+from backbones.registry import BackboneWarning, get, load_all, names
 from backbones.spec import Backbone, BackboneError, Layer, Preprocessing, WeightSet
 
 __all__ = [
@@ -15,5 +15,6 @@ __all__ = [
     "Preprocessing",
     "WeightSet",
     "get",
+    "load_all",
     "names",
 ]

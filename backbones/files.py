@@ -15,7 +15,7 @@ def write_atomic(path: Path, data: bytes) -> None:
     Raises:
         OSError: the folder is missing or read-only, or the disk is full.
     """
-    # The process id lets a later run tell a leftover of a dead process from a living one's file.
+    # The process id says whose it was, should a power cut leave one behind.
     temporary = path.parent / f".nst-{os.getpid()}-{secrets.token_hex(4)}.tmp"
     try:
         with temporary.open("xb") as stream:

@@ -35,6 +35,7 @@ class FeatureExtractor(nn.Module):
         self.shift: Tensor
         self.register_buffer("gain", preprocessing.scale / std, persistent=False)
         self.register_buffer("shift", -mean / std, persistent=False)
+        self.weights_sha256: str | None = None  # random ones have none
         self._dtype: torch.dtype | None = None
         self._layout = torch.contiguous_format
         for module in network.modules():
@@ -61,7 +62,13 @@ class FeatureExtractor(nn.Module):
         with torch.device("meta"):  # no time and memory for random values to be thrown away
             network = backbone.build()
         network.load_state_dict(loaded.tensors, assign=True)
-        return cls(backbone, network, loaded.preprocessing)
+        if any(buffer.is_meta for buffer in network.buffers()):
+            # A buffer that no state dict holds has its value from the constructor.
+            network = backbone.build()
+            network.load_state_dict(loaded.tensors)
+        extractor = cls(backbone, network, loaded.preprocessing)
+        extractor.weights_sha256 = loaded.sha256
+        return extractor
 
     def arrange(self, dtype: torch.dtype, layout: torch.memory_format) -> Self:
         """Run the network in this precision and memory layout from now on.

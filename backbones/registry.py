@@ -58,6 +58,17 @@ def get(name: str) -> Backbone:
     return backbone
 
 
+def load_all() -> tuple[list[Backbone], list[BackboneError]]:
+    """Load every registered backbone; return those that work, and why the others do not."""
+    found, broken = [], []
+    for name in names():
+        try:
+            found.append(get(name))
+        except BackboneError as error:
+            broken.append(error)
+    return found, broken
+
+
 def _registered() -> dict[str, EntryPoint]:
     """Map each name to the entry point that has it; who comes too late is warned about."""
     found = {entry.name: entry for entry in BUILTIN}
@@ -69,7 +80,7 @@ def _registered() -> dict[str, EntryPoint]:
                 f"{_origin(entry)} offers a backbone named {entry.name!r}, "
                 f"but {_origin(holder)} already does; the latter is used",
                 BackboneWarning,
-                stacklevel=3,
+                stacklevel=1,  # always from here, so that Python shows it once a process
             )
     return found
 

@@ -32,7 +32,6 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     # white noise to start from.
     "gatys": {
         "model": "vgg19",
-        "weights": "gatys",
         "pooling": "avg",
         "loss": "gatys",
         "optimizer": "lbfgs",

@@ -23,7 +23,8 @@ Optimizer = Literal["adam", "lbfgs"]
 Pooling = Literal["max", "avg"]
 Init = Literal["content", "noise", "style"]
 
-Scales = Literal["auto"] | Annotated[int, Field(ge=1, le=16)]
+_MOST_SCALES = 16
+Scales = Literal["auto"] | Annotated[int, Field(ge=1, le=_MOST_SCALES)]
 
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Layers = Annotated[
@@ -130,9 +131,12 @@ def resolve(backbone: Backbone, weights: str, choices: Mapping[str, Any]) -> Rec
 
 def _count(scales: str | int) -> int:
     try:
-        return int(scales)
+        count = int(scales)
     except ValueError:
-        raise InputError(f"scales must be 'auto' or a number, not '{scales}'") from None
+        count = 0
+    if not 1 <= count <= _MOST_SCALES:
+        raise InputError(f"scales must be 'auto' or 1 to {_MOST_SCALES}, not '{scales}'")
+    return count
 
 
 def parse_layers(
@@ -153,7 +157,8 @@ def parse_layers(
         if name in layers:
             raise InputError(f"layer {name!r} is given twice in '{text}'")
         layers[name] = _positive(weight, text) if equals else 1.0
-    return layers
+    # In the network's order, whatever that of the text: a sum's last digit depends on it.
+    return {layer.name: layers[layer.name] for layer in backbone.layers if layer.name in layers}
 
 
 def _positive(number: str, text: str) -> float:

@@ -78,6 +78,12 @@ def test_the_picture_is_there() -> None:
     assert (ROOT / name).stat().st_size > 10_000
 
 
+def test_the_presets_have_their_seconds() -> None:
+    for preset in ("draft", "default", "high"):
+        (row,) = re.findall(rf"^\| `{preset}` \|.*\| (.*?) \|$", README, re.MULTILINE)
+        assert float(row) > 0
+
+
 @pytest.mark.network
 def test_the_demo_runs_in_a_process_of_its_own(tmp_path: Path) -> None:
     done = subprocess.run(

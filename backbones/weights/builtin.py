@@ -1,6 +1,7 @@
 """The weight sets of our own backbones; the first of each is its default.
 
-Every file here was downloaded and looked at before its digests were written down.
+Every file with an archive's digest was downloaded and looked at before that was written down. The
+sizes of hub files are those that the hubs state, rounded.
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ VGG19 = (
     ),
     WeightSet(
         name="torchvision",
-        source=TorchvisionWeights("torchvision.models:VGG19_Weights.IMAGENET1K_V1"),
+        source=TorchvisionWeights(
+            "torchvision.models:VGG19_Weights.IMAGENET1K_V1", size=574_670_000
+        ),
         preprocessing=IMAGENET,
         licence="BSD-3-Clause (torchvision)",
         description="trained anew by torchvision on ImageNet",
@@ -59,7 +62,9 @@ VGG16 = (
     ),
     WeightSet(
         name="torchvision",
-        source=TorchvisionWeights("torchvision.models:VGG16_Weights.IMAGENET1K_V1"),
+        source=TorchvisionWeights(
+            "torchvision.models:VGG16_Weights.IMAGENET1K_V1", size=553_430_000
+        ),
         preprocessing=IMAGENET,
         licence="BSD-3-Clause (torchvision)",
         description="trained by torchvision on ImageNet, from torchvision itself",
@@ -88,6 +93,7 @@ SQUEEZENET = (
         source=TorchvisionWeights(
             "torchvision.models:SqueezeNet1_1_Weights.IMAGENET1K_V1",
             sha256="b8a52dc049b60e4b6ab68ad0df457362afab8b6304b2febdc1650a5dab4d7e7b",
+            size=4_960_000,
         ),
         preprocessing=IMAGENET,
         licence="BSD-3-Clause (torchvision)",
@@ -117,7 +123,9 @@ MOBILENET = (
     WeightSet(
         name="torchvision",
         source=TorchvisionWeights(
-            "torchvision.models:MobileNet_V2_Weights.IMAGENET1K_V1", sha256=_MOBILENET_V1
+            "torchvision.models:MobileNet_V2_Weights.IMAGENET1K_V1",
+            sha256=_MOBILENET_V1,
+            size=14_210_000,
         ),
         preprocessing=IMAGENET,
         licence="BSD-3-Clause (torchvision)",
@@ -126,7 +134,7 @@ MOBILENET = (
     ),
     WeightSet(
         name="timm",
-        source=TimmWeights("mobilenetv2_100"),
+        source=TimmWeights("mobilenetv2_100", size=14_200_000),
         preprocessing=IMAGENET,
         licence="Apache-2.0 (timm)",
         description="trained by timm on ImageNet with stronger augmentation",

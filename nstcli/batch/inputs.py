@@ -33,7 +33,7 @@ def find(argument: str) -> list[Path]:
             raise InputError(f"no file matches '{argument}'")
     else:
         raise InputError(f"no such file or folder: '{argument}'{_neighbour(path)}")
-    return sorted(found, key=lambda p: p.name)
+    return sorted(found, key=lambda p: (p.name, str(p)))
 
 
 def digest(path: Path) -> str:

@@ -4,15 +4,18 @@ from pathlib import Path
 
 from backbones.files import write_atomic
 from nstcli.batch.plan import Pair
-from nstcli.batch.records import Record, State, embedded_key
+from nstcli.batch.records import Record, State, read_result, state_by_itself
 
 
 class LoneFile:
     """A result under any name anywhere; it offers what `Store` does."""
 
     def __init__(self, path: Path):
-        self.folder = path.parent
-        self._path = path
+        self.where = self._path = path
+
+    def path(self, pair: Pair) -> Path:
+        """Return the file, whatever the pair would be called."""
+        return self._path
 
     def load(self, output: str) -> Record | None:
         """Return None: there are no records."""
@@ -20,16 +23,12 @@ class LoneFile:
 
     def state(self, pair: Pair, key: str) -> State:
         """Tell how the pair stands, by the key in the file itself."""
-        if not self._path.exists():
-            return State.MISSING
-        found = embedded_key(self._path.read_bytes())
-        if found is None:
-            return State.FOREIGN
-        return State.UP_TO_DATE if found == key else State.STALE
+        data = read_result(self._path)
+        return State.MISSING if data is None else state_by_itself(data, key)
 
     def prepare(self) -> None:
         """Make the folder."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self._path.parent.mkdir(parents=True, exist_ok=True)
 
     def save(self, pair: Pair, data: bytes, record: Record) -> None:
         """Write the result."""

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
+# Bytes of a result's name. File systems take 255, of which its record needs some for a suffix.
+_LONGEST_NAME = 240
+
 
 @dataclass(frozen=True)
 class Pair:
@@ -44,7 +47,7 @@ def _names(combined: Sequence[tuple[Path, Path]], suffix: str) -> list[str]:
     """Name the results, so that no two have the same name on any file system.
 
     The first form without conflict is taken: `cat__wave`, then `cat.jpg__wave.png` (another
-    picture has the same stem), then a short digest of the file names behind it.
+    picture has the same stem), then a short digest of both paths behind shortened stems.
     """
     names = [""] * len(combined)
     open_ = list(range(len(combined)))
@@ -53,18 +56,25 @@ def _names(combined: Sequence[tuple[Path, Path]], suffix: str) -> list[str]:
         taken = Counter(map(_folded, candidates.values()))
         taken.update(_folded(name) for name in names if name)
         for index, name in candidates.items():
-            if taken[_folded(name)] == 1:
+            if taken[_folded(name)] == 1 and len(os.fsencode(name)) <= _LONGEST_NAME:
                 names[index] = name
         open_ = [index for index in open_ if not names[index]]
-    for index in open_:  # the same file twice, as two patterns may give it
+    for index in open_:  # the same path twice
         names[index] = f"{_with_digest(*combined[index])}~{index + 1}{suffix}"
     return names
 
 
 def _with_digest(content: Path, style: Path) -> str:
-    # Length-prefixed by NUL, which no file name holds: `a__b` + `c` is not `a` + `b__c`.
-    digest = hashlib.sha256(f"{content.name}\0{style.name}".encode("utf-8", "surrogateescape"))
-    return f"{content.stem}__{style.stem}~{digest.hexdigest()[:8]}"
+    # Divided by NUL, which no path holds: `a__b` + `c` is not `a` + `b__c`.
+    digest = hashlib.sha256(b"\0".join([os.fsencode(content), os.fsencode(style)]))
+    return f"{_cut(content.stem)}__{_cut(style.stem)}~{digest.hexdigest()[:8]}"
+
+
+def _cut(stem: str) -> str:
+    """Shorten a stem to what two of fit into a name, at whole characters."""
+    while len(os.fsencode(stem)) > _LONGEST_NAME // 2 - 20:
+        stem = stem[:-1]
+    return stem
 
 
 _FORMS: Iterable[Callable[[Path, Path], str]] = (

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from backbones.files import write_atomic
 from nstcli.batch.plan import Pair, shown
+from nstcli.errors import InputError
 from nstcli.recipe import Recipe
 
 
@@ -26,7 +27,8 @@ class Record(BaseModel):
     content_sha256: str
     style: str
     style_sha256: str
-    recipe: Recipe
+    # As it was: a later program may know other fields, and shall still tell what changed.
+    recipe: dict[str, Any]
     format: str
     quality: int
     version: str
@@ -50,6 +52,7 @@ class State(Enum):
     MISSING = "missing"
     FAILED = "failed before"
     DAMAGED = "damaged"
+    STOPPED = "stopped early"
     STALE = "made with other settings"
     EDITED = "changed after it was made"
     FOREIGN = "not made by nst"
@@ -60,17 +63,21 @@ class State(Enum):
         return self in {State.STALE, State.EDITED, State.FOREIGN}
 
 
+# Formats whose bytes depend on the quality asked for.
+LOSSY = {"jpg", "webp"}
+
+
 def key_of(
     recipe: Recipe, content_sha256: str, style_sha256: str, format: str, quality: int
 ) -> str:
-    """Return the sha256 that changes exactly when the bytes of the result would."""
+    """Return the sha256 that changes whenever the pixels of the result would."""
     parts = {
         "recipe": recipe.model_dump(mode="json"),
         "content": content_sha256,
         "style": style_sha256,
         "format": format,
         # A lossless format has no quality to depend on.
-        "quality": quality if format in {"jpg", "webp"} else None,
+        "quality": quality if format in LOSSY else None,
     }
     canonical = json.dumps(parts, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
@@ -79,7 +86,10 @@ def key_of(
 class Results(Protocol):
     """Where results go, and what is known of those that lie there."""
 
-    folder: Path
+    where: Path
+
+    def path(self, pair: Pair) -> Path:
+        """Return where the result of a pair is or will be."""
 
     def load(self, output: str) -> Record | None:
         """Return the record of a result, if there is one."""
@@ -101,7 +111,7 @@ class Store:
     """An output folder with its records: the `Results` of a batch."""
 
     def __init__(self, folder: Path):
-        self.folder = folder
+        self.where = self.folder = folder
         self._pairs = folder / ".nst" / "pairs"
         self._failures = folder / ".nst" / "failures"
 
@@ -118,9 +128,9 @@ class Store:
         if data is None:
             failed = (self._failures / f"{pair.output}.json").exists()
             return State.FAILED if failed else State.MISSING
-        if record is None:
-            # Killed between a result and its record: the result itself tells that it is ours.
-            return State.MISSING if embedded_key(data) == key else State.FOREIGN
+        if record is None:  # killed between a result and its record
+            state = state_by_itself(data, key)
+            return State.MISSING if state is State.UP_TO_DATE else state
         if hashlib.sha256(data).hexdigest() != record.output_sha256:
             return State.EDITED if _is_image(data, pair.output) else State.DAMAGED
         return State.UP_TO_DATE if record.key == key else State.STALE
@@ -140,6 +150,8 @@ class Store:
         Raises:
             OSError: the disk is full, or the folder gone or read-only.
         """
+        # The old record goes first: killed in between, the result speaks for itself.
+        (self._pairs / f"{pair.output}.json").unlink(missing_ok=True)
         write_atomic(self.folder / pair.output, data)
         text = record.model_dump_json(indent=1) + "\n"
         write_atomic(self._pairs / f"{pair.output}.json", text.encode())
@@ -156,9 +168,43 @@ class Store:
         text = json.dumps(failure, indent=1) + "\n"
         write_atomic(self._failures / f"{pair.output}.json", text.encode())
 
+    def path(self, pair: Pair) -> Path:
+        """Return where the result of a pair is or will be."""
+        return self.folder / pair.output
+
     def _read(self, output: str) -> bytes | None:
-        path = self.folder / output
-        return path.read_bytes() if path.exists() else None
+        return read_result(self.folder / output)
+
+
+def read_result(path: Path) -> bytes | None:
+    """Return the bytes under a result's name, or None if there is nothing.
+
+    Raises:
+        InputError: something is there that is no file, or cannot be read.
+    """
+    if path.is_dir():
+        raise InputError(f"'{shown(path)}' is a folder where a result should go; move it away")
+    try:
+        return path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise InputError(f"cannot read '{shown(path)}': {error.strerror or error}") from error
+
+
+def state_by_itself(data: bytes, key: str) -> State:
+    """Tell the state of a result by the key in its own metadata."""
+    found = embedded_key(data)
+    if found is None:
+        return State.FOREIGN
+    if found == key:
+        return State.UP_TO_DATE
+    return State.STOPPED if found == stopped_key(key) else State.STALE
+
+
+def stopped_key(key: str) -> str:
+    """Return the key of a result whose optimization was stopped before its end."""
+    return f"{key}-stopped"
 
 
 def embedded_key(data: bytes) -> str | None:
@@ -173,7 +219,6 @@ def embedded_key(data: bytes) -> str | None:
 
 
 def _is_image(data: bytes, name: str) -> bool:
-    from nstcli.errors import InputError
     from nstcli.images import decode
 
     try:

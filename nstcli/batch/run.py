@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from nstcli.batch.events import Listener, PairDone, PairFailed, PairStarted, PairStep
 from nstcli.batch.plan import Job, Pair
 from nstcli.batch.records import Results
-from nstcli.errors import NstError, StoppedError
+from nstcli.errors import InputError, NstError, StoppedError
 
 if TYPE_CHECKING:  # they import torch, which a run that has nothing to make does without
     from nstcli.batch.work import Worker
@@ -21,10 +21,14 @@ def prepare(store: Results, failures: Sequence[PairFailed]) -> None:
     """Make the output folder ready, and write down the pairs that failed before the run.
 
     Raises:
-        StoppedError: the folder cannot be written to.
+        InputError: the folder cannot be made.
+        StoppedError: it cannot be written to.
     """
-    with _writing(store):
+    try:
         store.prepare()
+    except OSError as error:
+        raise InputError(f"cannot write to '{store.where}': {error.strerror or error}") from error
+    with _writing(store):
         for failure in failures:
             store.fail(failure.pair, failure.error, 0.0)
 
@@ -74,6 +78,6 @@ def _writing(store: Results) -> Iterator[None]:
         yield
     except OSError as error:
         raise StoppedError(
-            f"cannot write to '{store.folder}': {error.strerror or error}; "
+            f"cannot write to '{store.where}': {error.strerror or error}; "
             "what was finished is safe, the same command goes on from there"
         ) from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ from backbones.spec import Progress
 from nstcli.batch.events import PairFailed
 from nstcli.batch.inputs import digest
 from nstcli.batch.plan import Job, Pair, shown
-from nstcli.batch.records import Record, Results, State, key_of
+from nstcli.batch.records import LOSSY, Record, Results, State, key_of
 from nstcli.errors import InputError
 from nstcli.images import size_of
 from nstcli.recipe import Recipe, resolve
@@ -51,6 +51,11 @@ class Settings:
         extractor = FeatureExtractor.load(
             self.backbone, self.weight_set, offline=offline, progress=progress
         ).to(chosen)
+        if extractor.weights_sha256 != self.recipe.weights:
+            raise backbones.BackboneError(
+                f"the weights {self.backbone.name}:{self.weight_set.name} changed while the pairs "
+                "were planned, or their source has others now; run it again"
+            )
         if self.recipe.pooling == "avg":
             extractor.pool_by_average()
         memory = weights.cache_folder() / "precision.json"
@@ -70,7 +75,7 @@ def memory_needed(settings: Settings, pairs: Sequence[Pair], precision: str) -> 
     backbone, recipe = settings.backbone, settings.recipe
     extractor = FeatureExtractor(backbone, backbone.build(), settings.weight_set.preprocessing)
     forced = "float32" if precision == "auto" else precision
-    extractor, _ = arranged(extractor, recipe, forced, weights.cache_folder())
+    extractor, _ = arranged(extractor, recipe, forced, weights.cache_folder() / "precision.json")
     pixels = max((_pixels(path, recipe.size) for path in {p.content for p in pairs}), default=0)
     return round(bytes_per_pixel(extractor, recipe) * pixels)
 
@@ -94,7 +99,7 @@ def settle(
     format: str,
     quality: int,
     offline: bool,
-    progress: Progress | None,
+    progress: Callable[[str], Progress],
 ) -> Settings:
     """Resolve names and defaults. Downloads only where nothing else can tell what weights are.
 
@@ -106,7 +111,8 @@ def settle(
     chosen = weights.select(backbone, weight_set)
     sha256 = weights.identity(backbone, chosen)
     if sha256 is None:
-        weights.pull(backbone, chosen, offline=offline, progress=progress)
+        title = f"{backbone.name}:{chosen.name}"
+        weights.pull(backbone, chosen, offline=offline, progress=progress(title))
         sha256 = weights.identity(backbone, chosen)
     if sha256 is None:
         raise backbones.BackboneError(f"weights {backbone.name}:{chosen.name} have no identity")
@@ -153,6 +159,22 @@ def _digest(path: Path) -> str | InputError:
         return error
 
 
+def refuse_inputs_as_outputs(pairs: Sequence[Pair], store: Results) -> None:
+    """Keep results from taking the place of photos and artworks.
+
+    Raises:
+        InputError: a result would have the path of an input.
+    """
+    inputs = {path.resolve() for pair in pairs for path in (pair.content, pair.style)}
+    for pair in pairs:
+        path = store.path(pair)
+        if path.resolve() in inputs:
+            raise InputError(
+                f"the result of {pair.title} would replace its input '{shown(path)}'; "
+                "choose another -o"
+            )
+
+
 def refusal(standings: Sequence[Standing], settings: Settings, store: Results) -> str | None:
     """Say why making these pairs needs the user's consent, or None when it does not."""
     touchy = [standing for standing in standings if standing.state.needs_consent]
@@ -162,10 +184,12 @@ def refusal(standings: Sequence[Standing], settings: Settings, store: Results) -
     for state, count in Counter(standing.state for standing in touchy).items():
         changes = _changes(touchy, settings, store) if state is State.STALE else ""
         why = f" ({changes})" if changes else ""
-        problems.append(
-            f"{count} of {len(standings)} results in '{store.folder}' "
-            f"{'was' if count == 1 else 'were'} {state.value}{why}."
+        subject = (
+            f"'{store.where}'"
+            if store.path(touchy[0].job.pair) == store.where
+            else f"{count} of {len(standings)} results in '{store.where}'"
         )
+        problems.append(f"{subject} {'was' if count == 1 else 'were'} {state.value}{why}.")
     return " ".join(problems) + " --overwrite replaces them; -o NEW keeps both."
 
 
@@ -181,17 +205,17 @@ def _changes(touchy: Sequence[Standing], settings: Settings, store: Results) -> 
 
 
 def _differences(record: Record, job: Job, settings: Settings) -> list[str]:
-    old, new = record.recipe.model_dump(), settings.recipe.model_dump()
+    old, new = record.recipe, settings.recipe.model_dump(mode="json")
     changes = [
-        f"{name.replace('_', '-')} {_short(old[name])} → {_short(new[name])}"
+        f"{name.replace('_', '-')} {_short(old.get(name))} → {_short(new[name])}"
         for name in new
-        if old[name] != new[name]
+        if old.get(name) != new[name]
     ]
     if record.content_sha256 != job.content_sha256:
         changes.append("content image changed")
     if record.style_sha256 != job.style_sha256:
         changes.append("style image changed")
-    if record.quality != settings.quality:
+    if record.quality != settings.quality and settings.format in LOSSY:
         changes.append(f"quality {record.quality} → {settings.quality}")
     return changes
 

@@ -19,7 +19,7 @@ from backbones.hooks import FeatureExtractor
 from nstcli import images
 from nstcli.batch.plan import Job, shown
 from nstcli.batch.readings import Readings
-from nstcli.batch.records import Record
+from nstcli.batch.records import Record, stopped_key
 from nstcli.engine.precision import Precision
 from nstcli.engine.stylize import OnStep, Result, stylize
 from nstcli.errors import InputError
@@ -67,7 +67,7 @@ class Worker:
             reading = self._readings.read(job)
             result = stylize(self._extractor, reading.levels, self._recipe, on_step)
         if result.stopped:  # so that it never passes for the finished one
-            job = replace(job, key=f"{job.key}-stopped")
+            job = replace(job, key=stopped_key(job.key))
         alpha = reading.content.alpha
         rgb = _to_array(result.image)
         data = images.encode(rgb, alpha, self._format, self._quality, self._metadata(job))
@@ -95,7 +95,7 @@ class Worker:
             content_sha256=job.content_sha256,
             style=shown(job.pair.style),
             style_sha256=job.style_sha256,
-            recipe=self._recipe,
+            recipe=self._recipe.model_dump(mode="json"),
             format=self._format,
             quality=self._quality,
             version=nstcli.__version__,

@@ -36,7 +36,14 @@ def batch(
     from nstcli.batch import inputs, plan
     from nstcli.batch.records import Store
     from nstcli.cli.work import run_pairs
+    from nstcli.errors import InputError
 
+    for folder in (content, style):
+        if output.resolve() == Path(folder).expanduser().resolve():
+            raise InputError(
+                f"'{output}' holds the inputs: the next run would take the results for photos; "
+                "choose another -o"
+            )
     file_format = running.format or "png"
     pairs = plan.pairs(inputs.find(content), inputs.find(style), f".{file_format}", limit)
     run_pairs(pairs, Store(output), recipe, running, file_format, dry_run)

@@ -68,11 +68,7 @@ def _print_layers(backbone: "Backbone", rows: list[dict[str, Any]]) -> None:
             overflow="ellipsis",
         )
     for row in rows:
-        roles = [
-            f"{role} {row[role]:g}" if row[role] != 1 else role
-            for role in ("content", "style")
-            if row[role]
-        ]
+        roles = [f"{role} {row[role]:g}" for role in ("content", "style") if row[role]]
         cells = (row[key] for key in ("index", "name", "module", "kind", "channels", "stride"))
         table.add_row(
             *map(str, cells),
@@ -88,18 +84,13 @@ def _show_backbones(as_json: bool) -> None:
     import backbones
     from nstcli.cli.screen import console
 
-    found, broken = [], []
-    for name in backbones.names():
-        try:
-            found.append(backbones.get(name))
-        except backbones.BackboneError as error:
-            broken.append(str(error))
+    found, broken = backbones.load_all()
     if as_json:
         _print_json({"backbones": [_summary(backbone) for backbone in found]})
     else:
         _print_backbones(found)
-    for message in broken:
-        console().print(f"warning: {message}")
+    for error in broken:
+        console().print(f"warning: {error}")
 
 
 def _summary(backbone: "Backbone") -> dict[str, Any]:

@@ -56,7 +56,8 @@ class RecipeOptions:
         float | None, _recipe("Weight of the content term", min=0, metavar="X")
     ] = None
     style_weight: Annotated[
-        float | None, _recipe("Weight of the style term", min=0, metavar="X")
+        float | None,
+        _recipe("Weight of the style term (30 for --loss relative)", min=0, metavar="X"),
     ] = None
     tv_weight: Annotated[float | None, _recipe("Weight of total variation", min=0, metavar="X")] = (
         None
@@ -110,7 +111,8 @@ class RunOptions:
         int, typer.Option(min=1, max=100, metavar="N", help="Quality of jpg and webp, 1 to 100")
     ] = 95
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace results that other settings made")
+        bool,
+        typer.Option("--overwrite", help="Replace files that are in the way, whoever made them"),
     ] = False
     device: Annotated[
         str,

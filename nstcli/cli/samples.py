@@ -15,7 +15,7 @@ def samples(
 
     screen = Screen()
     count = write({"content": list(CONTENT), "style": list(STYLE)}, folder)
-    screen.say(f"{count} pictures written; try:")
+    screen.say(f"{count} pictures are in {folder}; try:")
     screen.say(f"  nst batch {folder / 'content'} {folder / 'style'} -o {folder / 'stylized'}")
 
 

@@ -11,20 +11,19 @@ from rich import filesize
 from rich.console import Console
 from rich.progress import (
     BarColumn,
-    DownloadColumn,
     Progress,
     ProgressColumn,
     SpinnerColumn,
     Task,
     TaskID,
     TextColumn,
-    TimeRemainingColumn,
 )
 from rich.text import Text
 
 from backbones.spec import Progress as DownloadProgress
 from backbones.spec import Tracker
 from nstcli.batch.events import Event, PairDone, PairFailed, PairStarted, PairStep
+from nstcli.cli.download import DownloadBar, Silent
 
 # Columns of tables that no terminal limits.
 _PIPED_WIDTH = 120
@@ -70,9 +69,9 @@ class Screen:
 
         def start(total: int | None) -> AbstractContextManager[Tracker]:
             if self._animated:
-                return _DownloadBar(self.console, what, total)
+                return DownloadBar(self.console, what, total)
             self.say(f"downloading weights {what}" + (f" ({size(total)})" if total else ""))
-            return nullcontext(_Silent())
+            return nullcontext(Silent())
 
         return start
 
@@ -218,38 +217,6 @@ class _Remaining(ProgressColumn):
             return Text("-:--:--", "cyan")
         left = int(task.elapsed / task.completed * (task.total - task.completed))
         return Text(f"{left // 3600}:{left // 60 % 60:02}:{left % 60:02}", "cyan")
-
-
-class _DownloadBar:
-    """A bar that counts bytes."""
-
-    def __init__(self, screen: Console, what: str, total: int | None):
-        self._progress = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            DownloadColumn(),
-            TimeRemainingColumn(),
-            console=screen,
-            transient=True,
-        )
-        self._task = self._progress.add_task(f"downloading weights {what}", total=total)
-
-    def __enter__(self) -> Self:
-        self._progress.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._progress.stop()
-
-    def update(self, increment: int, /) -> None:
-        self._progress.advance(self._task, increment)
-
-
-class _Silent:
-    """Counts bytes for nobody."""
-
-    def update(self, increment: int, /) -> None:
-        pass
 
 
 def size(count: int | None) -> str:

@@ -30,7 +30,7 @@ def stylize(
     from nstcli.cli.work import run_pairs
     from nstcli.errors import InputError
 
-    file_format = running.format or _format_of(output)
+    file_format = _format_of(output, running.format)
     (pair, *others) = plan.pairs(
         inputs.find(str(content)), inputs.find(str(style)), f".{file_format}", limit=2
     )
@@ -41,19 +41,19 @@ def stylize(
     run_pairs(pairs, LoneFile(path), recipe, running, file_format, keep_best=True)
 
 
-def _format_of(output: Path | None) -> str:
-    """Tell the format from the name of the result.
+def _format_of(output: Path | None, wanted: str | None) -> str:
+    """Tell the format from the name of the result, or from the option where the name says none.
 
     Raises:
-        InputError: the name ends in nothing that can be written.
+        InputError: the name ends in nothing that can be written, or in another format.
     """
     from nstcli.errors import InputError
     from nstcli.images import FORMATS
 
-    if output is None:
-        return "png"
+    if output is None or (wanted and not output.suffix):
+        return wanted or "png"
     for name, suffixes in FORMATS.items():
-        if output.suffix.lower() in suffixes:
+        if output.suffix.lower() in suffixes and wanted in {None, name}:
             return name
     endings = ", ".join(suffixes[0] for suffixes in FORMATS.values())
-    raise InputError(f"'{output}': name the result with one of {endings}, or give --format")
+    raise InputError(f"'{output}': end the name in one of {endings}; --format must agree with it")

@@ -55,12 +55,15 @@ def pull(
     import backbones
     from nstcli.cli.screen import Screen
 
-    wanted = list(backbones.names()) if everything else names or []
-    if not wanted:
+    if everything:
+        wanted = [pair for pair in _all() if pair[1] is pair[0].weight_sets[0]]
+    elif names:
+        wanted = [_find(name) for name in names]
+    else:
         raise typer.BadParameter("name a backbone, or give --all")
     screen = Screen()
     failed = False
-    for backbone, weight_set in [_find(name) for name in wanted]:
+    for backbone, weight_set in wanted:
         title = f"{backbone.name}:{weight_set.name}"
         try:
             path = backbones.weights.pull(backbone, weight_set, progress=screen.downloading(title))
@@ -114,8 +117,11 @@ def _find(name: str) -> "tuple[Backbone, WeightSet]":
 
 def _all() -> "Iterator[tuple[Backbone, WeightSet]]":
     import backbones
+    from nstcli.cli.screen import console
 
-    for name in backbones.names():
-        backbone = backbones.get(name)
+    found, broken = backbones.load_all()
+    for error in broken:
+        console().print(f"warning: {error}")
+    for backbone in found:
         for weight_set in backbone.weight_sets:
             yield backbone, weight_set

@@ -12,7 +12,15 @@ from nstcli.batch.events import Event, PairDone, PairFailed
 from nstcli.batch.plan import Job, Pair
 from nstcli.batch.records import Results, State
 from nstcli.batch.run import prepare, run
-from nstcli.batch.session import Settings, Standing, memory_needed, refusal, settle, survey
+from nstcli.batch.session import (
+    Settings,
+    Standing,
+    memory_needed,
+    refusal,
+    refuse_inputs_as_outputs,
+    settle,
+    survey,
+)
 from nstcli.cli.interruption import Interruption
 from nstcli.cli.options import RecipeOptions, RunOptions
 from nstcli.cli.screen import Screen, console, failed_line
@@ -39,22 +47,13 @@ def run_pairs(
         BackboneError: the backbone or its weights cannot be had.
     """
     screen = Screen(running.quiet, running.verbose)
-    options = asdict(recipe)
-    choices = chosen(options.pop("preset"), options)
-    model, weight_set = choices.pop("model"), choices.pop("weights")
-    settings = settle(
-        model,
-        weight_set,
-        choices,
-        format=format,
-        quality=running.quality,
-        offline=running.offline,
-        progress=screen.downloading(f"{model}:{weight_set}"),
-    )
+    refuse_inputs_as_outputs(pairs, store)
+    settings = _settings(recipe, running, format, screen)
     standings, failures = survey(pairs, settings, store)
     if dry_run:
         _list(standings, failures)
-        needed = memory_needed(settings, pairs, running.precision)
+        sound = [standing.job.pair for standing in standings]
+        needed = memory_needed(settings, sound, running.precision)
         screen.say(f"peak memory: up to {needed / 2**30:.1f} GiB besides torch and the network")
         return
     problem = None if running.overwrite else refusal(standings, settings, store)
@@ -74,6 +73,21 @@ def run_pairs(
         raise typer.Exit(130)
     if failures:
         raise typer.Exit(1)
+
+
+def _settings(recipe: RecipeOptions, running: RunOptions, format: str, screen: Screen) -> Settings:
+    options = asdict(recipe)
+    choices = chosen(options.pop("preset"), options)
+    model, weight_set = choices.pop("model"), choices.pop("weights")
+    return settle(
+        model,
+        weight_set,
+        choices,
+        format=format,
+        quality=running.quality,
+        offline=running.offline,
+        progress=screen.downloading,
+    )
 
 
 @dataclass
@@ -103,7 +117,7 @@ class Report:
 
     def show(self, screen: Screen) -> None:
         """Say it at length: the counts, where the results are, what failed and why."""
-        screen.say(f"Done: {self.counts().removesuffix('.')} → {self.store.folder}")
+        screen.say(f"Done: {self.counts().removesuffix('.')} → {self.store.where}")
         for failure in self.failures:
             screen.complain(Text("  ").append_text(failed_line(failure)))
         if self.failures:
@@ -114,11 +128,12 @@ def _make(
     jobs: Sequence[Job], settings: Settings, running: RunOptions, screen: Screen, report: Report
 ) -> None:
     """Write down the failures known already, then make every job."""
-    prepare(report.store, report.failures)
     if not jobs:
+        prepare(report.store, report.failures)
         return
     progress = screen.downloading(f"{settings.backbone.name}:{settings.weight_set.name}")
     worker = settings.worker(running.device, running.precision, running.offline, progress)
+    prepare(report.store, report.failures)
     screen.say(f"on {worker.device} in {worker.precision}")
     with ExitStack() as stack:
         if report.keeps_best:

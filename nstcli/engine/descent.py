@@ -19,7 +19,7 @@ _FIRST_STEPS = 3
 # Reading a loss waits for the device; a GPU is left alone for so many steps.
 _READ_EVERY = {"cpu": 1}
 _READ_EVERY_OTHERWISE = 10
-# Progress is measured over so many readings.
+# Progress is measured over so many steps.
 _WINDOW = 20
 
 # (number of the step, its loss, its terms) -> whether to stop here.
@@ -45,8 +45,8 @@ def descend(
     weights = recipe.weights_of_terms
     descent = OPTIMIZERS[recipe.optimizer](image, steps)
     best = Best(image)
-    progress: deque[float] = deque(maxlen=_WINDOW)
     every = _READ_EVERY.get(image.device.type, _READ_EVERY_OTHERWISE)
+    progress: deque[float] = deque(maxlen=_WINDOW // every + 1)
 
     def evaluated() -> Tensor:
         terms = evaluate(extractor, image, objective)
@@ -79,7 +79,7 @@ def _stalled(progress: deque[float], best: "Best", tolerance: float) -> bool:
     if not tolerance:
         return False
     progress.append(best.loss.sum().item())
-    return len(progress) == _WINDOW and progress[-1] > progress[0] * (1 - tolerance)
+    return len(progress) == progress.maxlen and progress[-1] > progress[0] * (1 - tolerance)
 
 
 class Best:

@@ -49,7 +49,9 @@ def free_bytes(device: torch.device) -> int:
     """Return the memory that a device can still give, without pushing others out."""
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
-        return int(free)
+        # What torch has taken from the device before and holds unused is free to us.
+        held = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return int(free) + held
     return int(psutil.virtual_memory().available)
 
 

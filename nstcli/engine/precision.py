@@ -41,7 +41,7 @@ CANDIDATES = (FLOAT32, BFLOAT16, Precision("float32", "contiguous_format"))
 def arranged(
     extractor: FeatureExtractor, recipe: Recipe, wanted: str, memory: Path
 ) -> tuple[FeatureExtractor, Precision]:
-    """Return the extractor (or a copy) in the precision wanted, and which that is.
+    """Put the extractor into the precision wanted; return it, and which that is.
 
     `auto` takes the fastest candidate for this backbone, size and device. It is measured once and
     remembered in the file `memory`, so that a machine gives the same bytes again; `float32` gives

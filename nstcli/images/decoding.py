@@ -52,7 +52,7 @@ def size_of(data: bytes) -> tuple[int, int] | None:
     """Return (width, height) as the file's header has them, or None if it has none to read."""
     with reading(None):
         try:
-            with Image.open(io.BytesIO(data), formats=formats.READABLE) as image:
+            with open_image(data) as image:
                 return image.size
         except BROKEN:
             return None

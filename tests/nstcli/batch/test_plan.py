@@ -78,5 +78,22 @@ def test_names_do_not_depend_on_the_order_of_inputs(
     assert forward == backward
 
 
+def test_names_stay_within_what_file_systems_take() -> None:
+    long = ["ä" * 100 + ".jpg", "ä" * 100 + "b.jpg", "x" * 200 + ".jpg"]
+    made = outputs(long, long)
+    assert len(set(made)) == 9
+    assert all(len(name.encode()) <= 250 for name in made)
+
+
+def test_namesakes_from_several_folders_keep_their_names_when_another_comes() -> None:
+    def named(*folders: str) -> dict[Path, str]:
+        contents = [Path(folder, "cat.jpg") for folder in folders]
+        return {p.content: p.output for p in pairs(contents, [Path("x.png")], ".png")}
+
+    two, three = named("b", "c"), named("a", "b", "c")
+    assert len(set(three.values())) == 3
+    assert {path: three[path] for path in two} == two
+
+
 def test_the_same_file_twice_still_gets_two_names() -> None:
     assert len(set(outputs(["a.jpg", "a.jpg"], ["x.png"]))) == 2

@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nstcli.batch import records
 from nstcli.batch.plan import Pair
-from nstcli.batch.records import Record, State, Store, embedded_key, key_of
+from nstcli.batch.records import Record, State, Store, embedded_key, key_of, stopped_key
+from nstcli.errors import InputError
 from nstcli.images import encode
 from nstcli.recipe import Recipe
 from tests.conftest import draw
@@ -48,7 +50,7 @@ def record(data: bytes, key: str = KEY) -> Record:
         content_sha256="c",
         style="wave.jpg",
         style_sha256="s",
-        recipe=RECIPE,
+        recipe=RECIPE.model_dump(mode="json"),
         format="png",
         quality=95,
         version="0",
@@ -113,6 +115,31 @@ def _without_record(store: Store) -> None:
     (store.folder / PAIR.output).write_bytes(result())
 
 
+def _stale_without_record(store: Store) -> None:
+    (store.folder / PAIR.output).write_bytes(result("other"))
+
+
+def _stopped(store: Store) -> None:
+    (store.folder / PAIR.output).write_bytes(result(stopped_key(KEY)))
+
+
+def _of_another_program(store: Store) -> None:
+    """A record of a version whose recipes have other fields."""
+    data = result("other")
+    old = record(data, "other").model_copy(update={"recipe": {"version": 0, "strokes": 3}})
+    store.save(PAIR, data, old)
+
+
+def _killed_while_overwriting(store: Store) -> None:
+    """The new result is there, its record is not; an older one was."""
+    store.save(PAIR, result("other"), record(result("other"), "other"))
+    with pytest.MonkeyPatch.context() as patch:
+        writes = iter([records.write_atomic])
+        patch.setattr(records, "write_atomic", lambda *a: next(writes)(*a))
+        with pytest.raises((StopIteration, RuntimeError)):
+            store.save(PAIR, result(), record(result()))
+
+
 def _broken_record(store: Store) -> None:
     _saved(store)
     (store.folder / ".nst" / "pairs" / "cat__wave.png.json").write_text("{")
@@ -132,6 +159,10 @@ def _broken_record(store: Store) -> None:
         # Killed between writing the result and its record: the result says itself that it is ours.
         (_without_record, State.MISSING),
         (_broken_record, State.MISSING),
+        (_stale_without_record, State.STALE),
+        (_of_another_program, State.STALE),
+        (_stopped, State.STOPPED),
+        (_killed_while_overwriting, State.MISSING),
     ],
 )
 def test_states(store: Store, before: Callable[[Store], Any], state: State) -> None:
@@ -145,6 +176,12 @@ def test_a_success_clears_the_failure_before_it(store: Store) -> None:
     _deleted_output = store.folder / PAIR.output
     _deleted_output.unlink()
     assert store.state(PAIR, KEY) is State.MISSING
+
+
+def test_a_folder_in_the_way_is_told(store: Store) -> None:
+    (store.folder / PAIR.output).mkdir()
+    with pytest.raises(InputError, match="is a folder where a result should go"):
+        store.state(PAIR, KEY)
 
 
 def test_only_what_somebody_may_want_to_keep_needs_consent() -> None:

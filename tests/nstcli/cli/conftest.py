@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,11 +54,14 @@ def nst(
 
 
 @pytest.fixture
-def nst_process(tiny_plugin: Plugin, tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
+def nst_process(
+    tiny_plugin: Plugin, tmp_path: Path
+) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """Return what starts the program as a process of its own, in `tmp_path`."""
+    started: list[subprocess.Popen[str]] = []
 
     def start(*arguments: object, **environment: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", "nstcli", *map(str, arguments)],
             cwd=tmp_path,
             env={**os.environ, **environment},
@@ -66,8 +69,13 @@ def nst_process(tiny_plugin: Plugin, tmp_path: Path) -> Callable[..., subprocess
             stderr=subprocess.PIPE,
             text=True,
         )
+        started.append(process)
+        return process
 
-    return start
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
 
 
 @pytest.fixture

@@ -1,9 +1,12 @@
 import subprocess
 import sys
+from typing import get_args
 
 import pytest
 
 import nstcli
+from nstcli.cli.options import Format
+from nstcli.images import FORMATS
 from tests.nstcli.cli.conftest import Nst
 
 COMMANDS = ["batch", "stylize", "layers", "weights", "samples", "demo"]
@@ -51,3 +54,7 @@ def test_an_unknown_command_is_wrong_usage(nst: Nst) -> None:
     ended = nst("bach")
     assert ended.code == 2
     assert "batch" in ended.err
+
+
+def test_the_option_offers_every_format() -> None:
+    assert set(get_args(Format)) == set(FORMATS)

@@ -225,8 +225,7 @@ def test_a_folder_that_cannot_be_written_to_stops_the_batch(
     ended = nst(*RUN)
     assert ended.code == 3
     assert "nst: cannot write to 'out': No space left on device" in ended.err
-    monkeypatch.undo()
-    monkeypatch.chdir(tmp_path)
+    assert written == ["cat__ink.png", "cat__ink.png.json", "cat__wave.png"]
 
 
 def test_a_run_after_a_full_disk_makes_the_rest(nst: Nst, tmp_path: Path) -> None:
@@ -320,8 +319,10 @@ def test_recipe_options_reach_the_record(nst: Nst, tmp_path: Path) -> None:
             ("--content-weight", "0", "--style-weight", "0"),
             "all weights are 0, which leaves nothing to optimize for",
         ),
-        (("--scales", "few"), "scales must be 'auto' or a number, not 'few'"),
-        (("--scales", "0"), "scales"),
+        (("--scales", "few"), "scales must be 'auto' or 1 to 16, not 'few'"),
+        (("--scales", "17"), "scales must be 'auto' or 1 to 16, not '17'"),
+        (("--output", "photos"), "'photos' holds the inputs"),
+        (("--output", "photos/cat.png"), "cannot write to 'photos/cat.png'"),
         (("--preset", "best"), "--preset"),
         (("--steps", "0"), "--steps"),
         (("--format", "bmp"), "--format"),
@@ -333,7 +334,7 @@ def test_wrong_options_are_refused_before_anything_is_made(
     ended = nst(*RUN, *arguments)
     assert ended.code == 2
     assert message in " ".join(ended.err.split())
-    assert not list((tmp_path / "out").glob("*.png"))
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(
@@ -440,6 +441,24 @@ def test_a_pair_that_cannot_fit_is_refused_before_it_begins(
 
 def test_a_dry_run_tells_the_memory(nst: Nst) -> None:
     assert "peak memory: up to 0.0 GiB besides torch and the network" in nst(*RUN, "-n").err
+
+
+def test_weights_that_change_after_planning_are_refused(
+    nst: Nst, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from backbones.hooks import FeatureExtractor
+
+    load = FeatureExtractor.load
+
+    def other(*arguments: object, **options: object) -> FeatureExtractor:
+        extractor = load(*arguments, **options)  # type: ignore[arg-type]
+        extractor.weights_sha256 = "f" * 64
+        return extractor
+
+    monkeypatch.setattr(FeatureExtractor, "load", other)
+    ended = nst(*RUN)
+    assert ended.code == 2
+    assert "the weights tiny:random changed while the pairs were planned" in ended.err
 
 
 def test_a_bug_keeps_its_traceback_and_has_its_own_code(

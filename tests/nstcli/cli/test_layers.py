@@ -63,7 +63,7 @@ def test_the_table_names_every_layer_and_the_roles(nst: Nst) -> None:
     ended = nst("layers", "--model", "tiny")
     assert ended.code == 0
     rows = [line.split() for line in ended.out.splitlines()]
-    assert ["4", "relu2", "4", "relu", "12", "2", "8", "content,", "style"] in rows
+    assert ["4", "relu2", "4", "relu", "12", "2", "8", "content", "1,", "style", "1"] in rows
     assert ["2", "pool1", "2", "pool", "8", "2", "4"] in rows
 
 

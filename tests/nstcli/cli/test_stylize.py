@@ -1,3 +1,4 @@
+import json
 import signal
 import subprocess
 import time
@@ -6,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from nstcli.images import decode
+from nstcli.batch.lone import LoneFile
+from nstcli.batch.plan import Pair
+from nstcli.batch.records import State
+from nstcli.images import decode, read_metadata
 from tests.nstcli.cli.conftest import Nst
 
 pytestmark = pytest.mark.usefixtures("folders")
@@ -39,7 +43,7 @@ def test_again_it_has_nothing_to_do_and_other_settings_need_consent(
     assert "1 cached" in nst("stylize", *PAIR).err
     refused = nst("stylize", *PAIR, "--steps", "4")
     assert refused.code == 2
-    assert "was made with other settings" in refused.err
+    assert "'cat__wave.png' was made with other settings" in refused.err
     assert result.read_bytes() == before
     assert nst("stylize", *PAIR, "--steps", "4", "--overwrite").code == 0
     assert result.read_bytes() != before
@@ -47,13 +51,17 @@ def test_again_it_has_nothing_to_do_and_other_settings_need_consent(
 
 def test_a_picture_that_it_did_not_make_is_not_replaced(nst: Nst, tmp_path: Path) -> None:
     photo = (tmp_path / "photos/cat.png").read_bytes()
-    ended = nst("stylize", *PAIR, "-o", "photos/cat.png")
+    ended = nst("stylize", *PAIR, "-o", "photos/dog.png")
     assert ended.code == 2
-    assert "was not made by nst" in ended.err
+    assert "'photos/dog.png' was not made by nst" in ended.err
+    for force in ((), ("--overwrite",)):
+        ended = nst("stylize", *PAIR, "-o", "photos/cat.png", *force)
+        assert ended.code == 2
+        assert "would replace its input 'photos/cat.png'" in ended.err
     assert (tmp_path / "photos/cat.png").read_bytes() == photo
 
 
-def test_format_wins_over_the_name_of_the_result(nst: Nst, tmp_path: Path) -> None:
+def test_a_name_without_a_suffix_takes_its_format_from_the_option(nst: Nst, tmp_path: Path) -> None:
     nst("stylize", *PAIR, "-o", "new/picture", "--format", "webp")
     data = (tmp_path / "new" / "picture").read_bytes()
     assert data[8:12] == b"WEBP"
@@ -66,7 +74,11 @@ def test_format_wins_over_the_name_of_the_result(nst: Nst, tmp_path: Path) -> No
         (("photos", "art/wave.png"), "stylize takes one photo and one artwork"),
         (("photos/cat.png", "art"), "stylize takes one photo and one artwork"),
         (("photos/cow.png", "art/wave.png"), "no such file or folder: 'photos/cow.png'"),
-        (("photos/cat.png", "art/wave.png", "-o", "x.bmp"), "name the result with one of .png"),
+        (("photos/cat.png", "art/wave.png", "-o", "x.bmp"), "end the name in one of .png"),
+        (
+            ("photos/cat.png", "art/wave.png", "-o", "x.jpg", "--format", "png"),
+            "'x.jpg': end the name in one of .png, .jpg, .webp, .tiff; --format must agree",
+        ),
     ],
 )
 def test_wrong_usage(nst: Nst, arguments: tuple[str, ...], message: str) -> None:
@@ -97,5 +109,9 @@ def test_ctrl_c_keeps_the_best_picture_so_far(
     assert "stopping with the best picture so far" in said
     data = (tmp_path / "cat__wave.png").read_bytes()
     assert decode(data, "x").rgb.shape == (24, 32, 3)
-    # It does not pass for the finished one.
-    assert nst("stylize", *long).code == 2
+    # It does not pass for the finished one, nor does finishing it need consent.
+    pair = Pair(tmp_path / "photos/cat.png", tmp_path / "art/wave.png", "cat__wave.png")
+    key = json.loads(read_metadata(data)["nst"])["key"].removesuffix("-stopped")
+    state = LoneFile(tmp_path / "cat__wave.png").state(pair, key)
+    assert state is State.STOPPED
+    assert not state.needs_consent

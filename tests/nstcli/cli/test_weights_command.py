@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Plugin
+from tests.conftest import Plugin, install
 from tests.nstcli.cli.conftest import Nst
 
 
@@ -59,3 +59,16 @@ def test_offline_says_what_would_help(nst: Nst, write_picture: object, folders: 
     assert ended.code == 2
     assert "--offline forbids downloading" in ended.err
     assert "nst weights pull tiny:random" in ended.err
+
+
+def test_a_broken_plugin_spoils_nothing(
+    nst: Nst, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(tmp_path / "site", "broken", "import nowhere")
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    nst("weights", "pull", "tiny")
+    for command in ("list", "verify"):
+        ended = nst("weights", command)
+        assert ended.code == 0
+        assert "tiny:random" in ended.out
+        assert "warning: backbone 'broken' from the package" in ended.err

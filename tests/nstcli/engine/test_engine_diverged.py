@@ -109,3 +109,12 @@ def test_losses_need_not_be_read_at_every_step(
     assert torch.equal(result.image, expected.image)
     with pytest.raises(DivergedError, match="at step 6 of 8"):
         paint(poisoned(4, EFFECTS["nan"]), asked)
+
+
+def test_tolerance_is_measured_over_steps_however_rarely_they_are_read(
+    extractor: FeatureExtractor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = recipe(steps=200, tolerance=0.1)
+    expected = paint(extractor, asked).steps
+    monkeypatch.setattr(module, "_READ_EVERY", {"cpu": 5})
+    assert 0 <= paint(extractor, asked).steps - expected < 10
