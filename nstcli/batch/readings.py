@@ -16,7 +16,7 @@ from nstcli import images
 from nstcli.batch.plan import Job, shown
 from nstcli.engine.memory import bytes_per_pixel, free_bytes, largest_size
 from nstcli.engine.pyramid import factors, shrunk
-from nstcli.engine.stylize import Level
+from nstcli.engine.stylize import Scale
 from nstcli.engine.targets import Content, Style, read_content, read_style
 from nstcli.errors import InputError
 from nstcli.images import Picture
@@ -56,7 +56,7 @@ class _Image:
 class Reading:
     """All that making a pair needs of its two files."""
 
-    levels: list[Level]
+    scales: list[Scale]
     content: Picture
     notes: tuple[str, ...]
 
@@ -82,12 +82,12 @@ class Readings:
         style = self._style_of(job)
         self._refuse_too_large(content)
         minimum = self._extractor.backbone.minimum_size
-        levels = [
-            Level(self._read_content(content, factor), self._read_style(style, factor))
+        scales = [
+            Scale(self._read_content(content, factor), self._read_style(style, factor))
             for factor in factors(self._recipe, content.pixels, style.pixels, minimum)
         ]
         self._keep(style)
-        return Reading(levels, content.picture, content.notes + style.notes)
+        return Reading(scales, content.picture, content.notes + style.notes)
 
     def _refuse_too_large(self, content: _Image) -> None:
         height, width = content.pixels.shape[-2:]

@@ -65,7 +65,7 @@ class Worker:
         started = time.perf_counter()
         with _memory_limits(self._recipe.size):
             reading = self._readings.read(job)
-            result = stylize(self._extractor, reading.levels, self._recipe, on_step)
+            result = stylize(self._extractor, reading.scales, self._recipe, on_step)
         if result.stopped:  # so that it never passes for the finished one
             job = replace(job, key=stopped_key(job.key))
         alpha = reading.content.alpha

@@ -16,7 +16,7 @@ from nstcli.recipe import Recipe
 
 
 @dataclass(frozen=True)
-class Level:
+class Scale:
     """One scale of a pair: both images, read at sizes that differ from full by one factor."""
 
     content: Content
@@ -70,59 +70,59 @@ OnStep = Callable[[Step], bool | None]
 
 def stylize(
     extractor: FeatureExtractor,
-    levels: Sequence[Level],
+    scales: Sequence[Scale],
     recipe: Recipe,
     on_step: OnStep | None = None,
 ) -> Result:
     """Paint the content in the manner of the style.
 
-    `levels` go from coarse to fine and are read with the same extractor and recipe. `on_step` is
+    `scales` go from coarse to fine and are read with the same extractor and recipe. `on_step` is
     the only window into the loop: when it returns true, the best picture so far is the result,
     and what it raises passes through.
 
     Raises:
         DivergedError: the loss became NaN or infinite, or exploded.
     """
-    levels = levels[-recipe.steps :]  # a scale without steps would only blur
-    shares = share_steps(recipe.steps, len(levels))
-    window = _Window(levels, shares, recipe.steps, on_step)
-    image = start(levels[0].content, levels[0].style, recipe)
-    for level, steps in zip(levels, shares, strict=True):
-        image = _fitting(image, level)
+    scales = scales[-recipe.steps :]  # a scale without steps would only blur
+    shares = share_steps(recipe.steps, len(scales))
+    window = _Window(scales, shares, recipe.steps, on_step)
+    image = start(scales[0].content, scales[0].style, recipe)
+    for scale, steps in zip(scales, shares, strict=True):
+        image = _fitting(image, scale)
         objective = [
             part
-            for part in parts(level.content, level.style, recipe)
+            for part in parts(scale.content, scale.style, recipe)
             if recipe.weights_of_terms[part.term]
         ]
         best = descend(extractor, image, objective, recipe, steps, window.watch)
-        window.next_level()
+        window.next_scale()
         image = best.image
         if window.stopped:
             break
-    finest = levels[-1]
+    finest = scales[-1]
     return _judged(extractor, _fitting(image, finest), finest, recipe, window, best.loss)
 
 
-def _fitting(image: Tensor, level: Level) -> Tensor:
-    """Carry a picture to the size of a level."""
-    shape = level.content.image.shape
+def _fitting(image: Tensor, scale: Scale) -> Tensor:
+    """Carry a picture to the size of a scale."""
+    shape = scale.content.image.shape
     return image if image.shape == shape else resized(image, *shape[-2:])
 
 
 class _Window:
-    """Counts steps and work through all levels, and passes them on as events."""
+    """Counts steps and work through all scales, and passes them on as events."""
 
     def __init__(
-        self, levels: Sequence[Level], shares: Sequence[int], steps: int, on_step: OnStep | None
+        self, scales: Sequence[Scale], shares: Sequence[int], steps: int, on_step: OnStep | None
     ):
         self.taken = 0
         self.stopped = False
         self._steps = steps
         self._on_step = on_step
-        self._costs = [level.content.image[0, 0].numel() for level in levels]
+        self._costs = [scale.content.image[0, 0].numel() for scale in scales]
         self._shares = list(shares)
         self._total = sum(c * n for c, n in zip(self._costs, shares, strict=True))
-        self._level = 0
+        self._scale = 0
         self._number = 0
 
     def watch(self, number: int, loss: float, terms: Mapping[str, float]) -> bool:
@@ -130,9 +130,9 @@ class _Window:
         self.taken += number - self._number
         self._number = number
         if self._on_step:
-            done = self._before() + self._costs[self._level] * number
+            done = self._before() + self._costs[self._scale] * number
             event = Step(
-                sum(self._shares[: self._level]) + number,
+                sum(self._shares[: self._scale]) + number,
                 self._steps,
                 loss,
                 terms,
@@ -141,27 +141,27 @@ class _Window:
             self.stopped = bool(self._on_step(event))
         return self.stopped
 
-    def next_level(self) -> None:
+    def next_scale(self) -> None:
         """Go on to the next finer scale."""
-        self._level += 1
+        self._scale += 1
         self._number = 0
 
     def _before(self) -> int:
         pairs = zip(self._costs, self._shares, strict=True)
-        return sum(cost * steps for cost, steps in list(pairs)[: self._level])
+        return sum(cost * steps for cost, steps in list(pairs)[: self._scale])
 
 
 @torch.no_grad()
 def _judged(
     extractor: FeatureExtractor,
     image: Tensor,
-    level: Level,
+    scale: Scale,
     recipe: Recipe,
     window: _Window,
     loss: Tensor,
 ) -> Result:
     """Judge a picture by relative errors, whatever convention it was made with."""
-    content, style = level.content, level.style
+    content, style = scale.content, scale.style
     relative = recipe.model_copy(update={"loss": "relative"})
     judged = [part for part in parts(content, style, relative) if part.layer is not None]
     errors = evaluate(extractor, image, judged)

@@ -17,7 +17,7 @@ from nstcli.batch.session import Settings, settle
 from nstcli.engine.objective import Part, evaluate, parts
 from nstcli.engine.precision import Precision, arranged
 from nstcli.engine.pyramid import factors, resized, shrunk
-from nstcli.engine.stylize import Level
+from nstcli.engine.stylize import Scale
 from nstcli.engine.targets import read_content, read_style
 from nstcli.images import Picture
 from nstcli.recipe import Recipe
@@ -95,11 +95,11 @@ def fastest(asked: Settings, scratch: Path) -> tuple[FeatureExtractor, Precision
     return arranged(plain(asked), asked.recipe, "auto", scratch / "precision.json")
 
 
-def levels(extractor: FeatureExtractor, recipe: Recipe, pair: Pair) -> list[Level]:
+def scales(extractor: FeatureExtractor, recipe: Recipe, pair: Pair) -> list[Scale]:
     """Read both images at all scales of the recipe, as `nst` does."""
     minimum = extractor.backbone.minimum_size
     return [
-        Level(
+        Scale(
             read_content(extractor, shrunk(pair.content, factor), recipe),
             read_style(extractor, [shrunk(pair.style, factor)], recipe),
         )

@@ -23,7 +23,7 @@ from nstcli.batch.session import Settings, survey
 from nstcli.batch.work import Worker
 from nstcli.engine.precision import Precision
 from nstcli.engine.pyramid import resized
-from nstcli.engine.stylize import Level, stylize
+from nstcli.engine.stylize import Scale, stylize
 from tests.benchmarks import case
 from tests.benchmarks.case import Pair
 from tests.benchmarks.clock import interleaved
@@ -98,7 +98,7 @@ def _painting(
     scope: Scope, extractor: FeatureExtractor, pair: Pair, size: int, scales: str
 ) -> Callable[[], object]:
     recipe = case.settings(scope.small, size=size, steps=scope.growth_steps, scales=scales).recipe
-    return lambda: stylize(extractor, case.levels(extractor, recipe, pair), recipe)
+    return lambda: stylize(extractor, case.scales(extractor, recipe, pair), recipe)
 
 
 def _batch_row(scope: Scope) -> Row:
@@ -175,10 +175,10 @@ def batch_times(
 def bare_times(jobs: Sequence[Job], asked: Settings, extractor: FeatureExtractor) -> list[float]:
     """Return the seconds of the optimization alone, for each job."""
     readings = Readings(extractor, asked.recipe, "cpu")
-    return [_bare(readings.read(job).levels, asked, extractor) for job in jobs]
+    return [_bare(readings.read(job).scales, asked, extractor) for job in jobs]
 
 
-def _bare(levels: list[Level], asked: Settings, extractor: FeatureExtractor) -> float:
+def _bare(scales: list[Scale], asked: Settings, extractor: FeatureExtractor) -> float:
     started = time.perf_counter()
-    stylize(extractor, levels, asked.recipe)
+    stylize(extractor, scales, asked.recipe)
     return time.perf_counter() - started

@@ -133,9 +133,9 @@ def _ours(task: Task) -> None:
     asked = case.settings(task.model, size=task.size)
     extractor = case.plain(asked)
     extractor.arrange(getattr(torch, task.dtype), getattr(torch, task.layout))
-    levels = case.levels(extractor, asked.recipe, pair)
-    recipe = asked.recipe.model_copy(update={"steps": _STEPS_PER_SCALE * len(levels)})
-    stylize(extractor, levels, recipe)
+    scales = case.scales(extractor, asked.recipe, pair)
+    recipe = asked.recipe.model_copy(update={"steps": _STEPS_PER_SCALE * len(scales)})
+    stylize(extractor, scales, recipe)
 
 
 def _reference(task: Task) -> None:

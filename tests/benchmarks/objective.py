@@ -168,9 +168,9 @@ def run_ours(
     handle = extractor.register_forward_pre_hook(note)
     try:
         clock = Stopwatch()
-        levels = case.levels(extractor, asked.recipe, pair)
-        every = -(-asked.recipe.steps // len(levels) // _LOOKS)
-        result = stylize(extractor, levels, asked.recipe, on_step)
+        scales = case.scales(extractor, asked.recipe, pair)
+        every = -(-asked.recipe.steps // len(scales) // _LOOKS)
+        result = stylize(extractor, scales, asked.recipe, on_step)
         race.looks.append((clock.seconds, judge(result.image)))
     finally:
         handle.remove()

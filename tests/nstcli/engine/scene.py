@@ -7,7 +7,7 @@ from torch import Tensor
 
 from backbones.hooks import FeatureExtractor
 from nstcli.engine.pyramid import factors, shrunk
-from nstcli.engine.stylize import Level, OnStep, Result, Step, stylize
+from nstcli.engine.stylize import OnStep, Result, Scale, Step, stylize
 from nstcli.engine.targets import read_content, read_style
 from nstcli.recipe import Recipe, resolve
 from tests.conftest import draw
@@ -29,12 +29,12 @@ CONTENT, STYLE = picture(24, 32, seed=0), picture(20, 28, seed=1)
 OTHER = picture(24, 32, seed=2)
 
 
-def levels(
+def scales(
     extractor: FeatureExtractor, asked: Recipe, content: Tensor = CONTENT, style: Tensor = STYLE
-) -> list[Level]:
+) -> list[Scale]:
     """Read both pictures at every scale, from coarse to fine."""
     return [
-        Level(
+        Scale(
             read_content(extractor, shrunk(content, factor), asked),
             read_style(extractor, [shrunk(style, factor)], asked),
         )
@@ -50,7 +50,7 @@ def paint(
     style: Tensor = STYLE,
 ) -> Result:
     """Read both pictures and stylize."""
-    return stylize(extractor, levels(extractor, asked, content, style), asked, on_step)
+    return stylize(extractor, scales(extractor, asked, content, style), asked, on_step)
 
 
 def watch(extractor: FeatureExtractor, asked: Recipe, **rest: Any) -> tuple[Result, list[Step]]:

@@ -7,7 +7,7 @@ import torch
 from backbones.hooks import FeatureExtractor
 from nstcli.engine import precision
 from nstcli.engine.precision import BFLOAT16, CANDIDATES, FLOAT32, Precision, arranged
-from tests.nstcli.engine.scene import CONTENT, levels, paint, recipe
+from tests.nstcli.engine.scene import CONTENT, paint, recipe, scales
 
 SLOW = Precision("float32", "contiguous_format")
 
@@ -103,8 +103,8 @@ def test_bfloat16_features_lead_to_nearly_the_same_place(
     asked = recipe(steps=40, optimizer=optimizer)
     full = paint(extractor, asked)
     half, _ = arranged(extractor, asked, "bfloat16", tmp_path)
-    (level,) = levels(half, asked)
-    assert all(gram.dtype == torch.float32 for gram in level.style.grams.values())
+    (scale,) = scales(half, asked)
+    assert all(gram.dtype == torch.float32 for gram in scale.style.grams.values())
     coarse = paint(half, asked)
     assert coarse.image.dtype == torch.float32
     assert coarse.loss == pytest.approx(full.loss, rel=0.1)

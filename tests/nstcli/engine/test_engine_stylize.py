@@ -19,7 +19,7 @@ from nstcli.engine.stylize import Step, stylize
 from nstcli.engine.targets import read_content
 from nstcli.recipe import Recipe
 from tests import tiny
-from tests.nstcli.engine.scene import CONTENT, OTHER, STYLE, levels, paint, picture, recipe, watch
+from tests.nstcli.engine.scene import CONTENT, OTHER, STYLE, paint, picture, recipe, scales, watch
 
 # An independent account of the losses, from the weights up.
 
@@ -121,9 +121,9 @@ def test_one_evaluation_a_step_and_one_for_the_last_picture(extractor: FeatureEx
         calls += 1
 
     asked = recipe(steps=9)
-    (level,) = levels(extractor, asked)
+    (scale,) = scales(extractor, asked)
     extractor.register_forward_hook(count)
-    stylize(extractor, [level], asked)
+    stylize(extractor, [scale], asked)
     assert calls == 9 + 1 + 1  # and one for the error figures
 
 
@@ -141,11 +141,11 @@ def test_same_seed_same_pixels(extractor: FeatureExtractor, optimizer: str) -> N
 
 def test_images_and_features_given_are_left_alone(extractor: FeatureExtractor) -> None:
     asked = recipe(steps=3)
-    (level,) = levels(extractor, asked, CONTENT.clone(), STYLE.clone())
-    stylize(extractor, [level], asked)
-    content = level.content
+    (scale,) = scales(extractor, asked, CONTENT.clone(), STYLE.clone())
+    stylize(extractor, [scale], asked)
+    content = scale.content
     assert torch.equal(content.image, CONTENT)
-    assert torch.equal(level.style.image, STYLE)
+    assert torch.equal(scale.style.image, STYLE)
     again = read_content(extractor, CONTENT, asked)
     assert all(torch.equal(content.features[name], again.features[name]) for name in again.features)
 
@@ -354,9 +354,9 @@ def test_a_scale_ends_when_progress_falls_below_the_tolerance(extractor: Feature
 def test_from_coarse_to_fine(extractor: FeatureExtractor) -> None:
     asked = recipe(steps=9, scales=2, init="noise")
     content, style = picture(40, 48, seed=1), picture(32, 36, seed=2)
-    both = levels(extractor, asked, content, style)
-    assert [tuple(level.content.image.shape[-2:]) for level in both] == [(20, 24), (40, 48)]
-    assert [tuple(level.style.image.shape[-2:]) for level in both] == [(16, 18), (32, 36)]
+    both = scales(extractor, asked, content, style)
+    assert [tuple(scale.content.image.shape[-2:]) for scale in both] == [(20, 24), (40, 48)]
+    assert [tuple(scale.style.image.shape[-2:]) for scale in both] == [(16, 18), (32, 36)]
     events: list[Step] = []
     result = stylize(extractor, both, asked, lambda step: events.append(step))
     assert result.image.shape == content.shape
@@ -377,7 +377,7 @@ def test_stopped_at_a_coarse_scale_the_picture_still_has_its_size(
 ) -> None:
     asked = recipe(steps=9, scales=2)
     content = picture(40, 48, seed=1)
-    both = levels(extractor, asked, content, picture(32, 36, seed=2))
+    both = scales(extractor, asked, content, picture(32, 36, seed=2))
     result = stylize(extractor, both, asked, lambda step: step.number == 2)
     assert (result.stopped, result.steps) == (True, 2)
     assert result.image.shape == content.shape
@@ -386,6 +386,6 @@ def test_stopped_at_a_coarse_scale_the_picture_still_has_its_size(
 def test_a_scale_that_would_get_no_step_is_left_out(extractor: FeatureExtractor) -> None:
     content, style = picture(40, 48, seed=1), picture(32, 36, seed=2)
     asked = recipe(steps=1, scales=2)
-    result = stylize(extractor, levels(extractor, asked, content, style), asked)
-    alone = stylize(extractor, levels(extractor, asked, content, style)[-1:], asked)
+    result = stylize(extractor, scales(extractor, asked, content, style), asked)
+    alone = stylize(extractor, scales(extractor, asked, content, style)[-1:], asked)
     assert torch.equal(result.image, alone.image)
