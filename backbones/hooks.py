@@ -25,6 +25,8 @@ class FeatureExtractor(nn.Module):
     def __init__(self, backbone: Backbone, network: nn.Module, preprocessing: Preprocessing):
         super().__init__()
         self.backbone = backbone
+        if backbone.simplify:
+            backbone.simplify(network)
         self.network = network.eval().requires_grad_(False)
         self._flip = preprocessing.channels == "bgr"
         # (scale · image − mean) / std, as one multiplication and one addition.

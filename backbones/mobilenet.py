@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from backbones.spec import Backbone, Layer
@@ -24,7 +25,6 @@ _STAGES = (
 
 def _layers() -> tuple[Layer, ...]:
     layers = [
-        Layer("stem_conv", "conv_stem", "conv", 32, 2, 3),
         Layer("stem", "bn1", "relu6", 32, 2, 3),
     ]
     channels, stride, field = 32, 2, 3
@@ -57,6 +57,34 @@ def _build() -> nn.Module:
     return network
 
 
+def _fold_batch_norms(network: nn.Module) -> None:
+    """Fold every normalisation into the convolution before it, leaving its activation in place.
+
+    With fixed statistics it is no more than a factor and a shift per channel (Jacob et al. 2018),
+    yet took a quarter of the time of an evaluation. In timm's modules the child that follows a
+    convolution is the one that normalises it; `check_backbone` compares the results.
+    """
+    from torch import nn
+    from torch.nn.utils.fusion import fuse_conv_bn_weights
+
+    for parent in list(network.modules()):
+        children = list(parent.named_children())
+        for (_, conv), (name, norm) in pairwise(children):
+            if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                mean, variance = norm.running_mean, norm.running_var
+                assert mean is not None and variance is not None  # noqa: S101, PT018 - timm's have
+                conv.weight, conv.bias = fuse_conv_bn_weights(
+                    conv.weight,
+                    conv.bias,
+                    mean,
+                    variance,
+                    norm.eps,
+                    norm.weight,
+                    norm.bias,
+                )
+                setattr(parent, name, getattr(norm, "act", nn.Identity()))
+
+
 MOBILENET = Backbone(
     name="mobilenet",
     description="MobileNetV2, the lightest arithmetic; taps before its residual additions",
@@ -65,4 +93,5 @@ MOBILENET = Backbone(
     content_layers={"stage3_1": 1.0},
     style_layers={f"stage{stage}_1": 1.0 for stage in (1, 2, 3, 4, 6)},
     weight_sets=builtin.MOBILENET,
+    simplify=_fold_batch_norms,
 )

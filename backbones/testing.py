@@ -1,5 +1,7 @@
 """The contract of a backbone. A plugin's own test suite is one call: `check_backbone(MINE)`."""
 
+import copy
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -15,8 +17,8 @@ def check_backbone(backbone: Backbone) -> None:
     """Build the network with random weights and hold every statement of the record against it.
 
     Checked for every layer: it is reached, in the order declared; its channels, stride and
-    receptive field are as declared; an image of the minimum size suffices; and a gradient comes
-    back to the image. Needs no download.
+    receptive field are as declared; an image of the minimum size suffices; a gradient comes back
+    to the image; and the simplified network, if there is one, computes the same. Needs no download.
 
     Raises:
         BackboneError: the first statement found wrong.
@@ -43,6 +45,7 @@ def check_backbone(backbone: Backbone) -> None:
         grown = larger[layer.name].shape[-1] - shape[-1]
         _expect(backbone, f"{where}stride", step / grown if grown else 0.0, float(layer.stride))
     _check_gradients(backbone, extractor)
+    _check_simplified(backbone)
     _check_receptive_fields(backbone)
 
 
@@ -54,6 +57,26 @@ def _check_gradients(backbone: Backbone, extractor: FeatureExtractor) -> None:
             (gradient,) = torch.autograd.grad(feature.square().sum(), image, retain_graph=True)
             reached = bool(gradient.isfinite().all()) and bool(gradient.abs().sum() > 0)
         _expect(backbone, f"{name!r}: finite gradient reaches the image", reached, True)
+
+
+def _check_simplified(backbone: Backbone) -> None:
+    """Compare the simplified network with the plain one, with statistics unlike a new network's."""
+    if not backbone.simplify:
+        return
+    plain = backbone.build().double()  # so that no more than the arithmetic can differ
+    for module in plain.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            for values in (module.running_mean, module.running_var, module.weight, module.bias):
+                values.data.uniform_(0.5, 1.5)  # type: ignore[union-attr]
+    simplified = copy.deepcopy(plain)
+    names = [layer.name for layer in backbone.layers]
+    image = _noise(backbone.minimum_size).double()
+    with torch.no_grad():
+        expected = FeatureExtractor(replace(backbone, simplify=None), plain, IMAGENET).double()
+        found = FeatureExtractor(backbone, simplified, IMAGENET).double()(image, names)
+        for name, feature in expected(image, names).items():
+            same = torch.allclose(found[name], feature, rtol=1e-6, atol=1e-6)
+            _expect(backbone, f"{name!r}: equal in the simplified network", same, True)
 
 
 def _check_receptive_fields(backbone: Backbone) -> None:

@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 import backbones
 from backbones import Backbone, BackboneError
+from backbones.hooks import FeatureExtractor
+from backbones.spec import IMAGENET
 from backbones.testing import check_backbone
 from tests import tiny
 from tests.tiny import TINY
@@ -147,3 +149,19 @@ def test_mobilenet_defaults_have_no_residual_addition() -> None:
     assert "residual" in kinds
     for name in {**mobilenet.style_layers, **mobilenet.content_layers}:
         assert mobilenet.layer(name).kind == "block"
+
+
+def test_a_simplification_that_changes_an_activation_is_found() -> None:
+    def spoil(network: nn.Module) -> None:
+        assert isinstance(network, nn.Sequential)
+        network[3].bias.data.add_(0.1)  # type: ignore[union-attr, operator]
+
+    with pytest.raises(BackboneError, match="'conv2': equal in the simplified network is False"):
+        check_backbone(replace(TINY, simplify=spoil))
+    check_backbone(replace(TINY, simplify=lambda network: None))
+
+
+def test_mobilenet_runs_without_batch_norms() -> None:
+    mobilenet = backbones.get("mobilenet")
+    extractor = FeatureExtractor(mobilenet, mobilenet.build(), IMAGENET)
+    assert not [m for m in extractor.network.modules() if isinstance(m, nn.BatchNorm2d)]
