@@ -2,7 +2,6 @@
 
 import copy
 from dataclasses import replace
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -87,7 +86,7 @@ def _check_receptive_fields(backbone: Backbone) -> None:
     """
     network = backbone.build()
     _linearise(network)
-    extractor = FeatureExtractor(backbone, network, IMAGENET).double()
+    extractor = FeatureExtractor(backbone, network, IMAGENET).pool_by_average().double()
     edge = max(layer.receptive_field + 2 * layer.stride for layer in backbone.layers)
     image = torch.rand(1, 3, backbone.minimum_size, edge, dtype=torch.float64, requires_grad=True)
     features = extractor(image, [layer.name for layer in backbone.layers])
@@ -109,13 +108,6 @@ def _linearise(network: nn.Module) -> None:
         for name, child in list(parent.named_children()):
             if isinstance(child, _ACTIVATIONS):
                 setattr(parent, name, nn.Identity())
-            elif isinstance(child, nn.MaxPool2d):
-                setattr(parent, name, _averaging(child))
-
-
-def _averaging(pool: nn.MaxPool2d) -> nn.AvgPool2d:
-    sizes: Any = (pool.kernel_size, pool.stride, pool.padding, pool.ceil_mode)
-    return nn.AvgPool2d(*sizes)
 
 
 def _noise(edge: int) -> Tensor:

@@ -118,16 +118,15 @@ class Store:
     def load(self, output: str) -> Record | None:
         """Return the record of a result; an unreadable one counts as none."""
         try:
-            return Record.model_validate_json((self._pairs / f"{output}.json").read_bytes())
+            return Record.model_validate_json(self._record(output).read_bytes())
         except (OSError, ValidationError):
             return None
 
     def state(self, pair: Pair, key: str) -> State:
         """Tell how a pair stands, by its record and the bytes that lie in the folder."""
-        record, data = self.load(pair.output), self._read(pair.output)
+        record, data = self.load(pair.output), read_result(self.path(pair))
         if data is None:
-            failed = (self._failures / f"{pair.output}.json").exists()
-            return State.FAILED if failed else State.MISSING
+            return State.FAILED if self._failure(pair.output).exists() else State.MISSING
         if record is None:  # killed between a result and its record
             state = state_by_itself(data, key)
             return State.MISSING if state is State.UP_TO_DATE else state
@@ -151,11 +150,11 @@ class Store:
             OSError: the disk is full, or the folder gone or read-only.
         """
         # The old record goes first: killed in between, the result speaks for itself.
-        (self._pairs / f"{pair.output}.json").unlink(missing_ok=True)
-        write_atomic(self.folder / pair.output, data)
+        self._record(pair.output).unlink(missing_ok=True)
+        write_atomic(self.path(pair), data)
         text = record.model_dump_json(indent=1) + "\n"
-        write_atomic(self._pairs / f"{pair.output}.json", text.encode())
-        (self._failures / f"{pair.output}.json").unlink(missing_ok=True)
+        write_atomic(self._record(pair.output), text.encode())
+        self._failure(pair.output).unlink(missing_ok=True)
 
     def fail(self, pair: Pair, error: str, seconds: float) -> None:
         """Write down why a pair could not be made."""
@@ -166,14 +165,17 @@ class Store:
             "seconds": round(seconds, 3),
         }
         text = json.dumps(failure, indent=1) + "\n"
-        write_atomic(self._failures / f"{pair.output}.json", text.encode())
+        write_atomic(self._failure(pair.output), text.encode())
 
     def path(self, pair: Pair) -> Path:
         """Return where the result of a pair is or will be."""
         return self.folder / pair.output
 
-    def _read(self, output: str) -> bytes | None:
-        return read_result(self.folder / output)
+    def _record(self, output: str) -> Path:
+        return self._pairs / f"{output}.json"
+
+    def _failure(self, output: str) -> Path:
+        return self._failures / f"{output}.json"
 
 
 def read_result(path: Path) -> bytes | None:
