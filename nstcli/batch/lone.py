@@ -4,7 +4,8 @@ from pathlib import Path
 
 from backbones.files import write_atomic
 from nstcli.batch.plan import Pair
-from nstcli.batch.records import Record, State, read_result, state_by_itself
+from nstcli.batch.records import Record, State
+from nstcli.batch.store import read_result, state_by_itself
 
 
 class LoneFile:

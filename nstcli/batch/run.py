@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from nstcli.batch.events import Listener, PairDone, PairFailed, PairStarted, PairStep
 from nstcli.batch.plan import Job, Pair
-from nstcli.batch.records import Results
+from nstcli.batch.store import Results
 from nstcli.errors import InputError, NstError, StoppedError
 
 if TYPE_CHECKING:  # they import torch, which a run that has nothing to make does without

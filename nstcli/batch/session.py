@@ -14,7 +14,8 @@ from backbones.spec import Progress
 from nstcli.batch.events import PairFailed
 from nstcli.batch.inputs import digest
 from nstcli.batch.plan import Job, Pair, shown
-from nstcli.batch.records import LOSSY, Record, Results, State, key_of
+from nstcli.batch.records import LOSSY, Record, State, key_of
+from nstcli.batch.store import Results
 from nstcli.errors import InputError
 from nstcli.images import size_of
 from nstcli.recipe import Recipe, resolve

@@ -34,7 +34,7 @@ def batch(
     A finished pair is recorded, and the same command makes only what is missing.
     """
     from nstcli.batch import inputs, plan
-    from nstcli.batch.records import Store
+    from nstcli.batch.store import Store
     from nstcli.cli.work import run_pairs
     from nstcli.errors import InputError
 

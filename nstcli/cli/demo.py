@@ -17,7 +17,7 @@ def demo(
 ) -> None:
     """Paint two sample photos in the manner of two sample artworks. Takes a minute or so."""
     from nstcli.batch import plan
-    from nstcli.batch.records import Store
+    from nstcli.batch.store import Store
     from nstcli.cli.options import RecipeOptions, RunOptions
     from nstcli.cli.samples import write
     from nstcli.cli.screen import Screen

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from nstcli.batch.events import Event, PairDone, PairFailed
 from nstcli.batch.plan import Job, Pair
-from nstcli.batch.records import Results, State
+from nstcli.batch.records import State
 from nstcli.batch.run import prepare, run
 from nstcli.batch.session import (
     Settings,
@@ -21,6 +21,7 @@ from nstcli.batch.session import (
     settle,
     survey,
 )
+from nstcli.batch.store import Results
 from nstcli.cli.interruption import Interruption
 from nstcli.cli.options import RecipeOptions, RunOptions
 from nstcli.cli.screen import Screen, console, failed_line

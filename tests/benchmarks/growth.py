@@ -17,9 +17,9 @@ from nstcli.batch import plan
 from nstcli.batch.events import Event, PairFailed, PairStarted
 from nstcli.batch.plan import Job
 from nstcli.batch.readings import Readings
-from nstcli.batch.records import Store
 from nstcli.batch.run import prepare, run
 from nstcli.batch.session import Settings, survey
+from nstcli.batch.store import Store
 from nstcli.batch.work import Worker
 from nstcli.engine.precision import Precision
 from nstcli.engine.pyramid import resized

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nstcli.batch import records
+from nstcli.batch import store as stores
 from nstcli.batch.plan import Pair
-from nstcli.batch.records import Record, State, Store, embedded_key, key_of, stopped_key
+from nstcli.batch.records import Record, State, embedded_key, key_of, stopped_key
+from nstcli.batch.store import Store
 from nstcli.errors import InputError
 from nstcli.images import encode
 from nstcli.recipe import Recipe
@@ -134,8 +135,8 @@ def _killed_while_overwriting(store: Store) -> None:
     """The new result is there, its record is not; an older one was."""
     store.save(PAIR, result("other"), record(result("other"), "other"))
     with pytest.MonkeyPatch.context() as patch:
-        writes = iter([records.write_atomic])
-        patch.setattr(records, "write_atomic", lambda *a: next(writes)(*a))
+        writes = iter([stores.write_atomic])
+        patch.setattr(stores, "write_atomic", lambda *a: next(writes)(*a))
         with pytest.raises((StopIteration, RuntimeError)):
             store.save(PAIR, result(), record(result()))
 

@@ -211,7 +211,7 @@ def test_a_picture_below_the_minimum_fails_with_that_minimum(
 def test_a_folder_that_cannot_be_written_to_stops_the_batch(
     nst: Nst, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from nstcli.batch import records
+    from nstcli.batch import store
 
     written = []
 
@@ -221,7 +221,7 @@ def test_a_folder_that_cannot_be_written_to_stops_the_batch(
         written.append(path.name)
         path.write_bytes(data)
 
-    monkeypatch.setattr(records, "write_atomic", full)
+    monkeypatch.setattr(store, "write_atomic", full)
     ended = nst(*RUN)
     assert ended.code == 3
     assert "nst: cannot write to 'out': No space left on device" in ended.err

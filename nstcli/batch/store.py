@@ -1,0 +1,170 @@
+"""An output folder with its records: one file each, the source of truth of a batch."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from backbones.files import write_atomic
+from nstcli.batch.plan import Pair, shown
+from nstcli.batch.records import Failure, Record, State, embedded_key, stopped_key
+from nstcli.errors import InputError
+
+Known = TypeVar("Known", bound=BaseModel)
+
+
+class Results(Protocol):
+    """Where results go, and what is known of those that lie there."""
+
+    where: Path
+
+    def path(self, pair: Pair) -> Path:
+        """Return where the result of a pair is or will be."""
+
+    def load(self, output: str) -> Record | None:
+        """Return the record of a result, if there is one."""
+
+    def state(self, pair: Pair, key: str) -> State:
+        """Tell how a pair stands that would be made with this key."""
+
+    def prepare(self) -> None:
+        """Make what the other methods write to."""
+
+    def save(self, pair: Pair, data: bytes, record: Record) -> None:
+        """Keep a finished result; nothing is lost if this is interrupted."""
+
+    def fail(self, pair: Pair, error: str, seconds: float) -> None:
+        """Write down why a pair could not be made."""
+
+
+class Store:
+    """An output folder with its records: the `Results` of a batch."""
+
+    def __init__(self, folder: Path):
+        self.where = self.folder = folder
+        self._pairs = folder / ".nst" / "pairs"
+        self._failures = folder / ".nst" / "failures"
+
+    def load(self, output: str) -> Record | None:
+        """Return the record of a result; an unreadable one counts as none."""
+        return _read(self._record(output), Record)
+
+    def records(self) -> Iterator[tuple[str, Record]]:
+        """List what was made here, by the names of the results, in order."""
+        return _listed(self._pairs, Record)
+
+    def failures(self) -> Iterator[tuple[str, Failure]]:
+        """List what failed here and was not made since, by the names of the results, in order."""
+        return _listed(self._failures, Failure)
+
+    def state(self, pair: Pair, key: str) -> State:
+        """Tell how a pair stands, by its record and the bytes that lie in the folder."""
+        record, data = self.load(pair.output), read_result(self.path(pair))
+        if data is None:
+            return State.FAILED if self._failure(pair.output).exists() else State.MISSING
+        if record is None:  # killed between a result and its record
+            state = state_by_itself(data, key)
+            return State.MISSING if state is State.UP_TO_DATE else state
+        if hashlib.sha256(data).hexdigest() != record.output_sha256:
+            return State.EDITED if _is_image(data, pair.output) else State.DAMAGED
+        return State.UP_TO_DATE if record.key == key else State.STALE
+
+    def prepare(self) -> None:
+        """Make the folders.
+
+        Raises:
+            OSError: they cannot be made, or not be written to.
+        """
+        for folder in (self._pairs, self._failures):
+            folder.mkdir(parents=True, exist_ok=True)
+
+    def save(self, pair: Pair, data: bytes, record: Record) -> None:
+        """Write a result, then its record, and forget an earlier failure.
+
+        Raises:
+            OSError: the disk is full, or the folder gone or read-only.
+        """
+        result, known = self.path(pair), self._record(pair.output)
+        for path in (result, known):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        # The old record goes first: killed in between, the result speaks for itself.
+        known.unlink(missing_ok=True)
+        write_atomic(result, data)
+        write_atomic(known, record.model_dump_json(indent=1).encode() + b"\n")
+        self._failure(pair.output).unlink(missing_ok=True)
+
+    def fail(self, pair: Pair, error: str, seconds: float) -> None:
+        """Write down why a pair could not be made."""
+        failure = Failure(
+            content=shown(pair.content),
+            style=shown(pair.style),
+            error=error,
+            seconds=round(seconds, 3),
+        )
+        path = self._failure(pair.output)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(path, failure.model_dump_json(indent=1).encode() + b"\n")
+
+    def path(self, pair: Pair) -> Path:
+        """Return where the result of a pair is or will be."""
+        return self.folder / pair.output
+
+    def _record(self, output: str) -> Path:
+        return self._pairs / f"{output}.json"
+
+    def _failure(self, output: str) -> Path:
+        return self._failures / f"{output}.json"
+
+
+def _read(path: Path, kind: type[Known]) -> Known | None:
+    try:
+        return kind.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+def _listed(folder: Path, kind: type[Known]) -> Iterator[tuple[str, Known]]:
+    for path in sorted(folder.rglob("*.json")):
+        known = _read(path, kind)
+        if known:
+            yield path.relative_to(folder).as_posix().removesuffix(".json"), known
+
+
+def read_result(path: Path) -> bytes | None:
+    """Return the bytes under a result's name, or None if there is nothing.
+
+    Raises:
+        InputError: something is there that is no file, or cannot be read.
+    """
+    if path.is_dir():
+        raise InputError(f"'{shown(path)}' is a folder where a result should go; move it away")
+    try:
+        return path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise InputError(f"cannot read '{shown(path)}': {error.strerror or error}") from error
+
+
+def state_by_itself(data: bytes, key: str) -> State:
+    """Tell the state of a result by the key in its own metadata."""
+    found = embedded_key(data)
+    if found is None:
+        return State.FOREIGN
+    if found == key:
+        return State.UP_TO_DATE
+    return State.STOPPED if found == stopped_key(key) else State.STALE
+
+
+def _is_image(data: bytes, name: str) -> bool:
+    from nstcli.images import decode
+
+    try:
+        decode(data, name)
+    except InputError:
+        return False
+    return True
