@@ -1,4 +1,4 @@
-"""One scale of one pair: take steps, keep the best picture, notice when it goes wrong."""
+"""One scale of a batch of pictures: take steps, keep the best of each, notice what goes wrong."""
 
 import math
 from collections import deque
@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from backbones.hooks import FeatureExtractor
+from nstcli.engine.capture import replayed
 from nstcli.engine.objective import Part, evaluate
 from nstcli.engine.optimizers import OPTIMIZERS
-from nstcli.errors import DivergedError
 from nstcli.recipe import Recipe
 
 # A loss this many times those of the first steps does not come back.
@@ -22,8 +22,8 @@ _READ_EVERY_OTHERWISE = 10
 # Progress is measured over so many steps.
 _WINDOW = 20
 
-# (number of the step, its loss, its terms) -> whether to stop here.
-Watch = Callable[[int, float, Mapping[str, float]], bool]
+# (number of the step, losses, terms; each by picture) -> whether to stop here.
+Watch = Callable[[int, Sequence[float], Mapping[str, Sequence[float]]], bool]
 
 
 def descend(
@@ -36,17 +36,15 @@ def descend(
 ) -> "Best":
     """Take that many steps from `image` (N, 3, H, W), or fewer when there is cause to stop.
 
-    Causes are a true answer of `watch`, and progress below the recipe's tolerance.
-
-    Raises:
-        DivergedError: the loss became NaN or infinite, or exploded.
+    Causes are a true answer of `watch`, and that no picture goes on: each ends on its own when its
+    loss becomes NaN, infinite or explodes, or makes less progress than the recipe's tolerance.
     """
     image = image.detach().clone().requires_grad_()
     weights = recipe.weights_of_terms
     descent = OPTIMIZERS[recipe.optimizer](image, steps)
-    best = Best(image)
+    best = Best(image, steps)
     every = _READ_EVERY.get(image.device.type, _READ_EVERY_OTHERWISE)
-    progress: deque[float] = deque(maxlen=_WINDOW // every + 1)
+    progress: deque[list[float]] = deque(maxlen=_WINDOW // every + 1)
 
     def evaluated() -> Tensor:
         terms = evaluate(extractor, image, objective)
@@ -54,68 +52,104 @@ def descend(
         best.offer(image, loss, terms)
         return loss
 
-    def closure() -> Tensor:
+    def evaluation() -> None:
         # Times the number of values, because optimizers have absolute thresholds that a gradient
         # of 1e-6 per pixel would fall below.
-        scaled = evaluated().sum() * image.numel()
+        scaled = evaluated().sum() * image[0].numel()
         (image.grad,) = torch.autograd.grad(scaled, image)
-        return scaled.detach()
 
+    closure = replayed(evaluation, image.device)
     for number in range(1, steps + 1):
         descent.step(closure)
         if number % every and number < steps:
             continue
-        loss, terms = best.latest(number, steps)
-        if watch(number, loss, terms) or _stalled(progress, best, recipe.tolerance):
+        losses, terms = best.read(number)
+        if not best.open:
+            break
+        if watch(number, losses, terms):
+            best.close(best.open, number)
+            break
+        best.close(_stalled(progress, best, recipe.tolerance), number)
+        if not best.open:
             break
     with torch.no_grad():
         evaluated()
-    best.latest(steps, steps)
+    best.read(steps)
     return best
 
 
-def _stalled(progress: deque[float], best: "Best", tolerance: float) -> bool:
-    """Tell whether the best loss fell by less than that share over the last readings."""
+def _stalled(progress: deque[list[float]], best: "Best", tolerance: float) -> set[int]:
+    """Return the pictures whose best loss fell by less than that share over the last readings."""
     if not tolerance:
-        return False
-    progress.append(best.loss.sum().item())
-    return len(progress) == progress.maxlen and progress[-1] > progress[0] * (1 - tolerance)
+        return set()
+    progress.append(best.loss.tolist())
+    if len(progress) < (progress.maxlen or 0):
+        return set()
+    pairs = enumerate(zip(progress[0], progress[-1], strict=True))
+    return {index for index, (first, last) in pairs if last > first * (1 - tolerance)}
 
 
 class Best:
-    """The best picture so far, kept on its device without waiting for it."""
+    """The best of every picture so far, kept on its device without waiting for it.
 
-    def __init__(self, image: Tensor):
+    Attributes:
+        image: (N, 3, H, W).
+        loss: of each, (N,).
+        open: numbers of the pictures that still go on.
+        steps: taken by each.
+        diverged: (step, loss) of those whose loss became NaN, infinite or exploded.
+    """
+
+    def __init__(self, image: Tensor, steps: int):
         self.image = image.detach().clone()
         self.loss = torch.full((len(image),), math.inf, device=image.device)
-        self._loss = self.loss
+        self.open = set(range(len(image)))
+        self.steps = [steps] * len(image)
+        self.diverged: dict[int, tuple[int, float]] = {}
+        self._latest = self.loss.clone()
         self._terms: Mapping[str, Tensor] = {}
         self._ceiling = torch.zeros_like(self.loss)
+        # Pictures that take no more, and those that take none after the next.
+        self._closed = torch.zeros_like(self.loss, dtype=torch.bool)
+        self._closing = self._closed.clone()
         self._offers = 0
 
     @torch.no_grad()
     def offer(self, image: Tensor, loss: Tensor, terms: Mapping[str, Tensor]) -> None:
-        """Take the picture where its loss is the least yet."""
-        better = loss < self.loss
-        self.image = torch.where(better.view(-1, 1, 1, 1), image, self.image)
-        self.loss = torch.where(better, loss, self.loss)
-        self._loss, self._terms = loss.detach(), terms
+        """Take each picture whose loss is the least yet.
+
+        Everything happens in the same tensors, since a recorded graph knows no others.
+        """
+        better = (loss < self.loss) & ~self._closed
+        self.image.copy_(torch.where(better.view(-1, 1, 1, 1), image, self.image))
+        self.loss.copy_(torch.where(better, loss, self.loss))
+        self._latest.copy_(loss)
+        self._terms = terms
+        self._closed.logical_or_(self._closing)
         # The first loss alone is no measure: that of the content image itself may be next to 0.
         if self._offers < _FIRST_STEPS:
-            self._ceiling = self._ceiling.maximum(_EXPLODED * self._loss)
+            self._ceiling.copy_(self._ceiling.maximum(_EXPLODED * self._latest))
         self._offers += 1
 
-    def latest(self, number: int, steps: int) -> tuple[float, dict[str, float]]:
-        """Return the loss offered last, and its terms.
+    def close(self, pictures: set[int], step: int) -> None:
+        """Let pictures end with what they are after this step, which is yet to be offered."""
+        for index in sorted(pictures & self.open):
+            self._closing[index] = True
+            self.steps[index] = step
+        self.open = self.open - pictures
 
-        Raises:
-            DivergedError: it is not finite, or hopelessly above the first ones.
+    def read(self, step: int) -> tuple[list[float], dict[str, list[float]]]:
+        """Return the losses offered last and their terms, by picture; end those that diverged.
+
+        Those of a picture that ended before mean nothing any more: its loss is NaN.
         """
-        loss = self._loss.sum().item()
-        if not math.isfinite(loss) or loss > self._ceiling.sum().item():
-            raise DivergedError(
-                f"the optimization diverged at step {number} of {steps}: its loss went to "
-                f"{loss:.3g}; try --optimizer adam, a smaller --style-weight or another --seed",
-                self.image,
-            )
-        return loss, {name: term.sum().item() for name, term in self._terms.items()}
+        rows = torch.stack([self._latest, self._ceiling, *self._terms.values()]).tolist()
+        losses, ceilings, *terms = rows
+        for index in sorted(self.open):
+            loss = losses[index]
+            if not math.isfinite(loss) or loss > ceilings[index]:
+                self.diverged[index] = (step, loss)
+                self.close({index}, step)
+                self._closed[index] = True
+        losses = [loss if index in self.open else math.nan for index, loss in enumerate(losses)]
+        return losses, dict(zip(self._terms, terms, strict=True))

@@ -1,7 +1,7 @@
 """The loss of one pair under one recipe: a picture in, one number per term out."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -43,6 +43,14 @@ def _parts(
     return [
         Part(term, TERMS[term][convention], name, weight / total, targets[name])
         for name, weight in layers.items()
+    ]
+
+
+def together(objectives: Sequence[Sequence[Part]]) -> list[Part]:
+    """Make one objective for a batch of pictures of those of its pairs, all of one recipe."""
+    return [
+        replace(rows[0], target=Target.stacked([part.target for part in rows]))
+        for rows in zip(*objectives, strict=True)
     ]
 
 

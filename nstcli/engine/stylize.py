@@ -1,6 +1,6 @@
-"""The whole of one pair: through its scales from coarse to fine, and the judgement at the end."""
+"""The whole of one pair, or of several at once: from coarse to fine, and the judgement at the end."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -8,10 +8,12 @@ from torch import Tensor
 
 from backbones.hooks import FeatureExtractor
 from nstcli.engine.descent import descend
-from nstcli.engine.objective import evaluate, parts
+from nstcli.engine.objective import Part, evaluate, parts, together
 from nstcli.engine.pyramid import resized, share_steps
 from nstcli.engine.start import start
 from nstcli.engine.targets import Content, Style, style_targets
+from nstcli.engine.window import OnSteps, Step, Window
+from nstcli.errors import DivergedError
 from nstcli.recipe import Recipe
 
 
@@ -21,24 +23,6 @@ class Scale:
 
     content: Content
     style: Style
-
-
-@dataclass(frozen=True)
-class Step:
-    """An event: the loss that one step of the optimizer started from.
-
-    Attributes:
-        number: 1 for the first step of the coarsest scale, `steps` for the last of the finest.
-        loss: the weighted sum.
-        terms: each term, unweighted.
-        done: share of the pair's work that is done, in (0, 1]; steps at small scales are cheap.
-    """
-
-    number: int
-    steps: int
-    loss: float
-    terms: Mapping[str, float]
-    done: float
 
 
 @dataclass(frozen=True)
@@ -53,6 +37,7 @@ class Result:
         content_error: its relative content error, over the recipe's content layers.
         style_error: its relative style error, over the recipe's style layers.
         style_error_before: that of the unchanged content image.
+        curve: (step, loss) of at most a hundred steps.
     """
 
     image: Tensor
@@ -62,6 +47,7 @@ class Result:
     content_error: float
     style_error: float
     style_error_before: float
+    curve: tuple[tuple[int, float], ...]
 
 
 # What it returns tells whether to stop; None means no.
@@ -83,72 +69,87 @@ def stylize(
     Raises:
         DivergedError: the loss became NaN or infinite, or exploded.
     """
-    scales = scales[-recipe.steps :]  # a scale without steps would only blur
-    shares = share_steps(recipe.steps, len(scales))
-    window = _Window(scales, shares, recipe.steps, on_step)
-    image = start(scales[0].content, scales[0].style, recipe)
-    for scale, steps in zip(scales, shares, strict=True):
-        image = _fitting(image, scale)
-        objective = [
-            part
-            for part in parts(scale.content, scale.style, recipe)
-            if recipe.weights_of_terms[part.term]
-        ]
-        best = descend(extractor, image, objective, recipe, steps, window.watch)
+    on_steps = None if on_step is None else lambda steps: on_step(steps[0])
+    (outcome,) = stylize_together(extractor, [scales], recipe, on_steps)
+    if isinstance(outcome, DivergedError):
+        raise outcome
+    return outcome
+
+
+def stylize_together(
+    extractor: FeatureExtractor,
+    pairs: Sequence[Sequence[Scale]],
+    recipe: Recipe,
+    on_steps: OnSteps | None = None,
+) -> list[Result | DivergedError]:
+    """Do what `stylize` does for several pairs in one forward pass a step, for GPUs' sake.
+
+    Every pair has the result that it would have alone, up to rounding; one that diverges leaves
+    the others be. A true answer of `on_steps` stops them all.
+
+    Raises:
+        ValueError: the contents of a scale differ in shape.
+    """
+    # A scale without steps would only blur.
+    by_scale = [list(scales) for scales in zip(*pairs, strict=True)][-recipe.steps :]
+    shares = share_steps(recipe.steps, len(by_scale))
+    window = Window([_pixels(scales) for scales in by_scale], shares, on_steps)
+    steps = [0] * len(pairs)
+    failed: dict[int, DivergedError] = {}
+    image = torch.cat([start(scale.content, scale.style, recipe) for scale in by_scale[0]])
+    for scales, share in zip(by_scale, shares, strict=True):
+        image = _fitting(image, scales[0])
+        best = descend(extractor, image, _objective(scales, recipe), recipe, share, window.watch)
+        for index, (step, loss) in best.diverged.items():
+            error = _diverged(window.number(step), loss, best.image[index : index + 1], recipe)
+            failed.setdefault(index, error)
+        steps = [before + taken for before, taken in zip(steps, best.steps, strict=True)]
         window.next_scale()
         image = best.image
-        if window.stopped:
+        if window.stopped or len(failed) == len(pairs):
             break
-    finest = scales[-1]
-    return _judged(extractor, _fitting(image, finest), finest, recipe, window, best.loss)
+    return [
+        failed.get(index)
+        or _judged(
+            extractor,
+            _fitting(image[index : index + 1], scale),
+            scale,
+            recipe,
+            steps=steps[index],
+            stopped=window.stopped,
+            loss=best.loss[index].item(),
+            curve=window.curve(index),
+        )
+        for index, scale in enumerate(by_scale[-1])
+    ]
+
+
+def _pixels(scales: Sequence[Scale]) -> int:
+    """Count the pixels of each picture of a scale, all of one shape."""
+    shapes = {tuple(scale.content.image.shape) for scale in scales}
+    if len(shapes) > 1:
+        raise ValueError(f"contents of one batch have different shapes: {sorted(shapes)}")
+    return scales[0].content.image[0, 0].numel()
+
+
+def _objective(scales: Sequence[Scale], recipe: Recipe) -> list[Part]:
+    """List the terms that count, for the pictures of a scale at once."""
+    every = together([parts(scale.content, scale.style, recipe) for scale in scales])
+    return [part for part in every if recipe.weights_of_terms[part.term]]
 
 
 def _fitting(image: Tensor, scale: Scale) -> Tensor:
-    """Carry a picture to the size of a scale."""
-    shape = scale.content.image.shape
-    return image if image.shape == shape else resized(image, *shape[-2:])
+    """Carry pictures to the size of a scale."""
+    size = scale.content.image.shape[-2:]
+    return image if image.shape[-2:] == size else resized(image, *size)
 
 
-class _Window:
-    """Counts steps and work through all scales, and passes them on as events."""
-
-    def __init__(
-        self, scales: Sequence[Scale], shares: Sequence[int], steps: int, on_step: OnStep | None
-    ):
-        self.taken = 0
-        self.stopped = False
-        self._steps = steps
-        self._on_step = on_step
-        self._costs = [scale.content.image[0, 0].numel() for scale in scales]
-        self._shares = list(shares)
-        self._total = sum(c * n for c, n in zip(self._costs, shares, strict=True))
-        self._scale = 0
-        self._number = 0
-
-    def watch(self, number: int, loss: float, terms: Mapping[str, float]) -> bool:
-        """Tell the listener of a step; return whether it wants no more."""
-        self.taken += number - self._number
-        self._number = number
-        if self._on_step:
-            done = self._before() + self._costs[self._scale] * number
-            event = Step(
-                sum(self._shares[: self._scale]) + number,
-                self._steps,
-                loss,
-                terms,
-                done / self._total,
-            )
-            self.stopped = bool(self._on_step(event))
-        return self.stopped
-
-    def next_scale(self) -> None:
-        """Go on to the next finer scale."""
-        self._scale += 1
-        self._number = 0
-
-    def _before(self) -> int:
-        pairs = zip(self._costs, self._shares, strict=True)
-        return sum(cost * steps for cost, steps in list(pairs)[: self._scale])
+def _diverged(step: int, loss: float, best: Tensor, recipe: Recipe) -> DivergedError:
+    return DivergedError(
+        f"the optimization diverged at step {step} of {recipe.steps}: its loss went to "
+        f"{loss:.3g}; try --optimizer adam, a smaller --style-weight or another --seed",
+        best,
+    )
 
 
 @torch.no_grad()
@@ -157,8 +158,11 @@ def _judged(
     image: Tensor,
     scale: Scale,
     recipe: Recipe,
-    window: _Window,
-    loss: Tensor,
+    *,
+    steps: int,
+    stopped: bool,
+    loss: float,
+    curve: tuple[tuple[int, float], ...],
 ) -> Result:
     """Judge a picture by relative errors, whatever convention it was made with."""
     content, style = scale.content, scale.style
@@ -172,10 +176,11 @@ def _judged(
     )
     return Result(
         image=image,
-        steps=window.taken,
-        stopped=window.stopped,
-        loss=loss.sum().item(),
+        steps=steps,
+        stopped=stopped,
+        loss=loss,
         content_error=errors["content"].sum().item(),
         style_error=errors["style"].sum().item(),
         style_error_before=before,
+        curve=curve,
     )

@@ -53,7 +53,8 @@ def read_content(extractor: FeatureExtractor, image: Tensor, recipe: Recipe) -> 
         BackboneError: the image is below the backbone's minimum size.
     """
     found = extractor(image, [*recipe.content_layers, *recipe.style_layers])
-    features = {name: found[name] for name in recipe.content_layers}
+    # In float32 at once, so that the pairs of a content have one target and not each a copy.
+    features = {name: found[name].float() for name in recipe.content_layers}
     return Content(image, features, {name: gram(found[name]) for name in recipe.style_layers})
 
 

@@ -1,5 +1,6 @@
 """What terms are measured against."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -31,6 +32,17 @@ class Target:
         value = value.float() if value.dtype in HALF else value
         energy = value.square().flatten(1).sum(1).clamp(min=1e-30)  # both images may be empty
         return cls(value, energy.maximum(torch.as_tensor(floor, device=energy.device)))
+
+    @classmethod
+    def stacked(cls, targets: "Sequence[Target]") -> "Target":
+        """Make one target for a batch of pictures, each of which has its own.
+
+        A value that all of them share is not multiplied: most often, they have one content.
+        """
+        values = [target.value for target in targets]
+        shared = all(value is values[0] for value in values)
+        value = values[0] if shared else torch.cat(values)
+        return cls(value, torch.cat([target.energy for target in targets]))
 
     def squared_error(self, x: Tensor) -> Tensor:
         """Σ (x − value)² over all but the batch: (N, …) -> (N,)."""

@@ -11,7 +11,7 @@ from backbones.hooks import FeatureExtractor
 from nstcli.engine import descent as module
 from nstcli.engine.optimizers import OPTIMIZERS
 from nstcli.engine.start import STARTS
-from nstcli.engine.stylize import Step
+from nstcli.engine.window import Step
 from nstcli.errors import DivergedError
 from nstcli.recipe import Recipe
 from tests import tiny

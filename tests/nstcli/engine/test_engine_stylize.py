@@ -15,8 +15,9 @@ from nstcli.engine.objective import evaluate, parts
 from nstcli.engine.optimizers import OPTIMIZERS
 from nstcli.engine.pyramid import resized
 from nstcli.engine.start import STARTS
-from nstcli.engine.stylize import Step, stylize
+from nstcli.engine.stylize import stylize
 from nstcli.engine.targets import read_content
+from nstcli.engine.window import Step
 from nstcli.recipe import Recipe
 from tests import tiny
 from tests.nstcli.engine.scene import CONTENT, OTHER, STYLE, paint, picture, recipe, scales, watch

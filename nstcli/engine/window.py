@@ -1,0 +1,88 @@
+"""The only window into the loop: steps, counted through all scales and passed on as events."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+# So many points draw the curve of a loss.
+_POINTS = 100
+
+
+@dataclass(frozen=True)
+class Step:
+    """An event: the loss that one step of the optimizer started from.
+
+    Attributes:
+        number: 1 for the first step of the coarsest scale, `steps` for the last of the finest.
+        loss: the weighted sum; NaN for a picture that ended before the others of its batch.
+        terms: each term, unweighted.
+        done: share of the pair's work that is done, in (0, 1]; steps at small scales are cheap.
+    """
+
+    number: int
+    steps: int
+    loss: float
+    terms: Mapping[str, float]
+    done: float
+
+
+# One event for each picture of a batch. What it returns tells whether to stop; None means no.
+OnSteps = Callable[[Sequence[Step]], bool | None]
+
+
+class Window:
+    """Follows a batch of pictures through its scales.
+
+    `costs` and `shares` are the pixels and the steps of each scale.
+    """
+
+    def __init__(self, costs: Sequence[int], shares: Sequence[int], on_steps: OnSteps | None):
+        self.stopped = False
+        self._on_steps = on_steps
+        self._costs = costs
+        self._steps = sum(shares)
+        self._steps_before = [0, *accumulate(shares)]
+        work = [cost * steps for cost, steps in zip(costs, shares, strict=True)]
+        self._work_before = [0, *accumulate(work)]
+        self._scale = 0
+        self._curves: list[list[tuple[int, float]]] = []
+
+    def watch(
+        self, number: int, losses: Sequence[float], terms: Mapping[str, Sequence[float]]
+    ) -> bool:
+        """Tell the listener of a step at this scale; return whether it wants no more."""
+        at = self.number(number)
+        done = self._work_before[self._scale] + self._costs[self._scale] * number
+        steps = [
+            Step(
+                at,
+                self._steps,
+                loss,
+                {name: values[index] for name, values in terms.items()},
+                done / self._work_before[-1],
+            )
+            for index, loss in enumerate(losses)
+        ]
+        self._curves = self._curves or [[] for _ in steps]
+        for curve, step in zip(self._curves, steps, strict=True):
+            if not math.isnan(step.loss):  # of a picture that has ended
+                curve.append((at, step.loss))
+        if self._on_steps:
+            self.stopped = bool(self._on_steps(steps))
+        return self.stopped
+
+    def number(self, step: int) -> int:
+        """Count a step of this scale from the first of all."""
+        return self._steps_before[self._scale] + step
+
+    def next_scale(self) -> None:
+        """Go on to the next finer scale."""
+        self._scale += 1
+
+    def curve(self, picture: int) -> tuple[tuple[int, float], ...]:
+        """Return (step, loss) of a picture, at most a hundred of them, both ends included."""
+        points = self._curves[picture]
+        last = len(points) - 1
+        count = min(_POINTS, len(points))
+        return tuple(points[round(n * last / max(1, count - 1))] for n in range(count))
