@@ -11,15 +11,24 @@ MODULES = sorted([*ROOT.glob("nstcli/**/*.py"), *ROOT.glob("backbones/**/*.py")]
 
 # What each part may import of our own, besides itself.
 MAY_IMPORT = {
-    "nstcli.cli": {"nstcli.batch", "nstcli.images", "nstcli.samples"},
+    "nstcli.cli": {
+        "nstcli.config",
+        "nstcli.batch",
+        "nstcli.images",
+        "nstcli.report",
+        "nstcli.samples",
+    },
     "nstcli.batch": {"nstcli.engine", "nstcli.images"},
+    "nstcli.config": set(),
     "nstcli.engine": set(),
     "nstcli.images": set(),
+    "nstcli.metrics": {"nstcli.engine"},
+    "nstcli.report": {"nstcli.batch", "nstcli.images"},
     "nstcli.samples": set(),
 }
 # Leaves that everything in nstcli may import.
-LEAVES = {"nstcli", "nstcli.errors", "nstcli.recipe", "backbones"}
-# Libraries with one place, and the exceptions that are no import at run time.
+LEAVES = {"nstcli", "nstcli.errors", "nstcli.presets", "nstcli.recipe", "backbones"}
+# Libraries with one place, or two where each does another thing with them.
 ONLY_IN = {
     "PIL": "nstcli.images",
     "typer": "nstcli.cli",
@@ -28,8 +37,10 @@ ONLY_IN = {
     "timm": "backbones",
     "torchvision": "backbones",
     "pypi_simple": "backbones.weights",
+    "jinja2": "nstcli.report",
+    "markupsafe": "nstcli.report",
     "requests": "backbones.weights",
-    "skimage": "nstcli.samples",
+    "skimage": "nstcli.samples nstcli.metrics",
 }
 
 
@@ -74,7 +85,8 @@ def test_every_library_has_one_place(path: Path) -> None:
     for imported in imports(path):
         for library, place in ONLY_IN.items():
             if within(imported, library):
-                assert within(module, place), f"{module} imports {imported}"
+                found = any(within(module, each) for each in place.split())
+                assert found, f"{module} imports {imported}"
 
 
 @pytest.mark.parametrize("path", MODULES, ids=dotted)

@@ -4,10 +4,14 @@ Importing this package does not import torch; reading tensors does.
 """
 
 from backbones.weights.cache import State, cache_folder, cached_path, identity, verify
+from backbones.weights.companions import COMPANIONS, LPIPS, Companion
 from backbones.weights.obtain import Weights, load, pull
 from backbones.weights.selection import select
 
 __all__ = [
+    "COMPANIONS",
+    "LPIPS",
+    "Companion",
     "State",
     "Weights",
     "cache_folder",

@@ -10,6 +10,7 @@ from backbones.spec import CAFFE, IMAGENET, WeightSet
 from backbones.weights.convert import (
     deepscale_squeezenet,
     gatys_vgg19,
+    lpips_heads,
     lpips_vgg16,
     torchvision_mobilenet,
 )
@@ -138,5 +139,26 @@ MOBILENET = (
         preprocessing=IMAGENET,
         licence="Apache-2.0 (timm)",
         description="trained by timm on ImageNet with stronger augmentation",
+    ),
+)
+
+# VGG-16's own file holds the same heads, but its cached form does not, and its archive is sixty
+# times as large as this one.
+LPIPS = (
+    WeightSet(
+        name="vgg16",
+        source=PackageFile(
+            project="torchmetrics",
+            version="1.9.0",
+            filename="torchmetrics-1.9.0-py3-none-any.whl",
+            archive_sha256="bfdcbff3dd1d96b3374bb2496eb39f23c4b28b8a845b6a18c313688e0d2d9ca1",
+            member="torchmetrics/functional/image/lpips_models/vgg.pth",
+            sha256="a78928a0af1e5f0fcb1f3b9e8f8c3a2a5a3de244d830ad5c1feddc79b8432868",
+            size=983_384,
+        ),
+        preprocessing=IMAGENET,
+        licence="BSD-2-Clause (LPIPS); carried by torchmetrics under Apache-2.0",
+        description="how much each channel of VGG-16 counts in the LPIPS metric; no backbone",
+        convert=lpips_heads,
     ),
 )

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from backbones.spec import Backbone, WeightSet
+    from backbones.weights.companions import Companion
 
 VARIABLE = "NST_CACHE"
 
@@ -47,7 +48,7 @@ def cache_folder() -> Path:
     return Path(named).expanduser() if named else platformdirs.user_cache_path("nst", False)
 
 
-def cached_path(backbone: Backbone, weight_set: WeightSet) -> Path:
+def cached_path(backbone: Backbone | Companion, weight_set: WeightSet) -> Path:
     """Return where the converted file is, or would be; a local file stays where it is.
 
     The digits in the name tell apart sets of one name from different sources, so that a new
@@ -66,7 +67,7 @@ def cached_path(backbone: Backbone, weight_set: WeightSet) -> Path:
     return _folder() / f"{backbone.name}-{weight_set.name}-{digits}.safetensors"
 
 
-def identity(backbone: Backbone, weight_set: WeightSet) -> str | None:
+def identity(backbone: Backbone | Companion, weight_set: WeightSet) -> str | None:
     """Return the sha256 that stands for these weights, without a download and without torch.
 
     None: nothing pins them and they are not in the cache, so only pulling them can tell.
@@ -84,7 +85,7 @@ def identity(backbone: Backbone, weight_set: WeightSet) -> str | None:
     return notes.sha256 if notes else None
 
 
-def verify(backbone: Backbone, weight_set: WeightSet) -> State:
+def verify(backbone: Backbone | Companion, weight_set: WeightSet) -> State:
     """Read the cached file as a whole and say whether it still is what was written."""
     path = cached_path(backbone, weight_set)
     if not path.exists():

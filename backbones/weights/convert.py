@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from backbones.spec import Backbone
+    from backbones.weights.companions import Companion
 
 # How many names an error lists before it only counts.
 _SHOWN = 4
@@ -24,7 +25,7 @@ _SHOWN = 4
 _FIRES = {2: 3, 3: 4, 4: 6, 5: 7, 6: 9, 7: 10, 8: 11, 9: 12}
 
 
-def template(backbone: Backbone) -> dict[str, Tensor]:
+def template(backbone: Backbone | Companion) -> dict[str, Tensor]:
     """Return the network's state dict on the meta device: names, shapes and types, no memory."""
     import torch
 
@@ -60,6 +61,11 @@ def lpips_vgg16(content: Mapping[str, Any], template: Mapping[str, Tensor]) -> d
         converted[f"{number}.weight"] = _from_hwio(_entry(pair, "kernel"))
         converted[f"{number}.bias"] = _tensor(_entry(pair, "bias"))
     return _in_order(converted, template)
+
+
+def lpips_heads(content: Mapping[str, Any], template: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Rename the five 1×1 convolutions of LPIPS after the layers of VGG-16 that they weigh."""
+    return _in_order(content, template)
 
 
 def deepscale_squeezenet(

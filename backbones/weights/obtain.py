@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from backbones.spec import BackboneError
 from backbones.weights import cache, cachefile, convert
 from backbones.weights.cache import State
+from backbones.weights.companions import Companion
 from backbones.weights.hashing import content_sha256
 from backbones.weights.sources import LocalFile
 
@@ -35,7 +36,7 @@ class Weights:
 
 
 def pull(
-    backbone: Backbone,
+    backbone: Backbone | Companion,
     weight_set: WeightSet,
     *,
     offline: bool = False,
@@ -73,7 +74,7 @@ def pull(
 
 
 def load(
-    backbone: Backbone,
+    backbone: Backbone | Companion,
     weight_set: WeightSet,
     *,
     offline: bool = False,
@@ -102,7 +103,7 @@ def _read(path: Path) -> Weights:
     return Weights(tensors, notes.preprocessing, notes.sha256)
 
 
-def _load_local(backbone: Backbone, weight_set: WeightSet) -> Weights:
+def _load_local(backbone: Backbone | Companion, weight_set: WeightSet) -> Weights:
     with tempfile.TemporaryDirectory(prefix="nst-") as scratch:
         fetched = weight_set.source.fetch(Path(scratch), None)
     try:
@@ -117,7 +118,7 @@ def _load_local(backbone: Backbone, weight_set: WeightSet) -> Weights:
 
 
 def _download(
-    backbone: Backbone,
+    backbone: Backbone | Companion,
     weight_set: WeightSet,
     path: Path,
     scratch: Path,
@@ -137,7 +138,9 @@ def _download(
     cachefile.write(path, tensors, notes)
 
 
-def _converted(backbone: Backbone, weight_set: WeightSet, fetched: Fetched) -> dict[str, Tensor]:
+def _converted(
+    backbone: Backbone | Companion, weight_set: WeightSet, fetched: Fetched
+) -> dict[str, Tensor]:
     template = convert.template(backbone)
     content = fetched.content
     if weight_set.convert is not None:
@@ -152,7 +155,7 @@ def _why_not_offline(state: State, path: Path) -> str:
     return f"{found}, and --offline forbids downloading them"
 
 
-def _failure(backbone: Backbone, weight_set: WeightSet, problem: str) -> BackboneError:
+def _failure(backbone: Backbone | Companion, weight_set: WeightSet, problem: str) -> BackboneError:
     """Say which set failed and what would help; nothing is chosen in the user's place."""
     name = f"{backbone.name}:{weight_set.name}"
     lines = [
@@ -160,8 +163,10 @@ def _failure(backbone: Backbone, weight_set: WeightSet, problem: str) -> Backbon
         "what would help:",
         f"  nst weights pull {name}, where their source can be reached; "
         f"then copy {cache.cache_folder()} here, or name the copy in {cache.VARIABLE}",
-        "  --weights PATH, a .pth or .safetensors file of this network",
     ]
+    if isinstance(backbone, Companion):
+        return BackboneError("\n".join(lines))  # nobody can choose others
+    lines.append("  --weights PATH, a .pth or .safetensors file of this network")
     for other in backbone.weight_sets:
         if other.name != weight_set.name:
             cached = cache.verify(backbone, other) is State.GOOD

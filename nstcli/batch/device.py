@@ -4,6 +4,10 @@ import torch
 
 from nstcli.errors import InputError
 
+# Pairs that a GPU optimizes at once unless the user says: below 512 px, one alone leaves most of
+# it idle. On a CPU, one pair keeps all cores busy.
+_AT_ONCE = 8
+
 
 def choose(wanted: str) -> str:
     """Return a device's name as torch knows it; `auto` is a GPU when there is one.
@@ -22,3 +26,8 @@ def choose(wanted: str) -> str:
     if wanted not in available:
         raise InputError(f"no device '{wanted}' here; there are: auto, {', '.join(available)}")
     return wanted
+
+
+def at_once(device: str, wanted: int | None) -> int:
+    """Return how many pairs to optimize together at most, if memory allows."""
+    return wanted or (1 if device == "cpu" else _AT_ONCE)

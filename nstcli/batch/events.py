@@ -8,6 +8,14 @@ from nstcli.batch.records import Record
 
 
 @dataclass(frozen=True)
+class WorkerReady:
+    """A worker has loaded its network and is about to make pairs."""
+
+    device: str
+    precision: str
+
+
+@dataclass(frozen=True)
 class PairStarted:
     """A pair begins; `number` counts from 1 to the pairs of this run."""
 
@@ -41,5 +49,20 @@ class PairFailed:
     error: str
 
 
-Event = PairStarted | PairStep | PairDone | PairFailed
+@dataclass(frozen=True)
+class PairFound:
+    """Another process has made a pair in the meantime."""
+
+    pair: Pair
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """All pairs that are left are in the hands of other processes; told at every look."""
+
+    pairs: int
+    first: bool
+
+
+Event = WorkerReady | PairStarted | PairStep | PairDone | PairFailed | PairFound | Waiting
 Listener = Callable[[Event], None]

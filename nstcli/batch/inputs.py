@@ -4,36 +4,72 @@ from __future__ import annotations
 
 import glob
 import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from backbones.spec import closest
+from nstcli.batch.plan import shown
+from nstcli.batch.source import Source
+from nstcli.batch.walk import Identity, Rules, Seen, chosen, identity, is_junk, trouble, walk
 from nstcli.errors import InputError
-from nstcli.images import EXTENSIONS
+
+TOP_ONLY = Rules()
+
+# How far a folder without pictures is looked into, for the sake of a hint.
+_MOST_FOLDERS = 1000
+
+# How many files a note names, at most.
+_NAMED = 3
 
 
-def find(argument: str) -> list[Path]:
-    """List the pictures in a folder, the files of a glob pattern, or the one file named.
+@dataclass(frozen=True)
+class Found:
+    """The pictures of an argument, in a lasting order, and what was left out.
 
-    In a folder, files count as pictures by their suffix; hidden files are left out. The order is
-    that of the names, so that it is the same on every file system.
+    Attributes:
+        argument: as the user wrote it.
+        sources: the pictures; at least one.
+        left_out: files and folders that could not be read or need not be, each with what it is.
+        notes: what the user should know of it, a line each.
+        folders: which were read, if the argument is a folder.
+        recursive: whether sub-folders were among them.
+    """
+
+    argument: str
+    sources: tuple[Source, ...]
+    left_out: tuple[tuple[Path, str], ...] = ()
+    notes: tuple[str, ...] = ()
+    folders: frozenset[Identity] = frozenset()
+    recursive: bool = False
+
+    def __iter__(self) -> Iterator[Source]:
+        return iter(self.sources)
+
+    def __len__(self) -> int:
+        return len(self.sources)
+
+
+def find(argument: str, rules: Rules = TOP_ONLY) -> Found:
+    """Look for the pictures in a folder, the files of a glob pattern, or the one file named.
+
+    In a folder, files count as pictures by their suffix; hidden files and junk are left out. The
+    order is that of the names, so that it is the same on every file system.
 
     Raises:
-        InputError: nothing is there, or nothing that is a picture.
+        InputError: nothing is there, or nothing that is a picture and wanted; or, if the rules
+            are strict, something cannot be read.
     """
     path = Path(argument).expanduser()
     if path.is_dir():
-        found = [p for p in _list(path) if _is_picture(p)]
-        if not found:
-            raise InputError(f"no pictures in the folder '{argument}'")
-    elif path.exists():
-        found = [path]
-    elif glob.has_magic(argument):
-        found = [Path(p) for p in glob.glob(str(path)) if Path(p).is_file()]  # noqa: PTH207
-        if not found:
-            raise InputError(f"no file matches '{argument}'")
-    else:
-        raise InputError(f"no such file or folder: '{argument}'{_neighbour(path)}")
-    return sorted(found, key=lambda p: (p.name, str(p)))
+        return _in_folder(argument, path, rules)
+    if path.exists():
+        return Found(argument, (Source(path),))
+    if glob.has_magic(argument):
+        return _matching(argument, path, rules)
+    if path.is_symlink():
+        raise InputError(f"'{shown(argument)}' is a broken link")
+    raise InputError(f"no such file or folder: '{shown(argument)}'{_neighbour(path)}")
 
 
 def digest(path: Path) -> str:
@@ -51,15 +87,108 @@ def digest(path: Path) -> str:
         raise InputError(f"cannot be read: {error.strerror or error}") from error
 
 
-def _list(folder: Path) -> list[Path]:
-    try:
-        return list(folder.iterdir())
-    except OSError as error:
-        raise InputError(f"cannot read the folder '{folder}': {error.strerror}") from error
+def refuse_nested(output: Path, found: Found) -> None:
+    """Keep results from being taken for inputs by the next run, by whatever path.
+
+    Raises:
+        InputError: `output` is an input folder, or lies inside one that is read with its
+            sub-folders.
+    """
+    whole = output.expanduser().resolve()
+    for folder in (whole, *whole.parents) if found.recursive else (whole,):
+        if identity(folder) in found.folders:
+            where = (
+                "holds the inputs"
+                if folder == whole
+                else f"lies inside '{shown(found.argument)}', whose sub-folders are read, too"
+            )
+            raise InputError(
+                f"'{shown(output)}' {where}: the next run would take the results for pictures to "
+                "paint; choose another -o"
+            )
 
 
-def _is_picture(path: Path) -> bool:
-    return not path.name.startswith(".") and path.suffix.lower() in EXTENSIONS and not path.is_dir()
+def _in_folder(argument: str, path: Path, rules: Rules) -> Found:
+    seen = walk(path, rules)
+    _refuse(seen.problems, rules)
+    if not seen.sources:
+        raise InputError(_nothing(argument, path, rules, seen))
+    left_out = sorted(seen.problems + seen.repeats)
+    return Found(
+        argument,
+        tuple(sorted(seen.sources, key=lambda s: (*s.folder.parts, s.path.name))),
+        tuple(left_out),
+        (*_named(left_out), *_counted(argument, seen)),
+        frozenset(seen.folders),
+        rules.recursive,
+    )
+
+
+def _matching(argument: str, path: Path, rules: Rules) -> Found:
+    """List the files that a pattern matches, whatever their suffix: the user named them."""
+    matched = (Path(p) for p in sorted(set(glob.glob(str(path)))))  # noqa: PTH207
+    entries = [p for p in chosen(matched, rules) if not is_junk(p.name)]
+    problems = [(p, what) for p in entries if (what := trouble(p))]
+    _refuse(problems, rules)
+    folders = sum(p.is_dir() for p in entries)
+    files = [p for p in entries if p.is_file()]
+    if not files:
+        raise InputError(f"no file matches '{shown(argument)}'{_because(problems)}")
+    notes = _named(problems)
+    if folders:
+        notes.append(f"'{shown(argument)}': {_plural(folders, 'folder')} left out")
+    sources = tuple(Source(p) for p in sorted(files, key=lambda p: (p.name, str(p))))
+    return Found(argument, sources, tuple(problems), tuple(notes))
+
+
+def _refuse(problems: Sequence[tuple[Path, str]], rules: Rules) -> None:
+    if rules.strict and problems:
+        path, what = min(problems)
+        more = f" (the first of {len(problems)} such)" if len(problems) > 1 else ""
+        raise InputError(f"'{shown(path)}' {what}{more}; without --strict it would be left out")
+
+
+def _nothing(argument: str, path: Path, rules: Rules, seen: Seen) -> str:
+    """Say that a folder has no pictures, and where some may be."""
+    if seen.filtered:
+        return f"--include and --exclude leave no pictures of the folder '{shown(argument)}'"
+    text = f"no pictures in the folder '{shown(argument)}'{_because(seen.problems)}"
+    if seen.unread:
+        deeper = walk(path, replace(rules, recursive=True), _MOST_FOLDERS)
+        cut_short = len(deeper.folders) >= _MOST_FOLDERS
+        if deeper.sources:
+            count = f"{'at least ' if cut_short else ''}{len(deeper.sources)}"
+            text += f"; there {'is' if count == '1' else 'are'} {count} in its sub-folders: -r"
+    return text
+
+
+def _because(problems: Sequence[tuple[Path, str]]) -> str:
+    return "".join(f"; {line}" for line in _named(problems))
+
+
+def _named(left_out: Sequence[tuple[Path, str]]) -> list[str]:
+    lines = [f"'{shown(path)}' {what}; left out" for path, what in left_out[:_NAMED]]
+    if len(left_out) > _NAMED:
+        lines.append(f"{len(left_out) - _NAMED} more could not be read or need not be; left out")
+    return lines
+
+
+def _counted(argument: str, seen: Seen) -> list[str]:
+    """Say how much was left out that nobody is likely to miss."""
+    notes = []
+    if seen.others:
+        kinds = [suffix or "no suffix" for suffix, _ in seen.others.most_common(4)]
+        more = ", …" if len(seen.others) > len(kinds) else ""
+        files = _plural(seen.others.total(), "other file")
+        notes.append(f"'{shown(argument)}': {files} left out ({shown(', '.join(kinds))}{more})")
+    if seen.unread:
+        folders = _plural(seen.unread, "sub-folder")
+        notes.append(f"'{shown(argument)}': {folders} left out; -r reads them, too")
+    return notes
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def _neighbour(path: Path) -> str:

@@ -3,16 +3,27 @@
 from pathlib import Path
 
 from backbones.files import write_atomic
+from nstcli.batch.digests import Digests
 from nstcli.batch.plan import Pair
 from nstcli.batch.records import Record, State
-from nstcli.batch.store import read_result, state_by_itself
+from nstcli.batch.store import Held, read_result, state_by_itself
+
+
+class _Free:
+    """A lock of nothing."""
+
+    def release(self) -> None:
+        """Do nothing."""
 
 
 class LoneFile:
     """A result under any name anywhere; it offers what `Store` does."""
 
+    warning = None
+
     def __init__(self, path: Path):
         self.where = self._path = path
+        self.digests = Digests(None)
 
     def path(self, pair: Pair) -> Path:
         """Return the file, whatever the pair would be called."""
@@ -20,6 +31,10 @@ class LoneFile:
 
     def load(self, output: str) -> Record | None:
         """Return None: there are no records."""
+        return None
+
+    def failure(self, output: str) -> str | None:
+        """Return None: failures leave no trace."""
         return None
 
     def state(self, pair: Pair, key: str) -> State:
@@ -30,6 +45,10 @@ class LoneFile:
     def prepare(self) -> None:
         """Make the folder."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
+
+    def take(self, pair: Pair) -> Held | None:
+        """Take the pair; two processes that write one file are the user's wish."""
+        return _Free()
 
     def save(self, pair: Pair, data: bytes, record: Record) -> None:
         """Write the result."""

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import unicodedata
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 
-# Bytes of a result's name. File systems take 255, of which its record needs some for a suffix.
-_LONGEST_NAME = 240
+from backbones.spec import closest
+from nstcli.batch import naming
+from nstcli.batch.source import Source
+from nstcli.batch.template import DEFAULT, Template
+from nstcli.errors import InputError
+
+_NO_VALUES: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
 class Pair:
-    """One content and one style, and the name that their result will have."""
+    """One content and one style; `output` is where their result goes below the output folder.
+
+    It is a relative path with `/`, and safe on every system.
+    """
 
     content: Path
     style: Path
@@ -29,64 +35,99 @@ class Pair:
         return f"{shown(self.content.name)} × {shown(self.style.name)}"
 
 
+@dataclass(frozen=True)
+class Plan:
+    """The pairs of a batch, and those with another name than the template gives, each with why."""
+
+    pairs: list[Pair]
+    renamed: list[tuple[Pair, str]]
+
+
 def shown(path: Path | str) -> str:
     """Write a path as text that can be stored; bytes that are not UTF-8 are escaped."""
     return os.fsencode(path).decode(errors="backslashreplace")
 
 
 def pairs(
-    contents: Sequence[Path], styles: Sequence[Path], suffix: str, limit: int | None = None
+    contents: Iterable[Source | Path],
+    styles: Iterable[Source | Path],
+    suffix: str,
+    limit: int | None = None,
+    how: str = "product",
+    template: str = DEFAULT,
+    values: Mapping[str, str] = _NO_VALUES,
 ) -> list[Pair]:
-    """Combine every content with every style, content by content; at most `limit` of them."""
-    combined = list(product(contents, styles))
-    named = zip(combined, _names(combined, suffix), strict=True)
-    return [Pair(content, style, name) for (content, style), name in named][:limit]
+    """Return the pairs of a plan alone; see `planned`."""
+    return planned(contents, styles, suffix, limit, how, template, values).pairs
 
 
-def _names(combined: Sequence[tuple[Path, Path]], suffix: str) -> list[str]:
-    """Name the results, so that no two have the same name on any file system.
+def planned(
+    contents: Iterable[Source | Path],
+    styles: Iterable[Source | Path],
+    suffix: str,
+    limit: int | None = None,
+    how: str = "product",
+    template: str = DEFAULT,
+    values: Mapping[str, str] = _NO_VALUES,
+) -> Plan:
+    """Combine contents with styles, content by content, and name the results.
 
-    The first form without conflict is taken: `cat__wave`, then `cat.jpg__wave.png` (another
-    picture has the same stem), then a short digest of both paths behind shortened stems.
+    Args:
+        contents: in the order wanted; a bare path is a picture outside of any sub-folder.
+        styles: likewise; the sub-folders of styles are not mirrored.
+        suffix: of the results, in lower case with its dot.
+        limit: keep at most so many pairs, under the names that they have without it.
+        how: `product` is every content with every style, `zip` the first with the first and so on.
+        template: what names are made of; see `Template`.
+        values: for placeholders beyond those of the pair, such as `model`.
+
+    Raises:
+        InputError: the template cannot be used, or `zip` meets more of one than of the other.
     """
-    names = [""] * len(combined)
-    open_ = list(range(len(combined)))
-    for form in _FORMS:
-        candidates = {index: form(*combined[index]) + suffix for index in open_}
-        taken = Counter(map(_folded, candidates.values()))
-        taken.update(_folded(name) for name in names if name)
-        for index, name in candidates.items():
-            if taken[_folded(name)] == 1 and len(os.fsencode(name)) <= _LONGEST_NAME:
-                names[index] = name
-        open_ = [index for index in open_ if not names[index]]
-    for index in open_:  # the same path twice
-        names[index] = f"{_with_digest(*combined[index])}~{index + 1}{suffix}"
-    return names
+    form = Template(template, values).without(suffix)
+    combined = list(_combined([*map(_source, contents)], [*map(_source, styles)], how))
+    outputs = naming.outputs(combined, form, suffix)
+    made, renamed = [], []
+    for at, (content, style) in enumerate(combined[:limit]):
+        made.append(Pair(content.path, style.path, outputs[at]))
+        filled = form.fill(content.path.stem, style.path.stem, at + 1)
+        why = _why_renamed(content.folder, filled, suffix, outputs[at])
+        if why:
+            renamed.append((made[at], why))
+    return Plan(made, renamed)
 
 
-def _with_digest(content: Path, style: Path) -> str:
-    # Divided by NUL, which no path holds: `a__b` + `c` is not `a` + `b__c`.
-    digest = hashlib.sha256(b"\0".join([os.fsencode(content), os.fsencode(style)]))
-    return f"{_cut(content.stem)}__{_cut(style.stem)}~{digest.hexdigest()[:8]}"
+def _source(given: Source | Path) -> Source:
+    return given if isinstance(given, Source) else Source(given)
 
 
-def _cut(stem: str) -> str:
-    """Shorten a stem to what two of fit into a name, at whole characters."""
-    while len(os.fsencode(stem)) > _LONGEST_NAME // 2 - 20:
-        stem = stem[:-1]
-    return stem
+def _combined(
+    contents: Sequence[Source], styles: Sequence[Source], how: str
+) -> Iterator[tuple[Source, Source]]:
+    if how == "product":
+        return product(contents, styles)
+    if how != "zip":
+        known = ("product", "zip")
+        raise InputError(f"unknown --pairs '{how}'{closest(how, known)}; one of product, zip")
+    if len(contents) != len(styles):
+        raise InputError(
+            f"--pairs zip needs as many styles as contents, not {len(contents)} contents and "
+            f"{len(styles)} styles; --pairs product makes every combination"
+        )
+    return zip(contents, styles, strict=True)
 
 
-_FORMS: Iterable[Callable[[Path, Path], str]] = (
-    lambda content, style: f"{content.stem}__{style.stem}",
-    lambda content, style: f"{content.name}__{style.name}",
-    _with_digest,
-)
-
-
-def _folded(name: str) -> str:
-    """Return what file systems that ignore case or Unicode composition would compare."""
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+def _why_renamed(folder: PurePosixPath, filled: str, suffix: str, output: str) -> str | None:
+    """Say why a result is not called what the template alone would give, or None."""
+    wanted = "/".join((*folder.parts, filled)) + suffix
+    if output == wanted:
+        return None
+    plain = naming.path(folder, filled, suffix)
+    if output == plain:
+        return f"not every system takes the name '{shown(wanted)}'"
+    if not naming.fits(plain):
+        return f"the name '{plain}' would be too long"
+    return f"another result would be called '{plain}'"
 
 
 @dataclass(frozen=True)

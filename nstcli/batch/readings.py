@@ -64,10 +64,11 @@ class Reading:
 class Readings:
     """Decodes and reads images for one extractor and one recipe; keeps what several pairs share."""
 
-    def __init__(self, extractor: FeatureExtractor, recipe: Recipe, device: str):
+    def __init__(self, extractor: FeatureExtractor, recipe: Recipe, device: str, max_pixels: int):
         self._extractor = extractor
         self._recipe = recipe
         self._device = device
+        self._max_pixels = max_pixels
         self._content: _Image | None = None
         self._styles: dict[str, _Image] = {}
 
@@ -88,6 +89,12 @@ class Readings:
         ]
         self._keep(style)
         return Reading(scales, content.picture, content.notes + style.notes)
+
+    def fitting(self, reading: Reading) -> int:
+        """Return how many pairs of this shape fit into memory at once, with some room left."""
+        image = reading.scales[-1].content.image
+        needed = self._bytes_per_pixel * image[0, 0].numel()
+        return max(1, int(0.8 * free_bytes(image.device) / needed))
 
     def _refuse_too_large(self, content: _Image) -> None:
         height, width = content.pixels.shape[-2:]
@@ -141,7 +148,9 @@ class Readings:
             raise InputError(f"{shown(path)}: cannot be read: {error.strerror or error}") from error
         if hashlib.sha256(data).hexdigest() != sha256:
             raise InputError(f"{shown(path)}: changed while the batch was running; run it again")
-        picture = images.resize(images.decode(data, shown(path)), self._recipe.size)
+        picture = images.resize(
+            images.decode(data, shown(path), self._max_pixels), self._recipe.size
+        )
         pixels = torch.from_numpy(picture.rgb).to(self._device)
         # Contiguous at the door, since optimizers look at the picture as one long vector.
         pixels = pixels.permute(2, 0, 1)[None].float().div(255).contiguous()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
@@ -76,17 +77,24 @@ class State(Enum):
 LOSSY = {"jpg", "webp"}
 
 
-def key_of(
-    recipe: Recipe, content_sha256: str, style_sha256: str, format: str, quality: int
-) -> str:
+@dataclass(frozen=True)
+class Form:
+    """How a picture becomes a file. With `metadata`, it carries its key and recipe."""
+
+    format: str = "png"
+    quality: int = 95
+    metadata: bool = True
+
+
+def key_of(recipe: Recipe, content_sha256: str, style_sha256: str, form: Form) -> str:
     """Return the sha256 that changes whenever the pixels of the result would."""
     parts = {
         "recipe": recipe.model_dump(mode="json"),
         "content": content_sha256,
         "style": style_sha256,
-        "format": format,
+        "format": form.format,
         # A lossless format has no quality to depend on.
-        "quality": quality if format in LOSSY else None,
+        "quality": form.quality if form.format in LOSSY else None,
     }
     canonical = json.dumps(parts, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()

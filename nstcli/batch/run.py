@@ -3,18 +3,35 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nstcli.batch.events import Listener, PairDone, PairFailed, PairStarted, PairStep
-from nstcli.batch.plan import Job, Pair
-from nstcli.batch.store import Results
-from nstcli.errors import InputError, NstError, StoppedError
+from nstcli.batch.backends import Backend, Execution
+from nstcli.batch.events import (
+    Listener,
+    PairDone,
+    PairFailed,
+    PairFound,
+    PairStarted,
+    PairStep,
+    Waiting,
+    WorkerReady,
+)
+from nstcli.batch.outcomes import Made, Outcome
+from nstcli.batch.plan import Job
+from nstcli.batch.records import State
+from nstcli.batch.session import Settings
+from nstcli.batch.store import Held, Results
+from nstcli.errors import InputError, StoppedError
 
-if TYPE_CHECKING:  # they import torch, which a run that has nothing to make does without
-    from nstcli.batch.work import Worker
-    from nstcli.engine.stylize import OnStep, Step
+if TYPE_CHECKING:  # it imports torch, which a run that has nothing to make does without
+    from nstcli.engine.window import Step
+
+# Seconds between two looks at pairs that another process has in hand.
+_LOOK_AGAIN = 0.5
 
 
 def prepare(store: Results, failures: Sequence[PairFailed]) -> None:
@@ -35,40 +52,162 @@ def prepare(store: Results, failures: Sequence[PairFailed]) -> None:
 
 def run(
     jobs: Sequence[Job],
-    worker: Worker,
+    settings: Settings,
+    backend: Backend,
+    execution: Execution,
     store: Results,
     listen: Listener,
+    *,
+    failures: Sequence[PairFailed] = (),
+    overwrite: bool = False,
+    force: bool = False,
+    fail_fast: bool = False,
     stop: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Make every job; one that fails leaves the others alone.
+    """Make every job that no other process makes; one that fails leaves the others alone.
 
-    When `stop` becomes true, the running pair ends with its best picture so far. Each job ends in
-    exactly one event, `PairDone` or `PairFailed`, sent when its record is on the disk.
+    Each job ends in exactly one event: `PairDone`, `PairFailed` or `PairFound`, sent when its
+    record is on the disk. When `stop` becomes true, the running pairs end with their best
+    pictures so far, and no other is begun.
+
+    Args:
+        failures: pairs that failed before the run, to be written down with the others.
+        overwrite: what appeared under a result's name since it was looked at is replaced, too.
+        force: make also what is up to date.
+        fail_fast: stop at the first pair that fails.
+        stop: is asked at every step.
 
     Raises:
-        StoppedError: results cannot be written any more; what was written before stays.
+        InputError: the output folder cannot be made.
+        StoppedError: results cannot be written any more, or a pair failed and `fail_fast` is set;
+            what was written before stays.
     """
-    for number, job in enumerate(jobs, start=1):
-        listen(PairStarted(number, job.pair))
-        started = time.perf_counter()
-        try:
-            made = worker.make(job, _steps_of(job.pair, listen, stop))
-        except NstError as error:
-            with _writing(store):
-                store.fail(job.pair, str(error), time.perf_counter() - started)
-            listen(PairFailed(job.pair, str(error)))
-            continue
-        with _writing(store):
-            store.save(job.pair, made.data, made.record)
-        listen(PairDone(job.pair, made.record))
+    rules = _Rules(overwrite, force, fail_fast)
+    driver = _Driver(jobs, store, listen, lambda: prepare(store, failures), rules, stop)
+    try:
+        backend(settings, execution, driver)
+    finally:
+        driver.release()
 
 
-def _steps_of(pair: Pair, listen: Listener, stop: Callable[[], bool]) -> OnStep:
-    def on_step(step: Step) -> bool:
-        listen(PairStep(pair, step.number, step.loss, step.done))
-        return stop()
+@dataclass(frozen=True)
+class _Rules:
+    """What `run` was asked for."""
 
-    return on_step
+    overwrite: bool
+    force: bool
+    fail_fast: bool
+
+
+class _Driver:
+    """Hands out the jobs whose locks can be had, and writes down what becomes of them."""
+
+    def __init__(
+        self,
+        jobs: Sequence[Job],
+        store: Results,
+        listen: Listener,
+        prepare: Callable[[], None],
+        rules: _Rules,
+        stop: Callable[[], bool],
+    ):
+        self._open = deque(jobs)
+        self._elsewhere: deque[Job] = deque()
+        self._look_again = 0.0
+        self._locks: dict[str, Held] = {}
+        self._store = store
+        self._listen = listen
+        self._prepare: Callable[[], None] | None = prepare
+        self._rules = rules
+        self._stop = stop
+        self._started = 0
+
+    def next_jobs(self, most: int) -> Sequence[Job] | None:
+        """Return jobs to make, locked; none while others have them all, None when all are done."""
+        if self._stop():
+            return None
+        if not self._open and self._elsewhere:
+            if time.monotonic() < self._look_again:
+                return []
+            self._open, self._elsewhere = self._elsewhere, self._open
+        taken: list[Job] = []
+        while self._open and len(taken) < most:
+            job = self._open.popleft()
+            if self._take(job):
+                taken.append(job)
+        if taken:
+            return taken
+        if not self._elsewhere:
+            return None
+        self._listen(Waiting(len(self._elsewhere), first=not self._look_again))
+        self._look_again = time.monotonic() + _LOOK_AGAIN
+        return []
+
+    def ready(self, device: str, precision: str) -> None:
+        """Tell of a worker that has loaded its network; the first is when files may be written."""
+        if self._prepare:
+            self._prepare()
+            self._prepare = None
+        self._listen(WorkerReady(device, precision))
+
+    def started(self, jobs: Sequence[Job]) -> None:
+        """Tell that a worker took these jobs."""
+        for job in jobs:
+            self._started += 1
+            self._listen(PairStarted(self._started, job.pair))
+
+    def stepped(self, jobs: Sequence[Job], steps: Sequence[Step]) -> bool:
+        """Tell of a step of each job; return whether to end with the best so far."""
+        for job, step in zip(jobs, steps, strict=True):
+            self._listen(PairStep(job.pair, step.number, step.loss, step.done))
+        return self._stop()
+
+    def ended(self, job: Job, outcome: Outcome) -> None:
+        """Write down what became of a job, and tell of it."""
+        with _writing(self._store):
+            if isinstance(outcome, Made):
+                self._store.save(job.pair, outcome.data, outcome.record)
+            else:
+                self._store.fail(job.pair, outcome.error, outcome.seconds)
+        self._release(job)
+        if isinstance(outcome, Made):
+            self._listen(PairDone(job.pair, outcome.record))
+            return
+        self._fail(job, outcome.error)
+
+    def release(self) -> None:
+        """Let other processes have what was begun and not ended."""
+        while self._locks:
+            self._locks.popitem()[1].release()
+
+    def _take(self, job: Job) -> bool:
+        """Lock a job; tell whether it is still to be made."""
+        with _writing(self._store):
+            lock = self._store.take(job.pair)
+        if lock is None:
+            self._elsewhere.append(job)
+            return False
+        self._locks[job.pair.output] = lock
+        # Another process may have made it, or a user put something there, since it was looked at.
+        state = self._store.state(job.pair, job.key)
+        if state is State.UP_TO_DATE and not self._rules.force:
+            self._release(job)
+            self._listen(PairFound(job.pair))
+            return False
+        if state.needs_consent and not self._rules.overwrite:
+            self._release(job)
+            name = self._store.path(job.pair)
+            self._fail(job, f"'{name}' appeared while the batch was running; move it away")
+            return False
+        return True
+
+    def _release(self, job: Job) -> None:
+        self._locks.pop(job.pair.output).release()
+
+    def _fail(self, job: Job, error: str) -> None:
+        self._listen(PairFailed(job.pair, error))
+        if self._rules.fail_fast:
+            raise StoppedError(f"stopped at the first failure: {job.pair.title}: {error}")
 
 
 @contextmanager

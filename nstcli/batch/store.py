@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from backbones.files import write_atomic
+from backbones.files import sweep, write_atomic
+from nstcli.batch.digests import Digests
+from nstcli.batch.locks import Locks
 from nstcli.batch.plan import Pair, shown
 from nstcli.batch.records import Failure, Record, State, embedded_key, stopped_key
 from nstcli.errors import InputError
@@ -17,10 +19,18 @@ from nstcli.errors import InputError
 Known = TypeVar("Known", bound=BaseModel)
 
 
+class Held(Protocol):
+    """A pair taken for this process."""
+
+    def release(self) -> None:
+        """Let others have it."""
+
+
 class Results(Protocol):
     """Where results go, and what is known of those that lie there."""
 
     where: Path
+    digests: Digests
 
     def path(self, pair: Pair) -> Path:
         """Return where the result of a pair is or will be."""
@@ -28,11 +38,21 @@ class Results(Protocol):
     def load(self, output: str) -> Record | None:
         """Return the record of a result, if there is one."""
 
+    def failure(self, output: str) -> str | None:
+        """Return why a result could not be made at the last try."""
+
     def state(self, pair: Pair, key: str) -> State:
         """Tell how a pair stands that would be made with this key."""
 
     def prepare(self) -> None:
-        """Make what the other methods write to."""
+        """Make what the other methods write to, and remove what killed processes left."""
+
+    @property
+    def warning(self) -> str | None:
+        """What the user should know of the place, once something was made there."""
+
+    def take(self, pair: Pair) -> Held | None:
+        """Take a pair for this process without waiting; None if another has it in hand."""
 
     def save(self, pair: Pair, data: bytes, record: Record) -> None:
         """Keep a finished result; nothing is lost if this is interrupted."""
@@ -46,12 +66,20 @@ class Store:
 
     def __init__(self, folder: Path):
         self.where = self.folder = folder
-        self._pairs = folder / ".nst" / "pairs"
-        self._failures = folder / ".nst" / "failures"
+        self.hidden = folder / ".nst"
+        self.digests = Digests(self.hidden / "digests.json")
+        self.locks = Locks(folder)
+        self._pairs = self.hidden / "pairs"
+        self._failures = self.hidden / "failures"
 
     def load(self, output: str) -> Record | None:
         """Return the record of a result; an unreadable one counts as none."""
         return _read(self._record(output), Record)
+
+    def failure(self, output: str) -> str | None:
+        """Return why a result could not be made at the last try, if it was not made since."""
+        failure = _read(self._failure(output), Failure)
+        return failure.error if failure else None
 
     def records(self) -> Iterator[tuple[str, Record]]:
         """List what was made here, by the names of the results, in order."""
@@ -63,24 +91,47 @@ class Store:
 
     def state(self, pair: Pair, key: str) -> State:
         """Tell how a pair stands, by its record and the bytes that lie in the folder."""
-        record, data = self.load(pair.output), read_result(self.path(pair))
-        if data is None:
+        path = self.path(pair)
+        if not path.exists():
             return State.FAILED if self._failure(pair.output).exists() else State.MISSING
+        record = self.load(pair.output)
+        with suppress(InputError):  # what cannot be read is told below
+            if record and self.digests.digest(path) == record.output_sha256:
+                return State.UP_TO_DATE if record.key == key else State.STALE
+        data = read_result(path)
+        if data is None:  # gone in the meantime
+            return State.MISSING
         if record is None:  # killed between a result and its record
             state = state_by_itself(data, key)
             return State.MISSING if state is State.UP_TO_DATE else state
-        if hashlib.sha256(data).hexdigest() != record.output_sha256:
-            return State.EDITED if _is_image(data, pair.output) else State.DAMAGED
-        return State.UP_TO_DATE if record.key == key else State.STALE
+        return State.EDITED if _is_image(data, pair.output) else State.DAMAGED
 
     def prepare(self) -> None:
-        """Make the folders.
+        """Make the folders, and remove temporary files of processes that were killed.
 
         Raises:
             OSError: they cannot be made, or not be written to.
         """
         for folder in (self._pairs, self._failures):
             folder.mkdir(parents=True, exist_ok=True)
+        sweep(self.hidden, recursive=True)
+        # Results lie beside their users' files: only folders that have some are looked at.
+        for folder in {self.folder, *(path.parent for path in self._results())}:
+            sweep(folder)
+        self.digests.save()
+
+    @property
+    def warning(self) -> str | None:
+        """What the user should know of the output folder."""
+        return self.locks.warning
+
+    def take(self, pair: Pair) -> Held | None:
+        """Take a pair for this process without waiting; None if another has it in hand.
+
+        Raises:
+            OSError: the folder is gone or read-only.
+        """
+        return self.locks.take(pair.output)
 
     def save(self, pair: Pair, data: bytes, record: Record) -> None:
         """Write a result, then its record, and forget an earlier failure.
@@ -90,7 +141,7 @@ class Store:
         """
         result, known = self.path(pair), self._record(pair.output)
         for path in (result, known):
-            path.parent.mkdir(parents=True, exist_ok=True)
+            _make_folder(path.parent, self.hidden)
         # The old record goes first: killed in between, the result speaks for itself.
         known.unlink(missing_ok=True)
         write_atomic(result, data)
@@ -106,18 +157,33 @@ class Store:
             seconds=round(seconds, 3),
         )
         path = self._failure(pair.output)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(path.parent, self.hidden)
         write_atomic(path, failure.model_dump_json(indent=1).encode() + b"\n")
 
     def path(self, pair: Pair) -> Path:
         """Return where the result of a pair is or will be."""
         return self.folder / pair.output
 
+    def _results(self) -> Iterator[Path]:
+        for path in self._pairs.rglob("*.json"):
+            yield self.folder / path.relative_to(self._pairs)
+
     def _record(self, output: str) -> Path:
         return self._pairs / f"{output}.json"
 
     def _failure(self, output: str) -> Path:
         return self._failures / f"{output}.json"
+
+
+def _make_folder(folder: Path, hidden: Path) -> None:
+    """Make a folder for mirrored results; not the output folder itself, should that be gone.
+
+    Raises:
+        OSError: the output folder has vanished, or is read-only.
+    """
+    if not folder.is_dir():
+        hidden.stat()
+        folder.mkdir(parents=True, exist_ok=True)
 
 
 def _read(path: Path, kind: type[Known]) -> Known | None:

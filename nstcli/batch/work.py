@@ -1,11 +1,11 @@
-"""One pair from end to end: two files in, the encoded result and its record out."""
+"""Pairs from end to end: files in, encoded pictures and their records out."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -17,62 +17,130 @@ from torch import Tensor
 import nstcli
 from backbones.hooks import FeatureExtractor
 from nstcli import images
+from nstcli.batch.outcomes import Failed, Made, Outcome
 from nstcli.batch.plan import Job, shown
-from nstcli.batch.readings import Readings
-from nstcli.batch.records import Record, stopped_key
+from nstcli.batch.readings import Reading, Readings
+from nstcli.batch.records import Form, Record, stopped_key
 from nstcli.engine.precision import Precision
-from nstcli.engine.stylize import OnStep, Result, stylize
-from nstcli.errors import InputError
+from nstcli.engine.stylize import Result, stylize_together
+from nstcli.engine.window import Step
+from nstcli.errors import DivergedError, InputError, NstError
 from nstcli.recipe import Recipe
 
+# The jobs at work, and an event for each. What it returns tells whether to stop.
+OnSteps = Callable[[Sequence[Job], Sequence[Step]], bool | None]
 
-@dataclass(frozen=True)
-class Made:
-    """A finished pair, not yet on the disk."""
 
-    data: bytes
-    record: Record
+class OutOfMemoryError(InputError):
+    """The device has no room for so many pixels at once."""
+
+
+class TimedOutError(NstError):
+    """A pair took longer than the user allows."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Task:
+    """A job with its files read, and the seconds that this took."""
+
+    job: Job
+    reading: Reading
+    seconds: float
+
+    @property
+    def shapes(self) -> list[tuple[int, ...]]:
+        """Shapes of the content at every scale; where they agree, pairs can be made at once."""
+        return [tuple(scale.content.image.shape) for scale in self.reading.scales]
 
 
 class Worker:
-    """Makes pairs with one backbone, one recipe, one device."""
+    """Makes pairs with one backbone, one recipe, one device.
+
+    `timeout` is in seconds for a pair, None for as long as it takes.
+    """
 
     def __init__(
         self,
         extractor: FeatureExtractor,
+        readings: Readings,
         recipe: Recipe,
         device: str,
         precision: Precision,
-        format: str,
-        quality: int,
+        form: Form,
+        timeout: float | None = None,
     ):
         self.device = device
         self.precision = precision
         self._extractor = extractor
-        self._readings = Readings(extractor, recipe, device)
+        self._readings = readings
         self._recipe = recipe
-        self._format = format
-        self._quality = quality
+        self._form = form
+        self._timeout = timeout
 
-    def make(self, job: Job, on_step: OnStep) -> Made:
-        """Make one pair. When `on_step` stops it, the result is the best picture so far.
+    def make(self, jobs: Sequence[Job], on_steps: OnSteps) -> Iterator[tuple[Job, Outcome]]:
+        """Make pairs, as many at once as have one shape and fit into memory.
 
-        Raises:
-            InputError: one of the two files cannot be used, or changed since it was planned;
-                or there is not enough memory.
-            DivergedError: the optimization failed.
+        Every job comes out once, as soon as it is done. When `on_steps` stops it, the results are
+        the best pictures so far.
         """
+        tasks = []
+        for job in jobs:
+            started = time.perf_counter()
+            try:
+                with _memory_limits(self._recipe.size):
+                    reading = self._readings.read(job)
+            except InputError as error:
+                yield job, Failed(str(error), time.perf_counter() - started)
+            else:
+                tasks.append(_Task(job, reading, time.perf_counter() - started))
+        while tasks:
+            alike = [task for task in tasks if task.shapes == tasks[0].shapes]
+            at_once = alike[: self._readings.fitting(alike[0].reading)]
+            yield from self._paint(at_once, on_steps)
+            tasks = [task for task in tasks if task not in at_once]
+
+    def _paint(self, tasks: Sequence[_Task], on_steps: OnSteps) -> Iterator[tuple[Job, Outcome]]:
+        """Make pairs of one shape in one batch; where memory does not suffice, one by one."""
         started = time.perf_counter()
-        with _memory_limits(self._recipe.size):
-            reading = self._readings.read(job)
-            result = stylize(self._extractor, reading.scales, self._recipe, on_step)
+        jobs = [task.job for task in tasks]
+
+        def watch(steps: Sequence[Step]) -> bool | None:
+            if self._timeout and time.perf_counter() - started > self._timeout * len(tasks):
+                raise TimedOutError(
+                    f"not done after {self._timeout:g} s, at step {steps[0].number} of "
+                    f"{steps[0].steps}; try a longer --timeout, fewer --steps or a smaller --size"
+                )
+            return on_steps(jobs, steps)
+
+        try:
+            with _memory_limits(self._recipe.size):
+                scales = [task.reading.scales for task in tasks]
+                results = stylize_together(self._extractor, scales, self._recipe, watch)
+        except NstError as error:
+            if isinstance(error, OutOfMemoryError) and len(tasks) > 1:
+                for task in tasks:
+                    yield from self._paint([task], on_steps)
+                return
+            for job in jobs:
+                yield job, Failed(str(error), time.perf_counter() - started)
+            return
+        seconds = (time.perf_counter() - started) / len(tasks)
+        for task, result in zip(tasks, results, strict=True):
+            if isinstance(result, DivergedError):
+                yield task.job, Failed(str(result), seconds + task.seconds)
+            else:
+                yield task.job, self._made(task, result, seconds)
+
+    def _made(self, task: _Task, result: Result, seconds: float) -> Made:
+        started = time.perf_counter()
+        job = task.job
         if result.stopped:  # so that it never passes for the finished one
             job = replace(job, key=stopped_key(job.key))
-        alpha = reading.content.alpha
-        rgb = _to_array(result.image)
-        data = images.encode(rgb, alpha, self._format, self._quality, self._metadata(job))
-        seconds = time.perf_counter() - started
-        return Made(data, self._record(job, data, result, seconds, reading.notes))
+        metadata = self._metadata(job) if self._form.metadata else {}
+        form, alpha = self._form, task.reading.content.alpha
+        data = images.encode(_to_array(result.image), alpha, form.format, form.quality, metadata)
+        seconds += task.seconds + time.perf_counter() - started
+        return Made(data, self._record(job, data, result, seconds, task.reading.notes))
 
     def _metadata(self, job: Job) -> dict[str, str]:
         """Say in the file itself how it was made; nothing of paths or time, which vary."""
@@ -96,8 +164,8 @@ class Worker:
             style=shown(job.pair.style),
             style_sha256=job.style_sha256,
             recipe=self._recipe.model_dump(mode="json"),
-            format=self._format,
-            quality=self._quality,
+            format=self._form.format,
+            quality=self._form.quality,
             version=nstcli.__version__,
             device=self.device,
             precision=str(self.precision),
@@ -109,6 +177,7 @@ class Worker:
             content_error=result.content_error,
             style_error=result.style_error,
             style_error_before=result.style_error_before,
+            curve=result.curve,
             notes=notes,
         )
 
@@ -129,4 +198,4 @@ def _memory_limits(size: int) -> Iterator[None]:
         known = isinstance(error, MemoryError | torch.OutOfMemoryError)
         if not known and "can't allocate memory" not in str(error):
             raise
-        raise InputError(f"out of memory at {size} px; try --size {size // 2}") from error
+        raise OutOfMemoryError(f"out of memory at {size} px; try --size {size // 2}") from error

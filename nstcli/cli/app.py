@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from nstcli.cli import batch, demo, layers, samples, stylize, weights
+from nstcli.cli import batch, demo, gallery, info, layers, samples, sheet, stylize, weights
 
 EXIT_CODES = (
     "Exit codes: 0 all pairs are done · 1 at least one pair failed · 2 wrong usage or input, "
@@ -26,7 +26,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for command in (batch.batch, stylize.stylize, layers.layers, samples.samples, demo.demo):
+for command in (
+    batch.batch,
+    stylize.stylize,
+    layers.layers,
+    gallery.gallery,
+    sheet.sheet,
+    samples.samples,
+    demo.demo,
+    info.info,
+):
     app.command()(command)
 app.add_typer(weights.app, name="weights")
 

@@ -1,11 +1,25 @@
 """`nst batch`: every content with every style."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nstcli.cli.options import RecipeOptions, RunOptions, takes_groups
+from nstcli.cli.groups import takes_groups
+from nstcli.cli.options import (
+    ExecutionOptions,
+    InputOptions,
+    MessageOptions,
+    OutputOptions,
+    RecipeOptions,
+)
+
+if TYPE_CHECKING:
+    from nstcli.batch.plan import Pair
+    from nstcli.cli.screen import Screen
+
+# How many results with unexpected names are told one by one.
+_TOLD = 5
 
 
 @takes_groups
@@ -17,33 +31,88 @@ def batch(
         str, typer.Argument(metavar="STYLE", help="Artworks: a folder, a file or a quoted glob")
     ],
     *,
+    taken: InputOptions,
     output: Annotated[
-        Path, typer.Option("-o", "--output", metavar="DIR", help="Folder of the results")
+        Path,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="DIR",
+            help="Folder of the results",
+            rich_help_panel=OutputOptions.panel,
+        ),
     ] = Path("stylized"),
-    limit: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Make at most so many of the pairs")
-    ] = None,
     dry_run: Annotated[
-        bool, typer.Option("-n", "--dry-run", help="List every pair and how it stands; make none")
+        bool,
+        typer.Option(
+            "-n",
+            "--dry-run",
+            help="List every pair and how it stands; make none",
+            rich_help_panel=OutputOptions.panel,
+        ),
     ] = False,
+    written: OutputOptions,
     recipe: RecipeOptions,
-    running: RunOptions,
+    execution: ExecutionOptions,
+    messages: MessageOptions,
 ) -> None:
     """Paint every photo in the manner of every artwork.
 
     A finished pair is recorded, and the same command makes only what is missing.
     """
-    from nstcli.batch import inputs, plan
+    from nstcli.batch.journal import Journal
     from nstcli.batch.store import Store
-    from nstcli.cli.work import run_pairs
-    from nstcli.errors import InputError
+    from nstcli.cli.screen import Screen
+    from nstcli.cli.work import Order, run_pairs
+    from nstcli.images import DEFAULT_MAX_PIXELS
 
-    for folder in (content, style):
-        if output.resolve() == Path(folder).expanduser().resolve():
-            raise InputError(
-                f"'{output}' holds the inputs: the next run would take the results for photos; "
-                "choose another -o"
-            )
-    file_format = running.format or "png"
-    pairs = plan.pairs(inputs.find(content), inputs.find(style), f".{file_format}", limit)
-    run_pairs(pairs, Store(output), recipe, running, file_format, dry_run)
+    screen = Screen(messages.quiet, messages.verbose, messages.progress, messages.color)
+    file_format = written.format or "png"
+    pairs = _planned((content, style), taken, output, written.name, recipe, file_format, screen)
+    if execution.shard:
+        pairs = pairs[execution.shard.index - 1 :: execution.shard.count]
+    store = Store(output)
+    order = Order(
+        pairs,
+        store,
+        recipe,
+        written,
+        execution,
+        messages,
+        file_format,
+        dry_run=dry_run,
+        max_pixels=taken.max_pixels or DEFAULT_MAX_PIXELS,
+        strict=taken.strict,
+        listeners=[Journal(store.hidden)],
+    )
+    raise typer.Exit(run_pairs(order, screen))
+
+
+def _planned(
+    arguments: tuple[str, str],
+    taken: InputOptions,
+    output: Path,
+    name: str,
+    recipe: RecipeOptions,
+    file_format: str,
+    screen: "Screen",
+) -> "list[Pair]":
+    """Find the pictures, pair them, and tell what was left out or renamed."""
+    from nstcli.batch import inputs, plan
+    from nstcli.batch.walk import Rules
+
+    rules = Rules(taken.recursive, taken.include, taken.exclude, taken.strict)
+    contents, styles = (inputs.find(argument, rules) for argument in arguments)
+    for found in (contents, styles):
+        inputs.refuse_nested(output, found)
+        for note in found.notes:
+            screen.say(f"note: {note}")
+    values = {"model": recipe.model, "size": str(recipe.size), "preset": recipe.preset}
+    planned = plan.planned(
+        contents, styles, f".{file_format}", taken.limit, taken.pairs, name, values
+    )
+    for pair, why in planned.renamed[:_TOLD]:
+        screen.say(f"note: {pair.title} is called '{pair.output}': {why}")
+    if len(planned.renamed) > _TOLD:
+        screen.say(f"note: and {len(planned.renamed) - _TOLD} more have names of their own")
+    return planned.pairs

@@ -18,10 +18,16 @@ def demo(
     """Paint two sample photos in the manner of two sample artworks. Takes a minute or so."""
     from nstcli.batch import plan
     from nstcli.batch.store import Store
-    from nstcli.cli.options import RecipeOptions, RunOptions
+    from nstcli.cli.options import (
+        ExecutionOptions,
+        MessageOptions,
+        OutputOptions,
+        RecipeOptions,
+    )
     from nstcli.cli.samples import write
     from nstcli.cli.screen import Screen
-    from nstcli.cli.work import run_pairs
+    from nstcli.cli.work import Order, run_pairs
+    from nstcli.presets import PRESETS
 
     screen = Screen()
     screen.say(f"drawing sample pictures in {folder} …")
@@ -30,12 +36,17 @@ def demo(
         [folder / role / f"{name}.png" for name in names]
         for role, names in (("content", _CONTENT), ("style", _STYLE))
     )
-    run_pairs(
+    order = Order(
         plan.pairs(contents, styles, ".png"),
         Store(folder / "stylized"),
-        RecipeOptions(preset="draft"),
-        RunOptions(),
+        RecipeOptions(preset="draft", **PRESETS["draft"]),
+        OutputOptions(),
+        ExecutionOptions(),
+        MessageOptions(),
         "png",
     )
+    code = run_pairs(order, screen)
+    if code:
+        raise typer.Exit(code)
     screen.say(f"Look at the pictures in {(folder / 'stylized').resolve()}")
     screen.say("Then your own: nst batch PHOTOS ARTWORKS")

@@ -1,4 +1,4 @@
-"""Ctrl-C where there is something worth keeping: the first ends the work, the second drops it."""
+"""Ctrl-C and SIGTERM while pairs are made: the first ends the work in order, the second at once."""
 
 import signal
 from types import FrameType
@@ -8,25 +8,38 @@ from nstcli.cli.screen import Screen
 
 
 class Interruption:
-    """Within it, Ctrl-C is remembered instead of raised; call it to ask for that."""
+    """Within it, the first signal is remembered instead of raised.
 
-    def __init__(self, screen: Screen):
+    Attributes:
+        exit_code: 130 after Ctrl-C, 143 after SIGTERM, None while nobody asked for an end.
+    """
+
+    def __init__(self, screen: Screen, keeps_best: bool):
+        self.exit_code: int | None = None
         self._screen = screen
-        self._asked = False
-        self._before = signal.getsignal(signal.SIGINT)
+        self._keeps_best = keeps_best
+        self._before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
 
     def __enter__(self) -> Self:
-        signal.signal(signal.SIGINT, self._ask)
+        for each in self._before:
+            signal.signal(each, self._ask)
         return self
 
     def __exit__(self, *error: object) -> None:
-        signal.signal(signal.SIGINT, self._before)
+        for each, handler in self._before.items():
+            signal.signal(each, handler)
 
-    def __call__(self) -> bool:
-        """Tell whether the user wants no more."""
-        return self._asked
+    @property
+    def asked(self) -> bool:
+        """Whether somebody wants an end."""
+        return self.exit_code is not None
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
-        self._asked = True
-        signal.signal(signal.SIGINT, self._before)
-        self._screen.complain("stopping with the best picture so far; Ctrl-C again drops it")
+        self.exit_code = 128 + number
+        for each, handler in self._before.items():
+            signal.signal(each, handler)
+        self._screen.complain(
+            "stopping with the best picture so far; Ctrl-C again drops it"
+            if self._keeps_best
+            else "stopping; what is finished is safe. Ctrl-C again stops at once"
+        )

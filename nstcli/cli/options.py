@@ -1,173 +1,216 @@
-"""Every option that more than one command takes, written once."""
+"""Every option that more than one command takes, written once, in groups.
 
-import inspect
-from collections.abc import Callable
-from dataclasses import dataclass, fields
-from functools import wraps
-from typing import Annotated, Any, Literal, get_type_hints
+A field's type and default are those of the value that a command receives, from wherever it was
+set; `nstcli.config` knows the places, `nstcli.cli.groups` shows the options to typer.
+"""
 
-import typer
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
 
+from nstcli.config import readers
+from nstcli.config.option import Option, settings_of
+from nstcli.config.readers import Shard
 from nstcli.presets import DEFAULT
 
 Format = Literal["png", "jpg", "webp", "tiff"]
 
-_EXECUTION = "Execution"
-_MESSAGES = "Messages"
+
+@dataclass(frozen=True)
+class InputOptions:
+    """Which pictures are taken."""
+
+    panel: ClassVar[str] = "Inputs"
+
+    recursive: Annotated[bool, Option("Look into sub-folders, too", "-r")] = False
+    include: Annotated[
+        tuple[str, ...],
+        Option("Only files like this; may be repeated", metavar="GLOB", reads=readers.texts),
+    ] = ()
+    exclude: Annotated[
+        tuple[str, ...],
+        Option("No files like this; may be repeated", metavar="GLOB", reads=readers.texts),
+    ] = ()
+    pairs: Annotated[
+        Literal["product", "zip"],
+        Option("Every content with every style, or the first with the first and so on"),
+    ] = "product"
+    limit: Annotated[
+        int | None, Option("Make at most so many of the pairs", least=1, metavar="N")
+    ] = None
+    max_pixels: Annotated[
+        int | None,
+        Option("Refuse pictures of more pixels (200000000)", least=1, metavar="N"),
+    ] = None
+    strict: Annotated[
+        bool, Option("Make nothing where a picture cannot be read, instead of the others")
+    ] = False
 
 
-def _recipe(help: str, *names: str, default: str = "", **rules: Any) -> Any:
-    """Describe an option of the recipe; its default is said, since the program sees None."""
-    said = default and f" ({DEFAULT[default]})"
-    return typer.Option(*names, help=help + said, rich_help_panel="Recipe", **rules)
+@dataclass(frozen=True)
+class OutputOptions:
+    """What is written."""
+
+    panel: ClassVar[str] = "Output"
+
+    name: Annotated[str, Option("How results are called, without suffix", metavar="TEMPLATE")] = (
+        "{content}__{style}"
+    )
+    format: Annotated[Format | None, Option("File format of the results (png)")] = None
+    quality: Annotated[
+        int, Option("Quality of jpg and webp, 1 to 100", least=1, most=100, metavar="N")
+    ] = 95
+    overwrite: Annotated[bool, Option("Replace files that are in the way, whoever made them")] = (
+        False
+    )
+    force: Annotated[bool, Option("Make again what is up to date", "-f")] = False
+    metadata: Annotated[bool, Option("Write into each picture how it was made")] = True
+    gallery: Annotated[bool, Option("Write index.html, which shows all results")] = True
 
 
 @dataclass(frozen=True)
 class RecipeOptions:
-    """What changes the pixels. None stands for what the preset says."""
+    """What changes the pixels, and where such settings are taken from.
 
-    preset: Annotated[
-        Literal["draft", "default", "high", "gatys"],
-        _recipe("Start from these settings: by effort, or as in the paper"),
-    ] = "default"
-    model: Annotated[
-        str | None, _recipe("Backbone; see: nst layers", "-m", "--model", default="model")
+    Where a value is None, the backbone or the convention of the loss decides.
+    """
+
+    panel: ClassVar[str] = "Recipe"
+
+    config: Annotated[
+        Path | None,
+        Option("Take settings from a TOML or YAML file", "-c", metavar="FILE", in_files=False),
     ] = None
+    preset: Annotated[
+        Literal["draft", "default", "high", "gatys", "cs231n"],
+        Option("Start from these settings: by effort, or as in the literature"),
+    ] = "default"
+    model: Annotated[str, Option("Backbone; see: nst layers", "-m", metavar="NAME")] = DEFAULT[
+        "model"
+    ]
     weights: Annotated[
         str | None,
-        _recipe("Weight set by name (see: nst weights list) or a .pth or .safetensors file"),
-    ] = None
-    size: Annotated[
-        int | None,
-        _recipe("Longest edge in pixels", "-s", "--size", default="size", min=1, metavar="PX"),
-    ] = None
-    steps: Annotated[
-        int | None, _recipe("Optimizer steps", default="steps", min=1, metavar="N")
-    ] = None
-    scales: Annotated[
-        str | None,
-        _recipe(
-            "Sizes from coarse to fine; more of them paint larger strokes",
-            default="scales",
-            metavar="auto|N",
+        Option(
+            "Weight set by name (see: nst weights list) or a .pth or .safetensors file",
+            metavar="NAME|FILE",
         ),
-    ] = None
+    ] = DEFAULT["weights"]
+    size: Annotated[int, Option("Longest edge in pixels", "-s", least=1, metavar="PX")] = DEFAULT[
+        "size"
+    ]
+    steps: Annotated[int, Option("Optimizer steps", least=1, metavar="N")] = DEFAULT["steps"]
+    scales: Annotated[
+        int | Literal["auto"],
+        Option(
+            "Sizes from coarse to fine; more of them paint larger strokes",
+            metavar="auto|N",
+            reads=readers.auto_or_count,
+        ),
+    ] = DEFAULT["scales"]
     content_weight: Annotated[
-        float | None, _recipe("Weight of the content term", min=0, metavar="X")
-    ] = None
+        float | None, Option("Weight of the content term", least=0, metavar="X")
+    ] = DEFAULT["content_weight"]
     style_weight: Annotated[
         float | None,
-        _recipe("Weight of the style term (30 for --loss relative)", min=0, metavar="X"),
-    ] = None
-    tv_weight: Annotated[float | None, _recipe("Weight of total variation", min=0, metavar="X")] = (
-        None
-    )
+        Option("Weight of the style term (30 for --loss relative)", least=0, metavar="X"),
+    ] = DEFAULT["style_weight"]
+    tv_weight: Annotated[
+        float | None, Option("Weight of total variation", least=0, metavar="X")
+    ] = DEFAULT["tv_weight"]
     loss: Annotated[
-        Literal["relative", "gatys", "sum", "mean"] | None,
-        _recipe(
-            "Convention of the terms; weights of 'relative' suit every backbone", default="loss"
-        ),
-    ] = None
-    tv: Annotated[Literal["l1", "l2"] | None, _recipe("Norm of total variation", default="tv")] = (
-        None
-    )
+        Literal["relative", "gatys", "sum", "mean"],
+        Option("Convention of the terms; weights of 'relative' suit every backbone"),
+    ] = DEFAULT["loss"]
+    tv: Annotated[Literal["l1", "l2"], Option("Norm of total variation")] = DEFAULT["tv"]
     content_layers: Annotated[
-        str | None, _recipe("Layers of the content term", metavar="A,B=WEIGHT")
-    ] = None
+        str | None,
+        Option("Layers of the content term", metavar="A,B=WEIGHT", reads=readers.layers),
+    ] = DEFAULT["content_layers"]
     style_layers: Annotated[
-        str | None, _recipe("Layers of the style term", metavar="A,B=WEIGHT")
-    ] = None
-    pooling: Annotated[
-        Literal["max", "avg"] | None, _recipe("How the network pools", default="pooling")
-    ] = None
-    optimizer: Annotated[
-        Literal["lbfgs", "adam"] | None, _recipe("Optimizer", default="optimizer")
-    ] = None
+        str | None,
+        Option("Layers of the style term", metavar="A,B=WEIGHT", reads=readers.layers),
+    ] = DEFAULT["style_layers"]
+    pooling: Annotated[Literal["max", "avg"], Option("How the network pools")] = DEFAULT["pooling"]
+    optimizer: Annotated[Literal["lbfgs", "adam"], Option("Optimizer")] = DEFAULT["optimizer"]
     tolerance: Annotated[
-        float | None,
-        _recipe(
+        float,
+        Option(
             "End a scale when 20 steps lower its loss by less than this share",
-            default="tolerance",
-            min=0,
-            max=1,
+            least=0,
+            most=1,
             metavar="X",
         ),
-    ] = None
+    ] = DEFAULT["tolerance"]
     init: Annotated[
-        Literal["content", "noise", "style"] | None,
-        _recipe("What the optimization starts from", default="init"),
-    ] = None
-    seed: Annotated[
-        int | None, _recipe("Seed of the noise", default="seed", min=0, metavar="N")
-    ] = None
+        Literal["content", "noise", "style"], Option("What the optimization starts from")
+    ] = DEFAULT["init"]
+    seed: Annotated[int, Option("Seed of the noise", least=0, metavar="N")] = DEFAULT["seed"]
+
+    def choices(self) -> dict[str, Any]:
+        """Return the attributes of a recipe, by name, as `nstcli.recipe.resolve` takes them."""
+        return {name: getattr(self, name) for name in DEFAULT}
 
 
 @dataclass(frozen=True)
-class RunOptions:
-    """How and where the work is done, and how much is said of it."""
+class ExecutionOptions:
+    """How and where the work is done. Nothing here changes what a picture shows."""
 
-    format: Annotated[Format | None, typer.Option(help="File format of the results (png)")] = None
-    quality: Annotated[
-        int, typer.Option(min=1, max=100, metavar="N", help="Quality of jpg and webp, 1 to 100")
-    ] = 95
-    overwrite: Annotated[
-        bool,
-        typer.Option("--overwrite", help="Replace files that are in the way, whoever made them"),
-    ] = False
+    panel: ClassVar[str] = "Execution"
+
     device: Annotated[
-        str,
-        typer.Option(help="auto, cpu, mps, cuda or cuda:N", rich_help_panel=_EXECUTION),
+        str, Option("auto, cpu, mps, cuda, or some: cuda:0,cuda:1", metavar="DEVICE")
     ] = "auto"
     precision: Annotated[
         Literal["auto", "float32", "bfloat16"],
-        typer.Option(
-            help="Of the network's features; auto measures once which is fastest here",
-            rich_help_panel=_EXECUTION,
+        Option("Of the network's features; auto measures once which is fastest here"),
+    ] = "auto"
+    jobs: Annotated[int, Option("Worker processes", "-j", least=1, metavar="N")] = 1
+    pairs_per_step: Annotated[
+        int | Literal["auto"],
+        Option(
+            "Pairs of one shape optimized together on one device",
+            metavar="auto|N",
+            reads=readers.auto_or_count,
         ),
     ] = "auto"
-    offline: Annotated[
-        bool,
-        typer.Option("--offline", help="Never use the network", rich_help_panel=_EXECUTION),
-    ] = False
-    quiet: Annotated[
-        bool,
-        typer.Option("-q", "--quiet", help="Show problems only", rich_help_panel=_MESSAGES),
-    ] = False
+    fail_fast: Annotated[bool, Option("Stop at the first pair that fails")] = False
+    timeout: Annotated[
+        float | None,
+        Option("Give a pair up after so many seconds", metavar="SEC", reads=readers.seconds),
+    ] = None
+    shard: Annotated[
+        Shard | None,
+        Option(
+            "Make the I-th of N parts of the batch; one machine each",
+            metavar="I/N",
+            reads=readers.shard,
+        ),
+    ] = None
+    backend: Annotated[
+        Literal["local", "process"] | None,
+        Option("Where pairs run (process for several jobs or devices, else local)"),
+    ] = None
+    offline: Annotated[bool, Option("Never use the network")] = False
+
+
+@dataclass(frozen=True)
+class MessageOptions:
+    """What is said, and how."""
+
+    panel: ClassVar[str] = "Messages"
+
+    quiet: Annotated[bool, Option("Show problems only", "-q")] = False
     verbose: Annotated[
-        bool,
-        typer.Option("-v", "--verbose", help="Show more of each pair", rich_help_panel=_MESSAGES),
+        bool, Option("Show more of each pair, and where each setting comes from", "-v")
     ] = False
+    as_json: Annotated[bool, Option("Print what happens as JSON, a line each", name="json")] = False
+    progress: Annotated[bool, Option("Show progress bars")] = True
+    color: Annotated[
+        Literal["auto", "always", "never"], Option("Colours in what is said; auto: on a terminal")
+    ] = "auto"
 
 
-def takes_groups(command: Callable[..., None]) -> Callable[..., None]:
-    """Let a command declare a parameter of a type above; typer sees each of its options."""
-    hints = get_type_hints(command, include_extras=True)
-    groups = {name: hint for name, hint in hints.items() if hint in {RecipeOptions, RunOptions}}
-    parameters: list[inspect.Parameter] = []
-    for parameter in inspect.signature(command).parameters.values():
-        group = groups.get(parameter.name)
-        if group is None:
-            parameters.append(parameter.replace(annotation=hints[parameter.name]))
-            continue
-        annotations = get_type_hints(group, include_extras=True)
-        parameters += [
-            inspect.Parameter(
-                field.name,
-                inspect.Parameter.KEYWORD_ONLY,
-                default=field.default,
-                annotation=annotations[field.name],
-            )
-            for field in fields(group)
-        ]
+GROUPS = (InputOptions, OutputOptions, RecipeOptions, ExecutionOptions, MessageOptions)
 
-    @wraps(command)
-    def call(**values: Any) -> None:
-        for name, group in groups.items():
-            taken = {field.name: values.pop(field.name) for field in fields(group)}
-            values[name] = group(**taken)
-        command(**values)
-
-    parameters.sort(key=lambda parameter: parameter.kind)
-    call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    call.__annotations__ = {p.name: p.annotation for p in parameters}
-    return call
+# All that can be set in the environment and in config files, whatever a command takes of it.
+SETTINGS = settings_of(*GROUPS)

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from nstcli.cli.options import RecipeOptions, RunOptions, takes_groups
+from nstcli.cli.groups import only, takes_groups
+from nstcli.cli.options import ExecutionOptions, MessageOptions, OutputOptions, RecipeOptions
 
 
 @takes_groups
@@ -16,10 +17,18 @@ def stylize(
     *,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", metavar="FILE", help="The result [{content}__{style}.png]"),
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="FILE",
+            help="The result [{content}__{style}.png]",
+            rich_help_panel=OutputOptions.panel,
+        ),
     ] = None,
+    written: Annotated[OutputOptions, only("format", "quality", "overwrite", "force", "metadata")],
     recipe: RecipeOptions,
-    running: RunOptions,
+    execution: Annotated[ExecutionOptions, only("device", "precision", "timeout", "offline")],
+    messages: MessageOptions,
 ) -> None:
     """Paint one photo in the manner of one artwork, with the same bytes as in a batch.
 
@@ -27,10 +36,11 @@ def stylize(
     """
     from nstcli.batch import inputs, plan
     from nstcli.batch.lone import LoneFile
-    from nstcli.cli.work import run_pairs
+    from nstcli.cli.screen import Screen
+    from nstcli.cli.work import Order, run_pairs
     from nstcli.errors import InputError
 
-    file_format = _format_of(output, running.format)
+    file_format = _format_of(output, written.format)
     (pair, *others) = plan.pairs(
         inputs.find(str(content)), inputs.find(str(style)), f".{file_format}", limit=2
     )
@@ -38,7 +48,18 @@ def stylize(
         raise InputError("stylize takes one photo and one artwork; for folders, use: nst batch")
     path = output or Path(pair.output)
     pairs = [replace(pair, output=path.name)]
-    run_pairs(pairs, LoneFile(path), recipe, running, file_format, keep_best=True)
+    screen = Screen(messages.quiet, messages.verbose, messages.progress, messages.color)
+    order = Order(
+        pairs,
+        LoneFile(path),
+        recipe,
+        written,
+        execution,
+        messages,
+        file_format,
+        keep_best=True,
+    )
+    raise typer.Exit(run_pairs(order, screen))
 
 
 def _format_of(output: Path | None, wanted: str | None) -> str:

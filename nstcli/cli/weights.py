@@ -7,6 +7,7 @@ import typer
 
 if TYPE_CHECKING:
     from backbones import Backbone, WeightSet
+    from backbones.weights import Companion
 
 app = typer.Typer(no_args_is_help=True, help="Get pretrained weights, check them, find them.")
 
@@ -106,22 +107,29 @@ def path(
     typer.echo(weights.cached_path(*_find(name)) if name else weights.cache_folder())
 
 
-def _find(name: str) -> "tuple[Backbone, WeightSet]":
+def _find(name: str) -> "tuple[Backbone | Companion, WeightSet]":
     """Return the set that `backbone` or `backbone:set` means."""
     import backbones
+    from backbones import weights
 
+    for companion in weights.COMPANIONS:
+        for each in companion.weight_sets:
+            if name in {companion.name, f"{companion.name}:{each.name}"}:
+                return companion, each
     model, _, weight_set = name.partition(":")
     backbone = backbones.get(model)
     return backbone, backbone.weight_set(weight_set or None)
 
 
-def _all() -> "Iterator[tuple[Backbone, WeightSet]]":
+def _all() -> "Iterator[tuple[Backbone | Companion, WeightSet]]":
     import backbones
+    from backbones import weights
     from nstcli.cli.screen import console
 
     found, broken = backbones.load_all()
     for error in broken:
         console().print(f"warning: {error}")
-    for backbone in found:
-        for weight_set in backbone.weight_sets:
-            yield backbone, weight_set
+    owners: list[Backbone | Companion] = [*found, *weights.COMPANIONS]
+    for owner in owners:
+        for weight_set in owner.weight_sets:
+            yield owner, weight_set

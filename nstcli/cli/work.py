@@ -1,181 +1,202 @@
 """What the commands that make pairs have in common: look, ask, make, report."""
 
-import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 
-import typer
-from rich.text import Text
-
-from nstcli.batch.events import Event, PairDone, PairFailed
+from nstcli.batch import backends
+from nstcli.batch.backends import Execution
+from nstcli.batch.events import Event, Listener, PairFailed, PairStep
 from nstcli.batch.plan import Job, Pair
-from nstcli.batch.records import State
+from nstcli.batch.records import Form, State
 from nstcli.batch.run import prepare, run
-from nstcli.batch.session import (
-    Settings,
-    Standing,
-    memory_needed,
-    refusal,
-    refuse_inputs_as_outputs,
-    settle,
-    survey,
-)
+from nstcli.batch.session import Settings, memory_needed, settle
 from nstcli.batch.store import Results
+from nstcli.batch.survey import Standing, broken, reason, refusal, refuse_inputs_as_outputs, survey
 from nstcli.cli.interruption import Interruption
-from nstcli.cli.options import RecipeOptions, RunOptions
+from nstcli.cli.live import working
+from nstcli.cli.options import ExecutionOptions, MessageOptions, OutputOptions, RecipeOptions
 from nstcli.cli.screen import Screen, console, failed_line
-from nstcli.errors import InputError
-from nstcli.presets import chosen
+from nstcli.cli.tally import Tally, plural
+from nstcli.errors import InputError, StoppedError
+from nstcli.images import DEFAULT_MAX_PIXELS
 
 
-def run_pairs(
-    pairs: Sequence[Pair],
-    store: Results,
-    recipe: RecipeOptions,
-    running: RunOptions,
-    format: str,
-    dry_run: bool = False,
-    keep_best: bool = False,
-) -> None:
-    """Make the pairs that are not up to date, and end with the exit code that this earns.
+@dataclass(frozen=True)
+class Order:
+    """What a command wants made, and how.
 
-    With `keep_best`, Ctrl-C writes the best picture so far; else it drops the running pair.
+    Attributes:
+        listeners: hear every event, besides the screen.
+        keep_best: an interruption writes the best picture so far; else it drops the running pair.
+        finish: called at the end, however it comes; returns what to name as the place of results.
+    """
+
+    pairs: Sequence[Pair]
+    store: Results
+    recipe: RecipeOptions
+    written: OutputOptions
+    execution: ExecutionOptions
+    messages: MessageOptions
+    format: str
+    dry_run: bool = False
+    keep_best: bool = False
+    max_pixels: int = DEFAULT_MAX_PIXELS
+    strict: bool = False
+    listeners: Sequence[Listener] = ()
+    finish: Callable[[], object] | None = None
+
+
+def run_pairs(order: Order, screen: Screen) -> int:
+    """Make the pairs that are not up to date, and return the exit code that this earns.
 
     Raises:
-        InputError: results are in the way and `--overwrite` was not given.
-        StoppedError: the output folder cannot be written to.
+        InputError: results are in the way and `--overwrite` was not given; or, with `strict`, a
+            picture cannot be used.
+        StoppedError: the output folder cannot be written to, or a pair failed and the user wants
+            the first failure to be the last.
         BackboneError: the backbone or its weights cannot be had.
     """
-    screen = Screen(running.quiet, running.verbose)
-    refuse_inputs_as_outputs(pairs, store)
-    settings = _settings(recipe, running, format, screen)
-    standings, failures = survey(pairs, settings, store)
-    if dry_run:
-        _list(standings, failures)
-        sound = [standing.job.pair for standing in standings]
-        needed = memory_needed(settings, sound, running.precision)
-        screen.say(f"peak memory: up to {needed / 2**30:.1f} GiB besides torch and the network")
-        return
-    problem = None if running.overwrite else refusal(standings, settings, store)
+    refuse_inputs_as_outputs(order.pairs, order.store)
+    settings = _settings(order, screen)
+    standings, failures = survey(order.pairs, settings, order.store)
+    todo = [s for s in standings if order.written.force or s.state is not State.UP_TO_DATE]
+    bad = broken([s.job.pair for s in todo], order.max_pixels)
+    failures += bad
+    if order.dry_run:
+        _list(standings, failures, settings, order, screen)
+        return 0
+    if order.strict and failures:
+        raise InputError(f"{failures[0].error}; --strict makes nothing then")
+    problem = None if order.written.overwrite else refusal(standings, settings, order.store)
     if problem:
         raise InputError(problem)
-    todo = [standing for standing in standings if standing.state is not State.UP_TO_DATE]
-    report = Report(store, len(standings) - len(todo), failures, keep_best)
-    screen.say(_header(pairs, report.cached, settings))
+    unusable = {failure.pair for failure in bad}
+    jobs = [s.job for s in todo if s.job.pair not in unusable]
+    tally = Tally(order.store, len(standings) - len(todo), failures)
+    screen.say(_header(order.pairs, tally.cached, settings))
+    code = _outcome(order, jobs, settings, tally, screen)
+    if order.messages.as_json:
+        tally.print_json(code)
+    return code
+
+
+def _outcome(
+    order: Order, jobs: Sequence[Job], settings: Settings, tally: Tally, screen: Screen
+) -> int:
+    """Make the jobs, tell what became of them, and return the exit code."""
+    interruption = Interruption(screen, order.keep_best)
     try:
-        if todo or failures:
-            _make([standing.job for standing in todo], settings, running, screen, report)
-    except KeyboardInterrupt:
-        screen.complain(f"Interrupted. {report.counts()} The same command makes the rest.")
-        raise
-    report.show(screen)
-    if report.interrupted():
-        raise typer.Exit(130)
-    if failures:
-        raise typer.Exit(1)
+        if not jobs:
+            prepare(order.store, tally.failures)
+        if order.execution.fail_fast and tally.failures:
+            first = tally.failures[0]
+            raise StoppedError(f"stopped at the first failure: {first.pair.title}: {first.error}")
+        if jobs:
+            _make(order, jobs, settings, tally, screen, interruption)
+    except (KeyboardInterrupt, StoppedError) as error:
+        _finish(order)
+        screen.complain(f"Interrupted: {tally.counts()}. Re-run the same command for the rest.")
+        if isinstance(error, StoppedError):
+            screen.complain(f"nst: {error}")
+            return 3
+        return interruption.exit_code or 130
+    if order.store.warning:
+        screen.complain(f"warning: {order.store.warning}")
+    tally.show(screen, _finish(order))
+    return interruption.exit_code or (1 if tally.failures else 0)
 
 
-def _settings(recipe: RecipeOptions, running: RunOptions, format: str, screen: Screen) -> Settings:
-    options = asdict(recipe)
-    choices = chosen(options.pop("preset"), options)
-    model, weight_set = choices.pop("model"), choices.pop("weights")
+def _finish(order: Order) -> object:
+    return order.finish() if order.finish else order.store.where
+
+
+def _settings(order: Order, screen: Screen) -> Settings:
+    recipe, written = order.recipe, order.written
     return settle(
-        model,
-        weight_set,
-        choices,
-        format=format,
-        quality=running.quality,
-        offline=running.offline,
+        recipe.model,
+        recipe.weights,
+        recipe.choices(),
+        form=Form(order.format, written.quality, written.metadata),
+        offline=order.execution.offline,
         progress=screen.downloading,
     )
 
 
-@dataclass
-class Report:
-    """What became of the pairs of a run."""
-
-    store: Results
-    cached: int
-    failures: list[PairFailed]
-    keeps_best: bool
-    made: int = 0
-    interrupted: Callable[[], bool] = lambda: False
-    started: float = field(default_factory=time.monotonic)
-
-    def __call__(self, event: Event) -> None:
-        """Count what has ended."""
-        if isinstance(event, PairDone):
-            self.made += 1
-        elif isinstance(event, PairFailed):
-            self.failures.append(event)
-
-    def counts(self) -> str:
-        """Say it in one line."""
-        parts = [(self.made, "made"), (self.cached, "cached"), (len(self.failures), "failed")]
-        counts = ", ".join(f"{n} {what}" for n, what in parts if n) or "nothing made"
-        return f"{counts} in {_duration(time.monotonic() - self.started)}."
-
-    def show(self, screen: Screen) -> None:
-        """Say it at length: the counts, where the results are, what failed and why."""
-        screen.say(f"Done: {self.counts().removesuffix('.')} → {self.store.where}")
-        for failure in self.failures:
-            screen.complain(Text("  ").append_text(failed_line(failure)))
-        if self.failures:
-            screen.complain("Run the same command again to retry only what failed.")
-
-
 def _make(
-    jobs: Sequence[Job], settings: Settings, running: RunOptions, screen: Screen, report: Report
+    order: Order,
+    jobs: Sequence[Job],
+    settings: Settings,
+    tally: Tally,
+    screen: Screen,
+    interruption: Interruption,
 ) -> None:
-    """Write down the failures known already, then make every job."""
-    if not jobs:
-        prepare(report.store, report.failures)
-        return
-    progress = screen.downloading(f"{settings.backbone.name}:{settings.weight_set.name}")
-    worker = settings.worker(running.device, running.precision, running.offline, progress)
-    prepare(report.store, report.failures)
-    screen.say(f"on {worker.device} in {worker.precision}")
+    """Make every job, with everybody listening."""
+    options = order.execution
+    settings.fetch(options.offline, screen.downloading(settings.title))
+    together = options.pairs_per_step
+    execution = Execution(
+        device=options.device,
+        precision=options.precision,
+        jobs=options.jobs,
+        pairs_per_step=None if together == "auto" else together,
+        timeout=options.timeout,
+        offline=options.offline,
+        max_pixels=order.max_pixels,
+        backend=options.backend or "auto",
+    )
     with ExitStack() as stack:
-        if report.keeps_best:
-            report.interrupted = stack.enter_context(Interruption(screen))
-        show = stack.enter_context(screen.working(len(jobs), settings.recipe.steps))
+        stack.enter_context(interruption)
+        show = stack.enter_context(working(screen, len(jobs), settings.recipe.steps))
 
         def listen(event: Event) -> None:
-            report(event)
-            show(event)
+            for listener in (tally, *order.listeners, show):
+                listener(event)
+            if isinstance(event, PairStep) and interruption.asked and not order.keep_best:
+                raise KeyboardInterrupt
 
-        run(jobs, worker, report.store, listen, report.interrupted)
+        run(
+            jobs,
+            settings,
+            backends.get(execution),
+            execution,
+            order.store,
+            listen,
+            failures=tally.failures,
+            overwrite=order.written.overwrite,
+            force=order.written.force,
+            fail_fast=options.fail_fast,
+            stop=lambda: interruption.asked,
+        )
 
 
 def _header(pairs: Sequence[Pair], cached: int, settings: Settings) -> str:
     recipe = settings.recipe
     contents, styles = (len({getattr(p, role) for p in pairs}) for role in ("content", "style"))
     return (
-        f"{_plural(len(pairs), 'pair')}: {_plural(contents, 'content')} × "
-        f"{_plural(styles, 'style')}{f', {cached} cached' if cached else ''}"
+        f"{plural(len(pairs), 'pair')}: {plural(contents, 'content')} × "
+        f"{plural(styles, 'style')}{f', {cached} cached' if cached else ''}"
         f" · {recipe.model} {settings.weight_set.name} · {recipe.size} px"
-        f" · {_plural(recipe.steps, 'step')}"
+        f" · {plural(recipe.steps, 'step')}"
     )
 
 
-def _list(standings: Sequence[Standing], failures: Sequence[PairFailed]) -> None:
+def _list(
+    standings: Sequence[Standing],
+    failures: Sequence[PairFailed],
+    settings: Settings,
+    order: Order,
+    screen: Screen,
+) -> None:
     """Print what a run would do, a pair a line, on the standard output."""
     out = console(stderr=False)
-    for standing in standings:
-        pair = standing.job.pair
-        out.print(f"{standing.state.value:24}  {pair.title} → {pair.output}")
+    bad = {failure.pair for failure in failures}
+    sound = [standing for standing in standings if standing.job.pair not in bad]
+    for standing in sound:
+        pair, why = standing.job.pair, reason(standing, settings, order.store)
+        line = f"{standing.state.value:24}  {pair.title} → {pair.output}"
+        out.print(line + (f"   ({why})" if why else ""))
     for failure in failures:
         out.print(failed_line(failure))
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(seconds, 60)
-    if not minutes:
-        return f"{rest:.1f}s"
-    hours, minutes = divmod(int(minutes), 60)
-    return f"{hours}h{minutes:02}m" if hours else f"{minutes}m{int(rest):02}s"
+    needed = memory_needed(settings, [s.job.pair for s in sound], order.execution.precision)
+    screen.say(f"peak memory: up to {needed / 2**30:.1f} GiB besides torch and the network")

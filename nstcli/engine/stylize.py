@@ -1,4 +1,4 @@
-"""The whole of one pair, or of several at once: from coarse to fine, and the judgement at the end."""
+"""One pair, or several at once, from coarse to fine, with the judgement at the end."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

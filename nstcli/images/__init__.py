@@ -7,6 +7,7 @@ stays atomic; the `name` that some functions take is for messages alone.
 from nstcli.images.decoding import DEFAULT_MAX_PIXELS, decode, size_of
 from nstcli.images.encoding import encode
 from nstcli.images.formats import EXTENSIONS, FORMATS
+from nstcli.images.lettering import lettered
 from nstcli.images.metadata import read_metadata
 from nstcli.images.picture import Picture, resize
 
@@ -17,6 +18,7 @@ __all__ = [
     "Picture",
     "decode",
     "encode",
+    "lettered",
     "read_metadata",
     "resize",
     "size_of",

@@ -3,39 +3,62 @@
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from PIL import Image, ImageFile
 
 # Settings and warning filters belong to the whole process; two threads that change and restore
 # them in turn could leave the changed ones behind.
-_LOCK = threading.RLock()
+_LOCK = threading.Lock()
+_WRITING = threading.RLock()
+
+# What puts the settings back, and how many threads still read.
+_restoring = ExitStack()
+_readers = 0
 
 
 @contextmanager
-def reading(max_pixels: int | None) -> Iterator[None]:
-    """Let Pillow open images up to about `max_pixels`, and keep its warnings off the screen.
+def reading() -> Iterator[None]:
+    """Let Pillow open images of any size, and keep its warnings off the screen.
 
     Pillow warns of broken EXIF tags, odd palettes and large images; what matters to the user is
-    said in `Picture.notes` or as an InputError instead.
+    said in `Picture.notes` or as an InputError instead. The limit of pixels is for the caller to
+    check, between header and pixels. Several threads may read at a time: the first changes the
+    settings, the last puts them back.
     """
-    with _LOCK, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        before = Image.MAX_IMAGE_PIXELS
-        Image.MAX_IMAGE_PIXELS = max_pixels
-        try:
-            yield
-        finally:
-            Image.MAX_IMAGE_PIXELS = before
+    global _readers
+    with _LOCK:
+        if not _readers:
+            _restoring.enter_context(_as_we_read())
+        _readers += 1
+    try:
+        yield
+    finally:
+        with _LOCK:
+            _readers -= 1
+            if not _readers:
+                _restoring.close()
 
 
 @contextmanager
 def writing(buffer_bytes: int) -> Iterator[None]:
     """Give Pillow's encoders a buffer of at least `buffer_bytes`."""
-    with _LOCK:
+    with _WRITING:
         before = ImageFile.MAXBLOCK
         ImageFile.MAXBLOCK = max(before, buffer_bytes)
         try:
             yield
         finally:
             ImageFile.MAXBLOCK = before
+
+
+@contextmanager
+def _as_we_read() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        before = Image.MAX_IMAGE_PIXELS
+        Image.MAX_IMAGE_PIXELS = None
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = before

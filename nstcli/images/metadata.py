@@ -55,7 +55,7 @@ def read_metadata(data: bytes) -> dict[str, str]:
     The pixels are not decoded, so that it is quick and no size is too large.
     """
     try:
-        with reading(None):
+        with reading():
             image = open_image(data)
             if image.format == "PNG":
                 # Every text, and nothing else, is a str there.

@@ -157,7 +157,7 @@ def batch_times(
     store: Store,
 ) -> list[float]:
     """Make the jobs as `nst batch` does; return the seconds from each start to the next."""
-    worker = Worker(extractor, asked.recipe, "cpu", precision, asked.format, asked.quality)
+    worker = None
     starts: list[float] = []
 
     def listen(event: Event) -> None:

@@ -24,16 +24,6 @@ pytestmark = pytest.mark.network
 
 NAMES = ("vgg19", "vgg16", "squeezenet", "mobilenet")
 
-LPIPS_HEADS = PackageFile(
-    project="torchmetrics",
-    version="1.9.0",
-    filename="torchmetrics-1.9.0-py3-none-any.whl",
-    archive_sha256="bfdcbff3dd1d96b3374bb2496eb39f23c4b28b8a845b6a18c313688e0d2d9ca1",
-    member="torchmetrics/functional/image/lpips_models/vgg.pth",
-    sha256="a78928a0af1e5f0fcb1f3b9e8f8c3a2a5a3de244d830ad5c1feddc79b8432868",
-    size=983_384,
-)
-
 
 @dataclass(frozen=True)
 class Remembered:
@@ -133,7 +123,7 @@ def test_gatys_filters_have_mean_activation_near_one(pulled) -> None:
 
 def test_lpips_heads_are_those_of_torchmetrics(originals, tmp_path: Path) -> None:
     """The file with VGG-16's convolutions also holds the heads of LPIPS: so it is that VGG-16."""
-    heads = LPIPS_HEADS.fetch(tmp_path, None).content
+    heads = weights.LPIPS.weight_sets[0].source.fetch(tmp_path, None).content
     assert len(heads) == 5
     for number in range(5):
         kernel = originals["vgg16"].content[f"NetLinLayer_{number}"]["Conv_0"]["kernel"]

@@ -1,11 +1,16 @@
+import errno
 import hashlib
 import os
-from pathlib import Path
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
 
 import pytest
 
-from nstcli.batch.inputs import digest, find
+from nstcli.batch.inputs import digest, find, refuse_nested
+from nstcli.batch.walk import Rules
 from nstcli.errors import InputError
+
+DEEP = Rules(recursive=True)
 
 
 @pytest.fixture
@@ -18,21 +23,26 @@ def folder(tmp_path: Path) -> Path:
     return photos
 
 
+def names(argument: Path, rules: Rules = Rules()) -> list[str]:  # noqa: B008
+    """The pictures found, each by its name below the sub-folder that is to be mirrored."""
+    return [(source.folder / source.path.name).as_posix() for source in find(str(argument), rules)]
+
+
 def test_a_folder_stands_for_its_pictures_in_the_order_of_names(folder: Path) -> None:
-    assert [path.name for path in find(str(folder))] == ["a.png", "b.JPG", "c.webp"]
+    assert names(folder) == ["a.png", "b.JPG", "c.webp"]
 
 
 def test_a_file_stands_for_itself_whatever_its_suffix(folder: Path) -> None:
-    assert find(str(folder / "notes.txt")) == [folder / "notes.txt"]
+    assert [source.path for source in find(str(folder / "notes.txt"))] == [folder / "notes.txt"]
 
 
 def test_a_quoted_pattern_stands_for_the_files_it_matches(folder: Path) -> None:
-    assert [path.name for path in find(str(folder / "[ab].*"))] == ["a.png", "b.JPG"]
+    assert names(folder / "[ab].*") == ["a.png", "b.JPG"]
 
 
 def test_a_file_whose_name_looks_like_a_pattern_is_itself(folder: Path) -> None:
     (folder / "img[1].png").write_bytes(b"x")
-    assert find(str(folder / "img[1].png")) == [folder / "img[1].png"]
+    assert names(folder / "img[1].png") == ["img[1].png"]
 
 
 def test_home_is_understood(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,12 +72,254 @@ def test_digest_is_the_sha256_of_the_bytes(folder: Path) -> None:
 
 def test_what_cannot_be_read_has_no_digest(folder: Path) -> None:
     (folder / "broken.png").symlink_to(folder / "gone.png")
-    with pytest.raises(InputError, match="cannot be read: No such file"):
+    with pytest.raises(InputError, match=r"cannot be read: No such file"):
         digest(folder / "broken.png")
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no FIFOs on this system")
 def test_a_fifo_is_refused_instead_of_waited_for(folder: Path) -> None:
     os.mkfifo(folder / "pipe.png")
-    with pytest.raises(InputError, match="not a regular file"):
+    with pytest.raises(InputError, match=r"not a regular file"):
         digest(folder / "pipe.png")
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """Pictures at three depths, some things that are none, and hidden and foreign folders."""
+    top = tmp_path / "tree"
+    for name in (
+        "b.png",
+        "a/c.jpg",
+        "a/deep/d.jpg",
+        "a.png",
+        "z/e.png",
+        "readme.md",
+        "z/clip.mp4",
+        ".nst/thumbs/x.png",
+        ".git/x.png",
+        "a/@eaDir/c.jpg",
+        "__MACOSX/._b.png",
+        "z/.hidden.png",
+        "z/desktop.ini",
+        "z/.DS_Store",
+    ):
+        (top / name).parent.mkdir(parents=True, exist_ok=True)
+        (top / name).write_bytes(b"x")
+    return top
+
+
+def test_sub_folders_are_read_on_demand_in_the_order_of_paths(tree: Path) -> None:
+    assert names(tree) == ["a.png", "b.png"]
+    assert names(tree, DEEP) == ["a/c.jpg", "a/deep/d.jpg", "a.png", "b.png", "z/e.png"]
+
+
+def test_what_was_left_out_is_told_but_junk_is_not(tree: Path) -> None:
+    assert find(str(tree)).notes == (
+        f"'{tree}': 1 other file left out (.md)",
+        f"'{tree}': 2 sub-folders left out; -r reads them, too",
+    )
+    assert find(str(tree), DEEP).notes == (f"'{tree}': 2 other files left out (.md, .mp4)",)
+
+
+@pytest.mark.parametrize(
+    ("include", "exclude", "left"),
+    [
+        (["*.JPG"], [], ["a/c.jpg", "a/deep/d.jpg"]),
+        ([], ["*.jpg"], ["a.png", "b.png", "z/e.png"]),
+        (["a"], ["deep"], ["a/c.jpg"]),
+        (["a/**", "b.*"], ["**/d.jpg"], ["a/c.jpg", "b.png"]),
+        ([], ["a/deep/**", "z/*"], ["a/c.jpg", "a.png", "b.png"]),
+    ],
+)
+def test_patterns_choose(
+    tree: Path, include: list[str], exclude: list[str], left: list[str]
+) -> None:
+    assert names(tree, Rules(True, tuple(include), tuple(exclude))) == left
+
+
+def test_an_excluded_folder_is_not_even_read(tree: Path, unreadable: Path) -> None:
+    assert find(str(tree), Rules(True, exclude=("deep",), strict=True)).left_out == ()
+
+
+def test_patterns_choose_among_the_files_of_a_glob(folder: Path) -> None:
+    assert names(folder / "*", Rules(exclude=("*.txt", "b.*"))) == ["a.png", "c.webp"]
+
+
+def test_a_glob_tells_of_folders_and_links_and_leaves_out_junk(folder: Path) -> None:
+    (folder / "broken.png").symlink_to("gone")
+    found = find(str(folder / "*"))
+    assert [source.path.name for source in found] == ["a.png", "b.JPG", "c.webp", "notes.txt"]
+    assert found.notes == (
+        f"'{folder}/broken.png' is a broken link; left out",
+        f"'{folder}/*': 1 folder left out",
+    )
+
+
+def test_an_empty_top_hints_at_its_sub_folders(tree: Path) -> None:
+    (tree / "a.png").unlink()
+    (tree / "b.png").unlink()
+    with pytest.raises(InputError, match=r"no pictures .* there are 3 in its sub-folders: -r"):
+        find(str(tree))
+    (tree / "z/e.png").unlink()
+    (tree / "a/c.jpg").unlink()
+    with pytest.raises(InputError, match=r"; there is 1 in its sub-folders: -r"):
+        find(str(tree))
+
+
+def test_patterns_that_leave_nothing_are_named(tree: Path) -> None:
+    for rules in (Rules(include=("*.gif",)), Rules(exclude=("*",)), Rules(True, exclude=("*",))):
+        with pytest.raises(InputError, match=r"--include and --exclude leave no pictures of"):
+            find(str(tree), rules)
+
+
+def test_links_count_as_what_they_lead_to(tree: Path, tmp_path: Path) -> None:
+    (tmp_path / "far").mkdir()
+    (tmp_path / "far/f.png").write_bytes(b"x")
+    (tree / "link.png").symlink_to(tmp_path / "far/f.png")
+    (tree / "linked").symlink_to(tmp_path / "far")
+    assert {"link.png", "linked/f.png"} < set(names(tree, DEEP))
+
+
+def test_links_in_a_circle_come_to_an_end(tree: Path) -> None:
+    before = names(tree, DEEP)
+    (tree / "a/deep/up").symlink_to(tree)
+    (tree / "a/again").symlink_to(tree / "z")
+    (tree / "a/over").symlink_to(tree.parent)
+    (tree / "a/self").symlink_to("self")
+    found = find(str(tree), DEEP)
+    assert names(tree, DEEP) == before
+    assert found.left_out == (
+        (tree / "a/again", f"leads to '{tree}/z', which is read already"),
+        (tree / "a/deep/up", f"leads to '{tree}', which is read already"),
+        (tree / "a/over", "leads up to a folder around this one"),
+        (tree / "a/self", f"cannot be read: {os.strerror(errno.ELOOP)}"),
+    )
+    assert "1 more could not be read or need not be; left out" in found.notes
+
+
+def test_a_folder_is_read_in_its_own_place_whatever_links_to_it(tree: Path) -> None:
+    before = names(tree, DEEP)
+    (tree / "0 first").symlink_to(tree / "z")
+    (tree / "a/0 first").symlink_to(tree / "a/deep")
+    assert names(tree, DEEP) == before
+
+
+def test_two_ways_to_a_far_folder_give_its_pictures_once(tree: Path, tmp_path: Path) -> None:
+    (tmp_path / "far").mkdir()
+    (tmp_path / "far/f.png").write_bytes(b"x")
+    for name in ("m", "k"):
+        (tree / name).symlink_to(tmp_path / "far")
+    assert [name for name in names(tree, DEEP) if "f.png" in name] == ["k/f.png"]
+
+
+@pytest.fixture
+def unreadable(tree: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder that refuses to be listed, to the administrator as well."""
+    refused = tree / "a/deep"
+    listed = Path.iterdir
+
+    def iterdir(path: Path) -> Iterator[Path]:
+        if path == refused:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return listed(path)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    return refused
+
+
+def test_a_sub_folder_that_cannot_be_read_is_told(tree: Path, unreadable: Path) -> None:
+    found = find(str(tree), DEEP)
+    assert len(found) == 4
+    assert found.left_out == ((unreadable, "cannot be read: Permission denied"),)
+    assert found.notes[0] == f"'{unreadable}' cannot be read: Permission denied; left out"
+
+
+def test_a_folder_that_cannot_be_read_is_an_error(unreadable: Path) -> None:
+    with pytest.raises(InputError, match=r"cannot read the folder '.*deep': Permission denied"):
+        find(str(unreadable))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no FIFOs on this system")
+def test_what_only_looks_like_a_picture_is_told(tree: Path) -> None:
+    os.mkfifo(tree / "pipe.jpg")
+    (tree / "gone.jpg").symlink_to("nowhere")
+    (tree / "gone.txt").symlink_to("nowhere")
+    assert find(str(tree)).left_out == (
+        (tree / "gone.jpg", "is a broken link"),
+        (tree / "pipe.jpg", "is a pipe, a socket or a device, not a file"),
+    )
+
+
+def test_a_broken_link_that_may_be_a_folder_is_told_when_folders_are_read(tree: Path) -> None:
+    (tree / "album").symlink_to("nowhere")
+    assert find(str(tree)).left_out == ()
+    assert find(str(tree), DEEP).left_out == ((tree / "album", "is a broken link"),)
+
+
+def test_strict_refuses_what_cannot_be_read_and_nothing_else(tree: Path) -> None:
+    (tree / "a/up").symlink_to(tree)
+    strict = Rules(recursive=True, strict=True)
+    assert names(tree, strict) == names(tree, DEEP)
+    (tree / "z/gone.jpg").symlink_to("nowhere")
+    (tree / "also gone.jpg").symlink_to("nowhere")
+    with pytest.raises(
+        InputError, match=r"also gone.jpg' is a broken link \(the first of 2 such\)"
+    ):
+        find(str(tree), strict)
+    with pytest.raises(InputError, match=r"gone.jpg' is a broken link; without --strict"):
+        find(str(tree / "z/*.jpg"), Rules(strict=True))
+
+
+def test_nothing_but_broken_links_is_an_error_that_says_so(tmp_path: Path) -> None:
+    (tmp_path / "gone.jpg").symlink_to("nowhere")
+    with pytest.raises(InputError, match=r"no pictures in .*; '.*gone.jpg' is a broken link"):
+        find(str(tmp_path))
+    with pytest.raises(InputError, match=r"gone.jpg' is a broken link"):
+        find(str(tmp_path / "gone.jpg"))
+
+
+@pytest.mark.skipif(os.name == "nt" or os.uname().sysname == "Darwin", reason="names are Unicode")
+def test_names_that_are_not_utf8_are_found_and_told(tmp_path: Path) -> None:
+    top = os.fsencode(tmp_path)
+    for name in (b"caf\xe9.jpg", b"x.caf\xe9"):
+        Path(os.fsdecode(top + b"/" + name)).write_bytes(b"x")
+    Path(os.fsdecode(top + b"/gone\xe9.jpg")).symlink_to("nowhere")
+    found = find(str(tmp_path))
+    assert [os.fsencode(source.path.name) for source in found] == [b"caf\xe9.jpg"]
+    assert all(note.isprintable() for note in found.notes)
+    assert "gone\\xe9.jpg' is a broken link" in found.notes[0]
+    assert "(.caf\\xe9)" in found.notes[1]
+
+
+@pytest.mark.parametrize("output", ["tree", "tree/../tree", "link"])
+def test_results_may_not_lie_among_the_inputs(tree: Path, output: str) -> None:
+    (tree.parent / "link").symlink_to(tree)
+    with pytest.raises(InputError, match=r"holds the inputs"):
+        refuse_nested(tree.parent / output, find(str(tree)))
+
+
+@pytest.mark.parametrize("output", ["tree/out", "tree/a/deep/out/more", "link/out", "far/out"])
+def test_results_may_not_lie_below_a_folder_that_is_read_with_its_sub_folders(
+    tree: Path, output: str
+) -> None:
+    (tree.parent / "link").symlink_to(tree)
+    (tree.parent / "far").mkdir()
+    (tree / "linked").symlink_to(tree.parent / "far")
+    found = find(str(tree), DEEP)
+    with pytest.raises(InputError, match=r"lies inside '.*tree', whose sub-folders are read, too"):
+        refuse_nested(tree.parent / output, found)
+
+
+def test_results_may_lie_elsewhere(tree: Path) -> None:
+    refuse_nested(tree / "out", find(str(tree)))
+    refuse_nested(tree.parent, find(str(tree), DEEP))
+    refuse_nested(tree.parent / "tree2", find(str(tree), DEEP))
+    refuse_nested(tree, find(str(tree / "*.png")))
+
+
+def test_the_same_folder_is_found_the_same_by_any_path(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tree)
+    assert names(Path(), DEEP) == names(tree, DEEP)
+    assert find("a", DEEP).sources[1].folder == PurePosixPath("deep")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from nstcli.batch import store as stores
 from nstcli.batch.plan import Pair
-from nstcli.batch.records import Record, State, embedded_key, key_of, stopped_key
+from nstcli.batch.records import Form, Record, State, embedded_key, key_of, stopped_key
 from nstcli.batch.store import Store
 from nstcli.errors import InputError
 from nstcli.images import encode
@@ -36,7 +36,7 @@ RECIPE = Recipe(
     seed=0,
 )
 PAIR = Pair(Path("cat.jpg"), Path("wave.jpg"), "cat__wave.png")
-KEY = key_of(RECIPE, "c", "s", "png", 95)
+KEY = key_of(RECIPE, "c", "s", Form("png", 95))
 
 
 def result(key: str = KEY, seed: int = 0) -> bytes:
@@ -231,16 +231,16 @@ def test_every_part_of_the_recipe_but_its_version_is_varied_below() -> None:
 @pytest.mark.parametrize("name", OTHERS)
 def test_the_key_changes_with_every_part_of_the_recipe(name: str) -> None:
     changed = RECIPE.model_copy(update={name: OTHERS[name]})
-    assert key_of(changed, "c", "s", "png", 95) != KEY
+    assert key_of(changed, "c", "s", Form("png", 95)) != KEY
 
 
 @given(st.sampled_from(["png", "jpg", "webp", "tiff"]), st.integers(1, 100), st.integers(1, 100))
 def test_the_key_depends_on_quality_where_the_bytes_do(format: str, one: int, two: int) -> None:
-    same = key_of(RECIPE, "c", "s", format, one) == key_of(RECIPE, "c", "s", format, two)
+    same = key_of(RECIPE, "c", "s", Form(format, one)) == key_of(RECIPE, "c", "s", Form(format, two))
     assert same == (one == two or format in {"png", "tiff"})
 
 
 def test_the_key_tells_content_from_style() -> None:
-    assert key_of(RECIPE, "s", "c", "png", 95) != KEY
-    assert key_of(RECIPE, "c", "t", "png", 95) != KEY
-    assert key_of(RECIPE, "c", "s", "tiff", 95) != KEY
+    assert key_of(RECIPE, "s", "c", Form("png", 95)) != KEY
+    assert key_of(RECIPE, "c", "t", Form("png", 95)) != KEY
+    assert key_of(RECIPE, "c", "s", Form("tiff", 95)) != KEY

@@ -9,7 +9,7 @@ from nstcli.cli.options import Format
 from nstcli.images import FORMATS
 from tests.nstcli.cli.conftest import Nst
 
-COMMANDS = ["batch", "stylize", "layers", "weights", "samples", "demo"]
+COMMANDS = ["batch", "stylize", "layers", "gallery", "sheet", "weights", "samples", "demo", "info"]
 
 
 def test_help_lists_every_command_and_the_exit_codes(nst: Nst) -> None:

@@ -171,8 +171,8 @@ def test_a_broken_picture_fails_its_own_pairs_only(nst: Nst, tmp_path: Path) -> 
     assert set(results(tmp_path)) == RESULTS
     assert "Done: 4 made, 2 failed in" in ended.err
     report = ended.err[ended.err.index("Done:") :]
-    assert "✗ bad.png × ink.png   photos/bad.png: image file is" in report
-    assert "✗ bad.png × wave.png   photos/bad.png: image file is" in report
+    assert "  ✗ 2 pairs   photos/bad.png: image file is truncated" in report
+    assert "Re-run the same command to retry only the failed pairs." in report
     failure = json.loads((tmp_path / "out/.nst/failures/bad__ink.png.json").read_text())
     assert failure["content"] == "photos/bad.png"
     assert "truncated" in failure["error"]
@@ -187,15 +187,24 @@ def test_a_broken_picture_fails_its_own_pairs_only(nst: Nst, tmp_path: Path) -> 
     assert not list((tmp_path / "out/.nst/failures").iterdir())
 
 
-def test_an_unreadable_picture_fails_its_own_pairs_even_if_nothing_else_is_left(
-    nst: Nst, tmp_path: Path
-) -> None:
-    nst(*RUN)
+def test_a_broken_link_is_told_and_with_strict_refused(nst: Nst, tmp_path: Path) -> None:
     (tmp_path / "photos" / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    ended = nst(*RUN, "--strict")
+    assert ended.code == 2
+    assert "photos/gone.png" in ended.err
+    assert not (tmp_path / "out").exists()
     ended = nst(*RUN)
-    assert ended.code == 1
-    assert "photos/gone.png: cannot be read: No such file or directory" in ended.err
-    assert "Done: 4 cached, 2 failed" in ended.err
+    assert ended.code == 0
+    assert "note: 'photos/gone.png' is a broken link; left out" in ended.err
+    assert "Done: 4 made" in ended.err
+
+
+def test_strict_makes_nothing_where_a_picture_is_broken(nst: Nst, tmp_path: Path) -> None:
+    (tmp_path / "photos" / "bad.png").write_bytes(b"\x89PNG no more")
+    ended = nst(*RUN, "--strict")
+    assert ended.code == 2
+    assert ended.err.startswith("nst: photos/bad.png: ")
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_picture_below_the_minimum_fails_with_that_minimum(
@@ -313,13 +322,13 @@ def test_recipe_options_reach_the_record(nst: Nst, tmp_path: Path) -> None:
         (("--weights", "gatys"), "unknown weight set 'gatys' for tiny"),
         (("--style-layers", "relu9"), "unknown layer 'relu9' for tiny (did you mean 'relu"),
         (("--content-layers", "relu1=x"), "layer weight 'x' in 'relu1=x' is not a number"),
-        (("--style-weight", "inf"), "style weight: Input should be a finite number"),
+        (("--style-weight", "inf"), "--style-weight inf: should be a finite number"),
         (("--device", "abacus"), "no device 'abacus' here; there are: auto, "),
         (
             ("--content-weight", "0", "--style-weight", "0"),
             "all weights are 0, which leaves nothing to optimize for",
         ),
-        (("--scales", "few"), "scales must be 'auto' or 1 to 16, not 'few'"),
+        (("--scales", "few"), "--scales few: should be 'auto' or a whole number from 1 on"),
         (("--scales", "17"), "scales must be 'auto' or 1 to 16, not '17'"),
         (("--output", "photos"), "'photos' holds the inputs"),
         (("--output", "photos/cat.png"), "cannot write to 'photos/cat.png'"),
@@ -370,7 +379,7 @@ def test_a_name_that_is_not_utf8_is_made_recorded_and_found_again(
     process = nst_process(*RUN, PYTHONIOENCODING="ascii", LC_ALL="C", PYTHONUTF8="0")
     _, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
-    assert (tmp_path / "out" / os.fsdecode(b"c\xff__ink.png")).exists()
+    assert (tmp_path / "out" / "c%FF__ink.png").exists()  # safe on every system
     assert "Done: 4 cached" in nst(*RUN).err
     listed = nst(*RUN, "--dry-run")
     assert "c\\xff.png × ink.png" in listed.out
@@ -379,16 +388,16 @@ def test_a_name_that_is_not_utf8_is_made_recorded_and_found_again(
 def test_a_file_that_changes_during_the_run_fails_its_pairs(
     nst: Nst, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write_picture: Callable[..., Path]
 ) -> None:
-    from nstcli.batch import session
+    from nstcli.cli import work
 
-    survey = session.survey
+    look_at = work.broken
 
     def then_change(*arguments: object) -> object:
-        found = survey(*arguments)  # type: ignore[arg-type]
+        found = look_at(*arguments)  # type: ignore[arg-type]
         write_picture("photos/dog.png", seed=77)
         return found
 
-    monkeypatch.setattr("nstcli.cli.work.survey", then_change)
+    monkeypatch.setattr("nstcli.cli.work.broken", then_change)
     ended = nst(*RUN)
     assert ended.code == 1
     assert "photos/dog.png: changed while the batch was running" in ended.err
@@ -421,7 +430,7 @@ def test_out_of_memory_fails_the_pair_with_advice(
     def exhausted(*arguments: object) -> None:
         raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried")
 
-    monkeypatch.setattr("nstcli.batch.work.stylize", exhausted)
+    monkeypatch.setattr("nstcli.batch.work.stylize_together", exhausted)
     ended = nst(*RUN)
     assert (ended.code, "out of memory at 512 px; try --size 256" in ended.err) == (1, True)
 
@@ -430,7 +439,7 @@ def test_a_pair_that_cannot_fit_is_refused_before_it_begins(
     nst: Nst, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("nstcli.batch.readings.free_bytes", lambda device: 300_000)
-    monkeypatch.setattr("nstcli.batch.work.stylize", lambda *_: pytest.fail("begun"))
+    monkeypatch.setattr("nstcli.batch.work.stylize_together", lambda *_: pytest.fail("begun"))
     ended = nst(*RUN)
     assert ended.code == 1
     assert (
@@ -467,7 +476,7 @@ def test_a_bug_keeps_its_traceback_and_has_its_own_code(
     def broken(*arguments: object) -> None:
         raise KeyError("oops")
 
-    monkeypatch.setattr("nstcli.batch.work.stylize", broken)
+    monkeypatch.setattr("nstcli.batch.work.stylize_together", broken)
     ended = nst(*RUN)
     assert ended.code == 70
     assert "Traceback" in ended.err

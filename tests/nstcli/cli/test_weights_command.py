@@ -36,6 +36,14 @@ def test_a_damaged_cache_is_found_and_mended(nst: Nst) -> None:
     assert nst("weights", "verify", "tiny:other").code == 0
 
 
+def test_the_heads_of_lpips_are_found_by_name(nst: Nst, tiny_plugin: Plugin) -> None:
+    path = nst("weights", "path", "lpips").out
+    assert Path(path).parent == tiny_plugin.cache / "weights"
+    assert Path(path).name.startswith("lpips-vgg16-")
+    assert nst("weights", "path", "lpips:vgg16").out == path
+    assert "lpips:vgg16" in nst("weights", "list").out
+
+
 def test_verify_of_what_is_not_there_is_a_failure(nst: Nst) -> None:
     ended = nst("weights", "verify", "tiny")
     assert (ended.code, ended.out) == (1, "tiny:random  absent\n")

@@ -1,0 +1,82 @@
+"""Where pairs are made. A backend asks a driver for jobs, and tells it what becomes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Protocol, cast
+
+from nstcli.batch.outcomes import Outcome
+from nstcli.batch.plan import Job
+from nstcli.images import DEFAULT_MAX_PIXELS
+
+if TYPE_CHECKING:
+    from nstcli.batch.session import Settings
+    from nstcli.engine.window import Step
+
+
+@dataclass(frozen=True)
+class Execution:
+    """By what means pairs are made; nothing of it changes a result by more than rounding.
+
+    Attributes:
+        device: `auto`, or names of devices, divided by commas.
+        precision: `auto`, `float32` or `bfloat16`.
+        jobs: workers at a time; no less than one per device.
+        pairs_per_step: optimized together on one device, None for as many as do good there.
+        timeout: seconds that a pair may take, None for any time.
+        offline: never use the network.
+        max_pixels: that a picture may have before it is decoded.
+        backend: a name of `BACKENDS`, or `auto`.
+    """
+
+    device: str = "auto"
+    precision: str = "auto"
+    jobs: int = 1
+    pairs_per_step: int | None = None
+    timeout: float | None = None
+    offline: bool = False
+    max_pixels: int = DEFAULT_MAX_PIXELS
+    backend: str = "auto"
+
+
+class Driver(Protocol):
+    """What a backend works for. Only the driver writes files; all calls come from one thread."""
+
+    def next_jobs(self, most: int) -> Sequence[Job] | None:
+        """Return jobs to make, at most so many; none when there is nothing now but may be later.
+
+        None says that there will be no more.
+        """
+
+    def ready(self, device: str, precision: str) -> None:
+        """Hear of a worker that has loaded its network."""
+
+    def started(self, jobs: Sequence[Job]) -> None:
+        """Hear that a worker took these jobs."""
+
+    def stepped(self, jobs: Sequence[Job], steps: Sequence[Step]) -> bool:
+        """Hear of a step of each job at work; return whether to end with the best so far."""
+
+    def ended(self, job: Job, outcome: Outcome) -> None:
+        """Hear what became of a job that was started."""
+
+
+# Works until the driver has no more jobs. What the driver raises ends it at once.
+Backend = Callable[["Settings", Execution, Driver], None]
+
+# A door of the program: a module beside this one with a function `work`, imported when used.
+BACKENDS: Mapping[str, str] = {
+    "local": "nstcli.batch.backends.local",
+    "process": "nstcli.batch.backends.process",
+}
+
+
+def get(execution: Execution) -> Backend:
+    """Return the backend asked for: for several devices or workers, that of processes."""
+    name = execution.backend
+    if name == "auto":
+        several = "," in execution.device or execution.jobs > 1
+        name = "process" if several else "local"
+    return cast(Backend, import_module(BACKENDS[name]).work)

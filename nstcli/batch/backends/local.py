@@ -1,0 +1,32 @@
+"""Pairs are made in this process, on one device."""
+
+from __future__ import annotations
+
+import time
+
+from nstcli.batch.backends import Driver, Execution
+from nstcli.batch.device import at_once, choose
+from nstcli.batch.session import Settings
+
+# Seconds until the driver is asked again that had nothing to do.
+_NAP = 0.2
+
+
+def work(settings: Settings, execution: Execution, driver: Driver) -> None:
+    """Make every job of the driver, one batch after the other.
+
+    Raises:
+        InputError: the device is not there.
+        BackboneError: the weights cannot be had.
+    """
+    device = choose(execution.device)
+    worker = settings.worker(device, execution)
+    driver.ready(worker.device, str(worker.precision))
+    most = at_once(device, execution.pairs_per_step)
+    while (jobs := driver.next_jobs(most)) is not None:
+        if not jobs:
+            time.sleep(_NAP)
+            continue
+        driver.started(jobs)
+        for job, outcome in worker.make(jobs, driver.stepped):
+            driver.ended(job, outcome)

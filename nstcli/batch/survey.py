@@ -1,0 +1,143 @@
+"""How the pairs of a run stand before it: by their inputs and by what lies in the output folder."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from nstcli.batch.events import PairFailed
+from nstcli.batch.plan import Job, Pair, shown
+from nstcli.batch.preflight import look_at_all
+from nstcli.batch.records import LOSSY, Record, State, key_of
+from nstcli.batch.session import Settings
+from nstcli.batch.store import Results
+from nstcli.errors import InputError
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A pair before the run: what would make it, and how it stands."""
+
+    job: Job
+    state: State
+
+
+def survey(
+    pairs: Sequence[Pair], settings: Settings, store: Results
+) -> tuple[list[Standing], list[PairFailed]]:
+    """Look at every pair's inputs and at what the output folder holds of it.
+
+    Each input is read once. Pairs of one that cannot be read are returned as failures.
+    """
+    digests = store.digests.of(path for pair in pairs for path in (pair.content, pair.style))
+    store.digests.of(store.path(pair) for pair in pairs)  # several at a time, for what is to come
+    standings, failures = [], []
+    for pair in pairs:
+        content, style = digests[pair.content], digests[pair.style]
+        if isinstance(content, InputError):
+            failures.append(PairFailed(pair, f"{shown(pair.content)}: {content}"))
+        elif isinstance(style, InputError):
+            failures.append(PairFailed(pair, f"{shown(pair.style)}: {style}"))
+        else:
+            key = key_of(settings.recipe, content, style, settings.form)
+            job = Job(pair, key, content, style)
+            standings.append(Standing(job, store.state(pair, key)))
+    return standings, failures
+
+
+def broken(pairs: Sequence[Pair], max_pixels: int) -> list[PairFailed]:
+    """Decode every picture of these pairs, and return the pairs that have one which is bad."""
+    paths = [path for pair in pairs for path in (pair.content, pair.style)]
+    bad = {
+        path: str(found)
+        for path, found in look_at_all(paths, max_pixels)
+        if isinstance(found, InputError)
+    }
+    return [
+        PairFailed(pair, bad[path])
+        for pair in pairs
+        for path in [next((p for p in (pair.content, pair.style) if p in bad), None)]
+        if path
+    ]
+
+
+def reason(standing: Standing, settings: Settings, store: Results) -> str:
+    """Say why a pair stands as it does, as far as there is more to say than its state."""
+    output = standing.job.pair.output
+    record = store.load(output)
+    if record and standing.state is State.STALE:
+        return ", ".join(_differences(record, standing.job, settings))
+    if standing.state is State.FAILED:
+        return store.failure(output) or ""
+    return ""
+
+
+def refuse_inputs_as_outputs(pairs: Sequence[Pair], store: Results) -> None:
+    """Keep results from taking the place of photos and artworks.
+
+    Raises:
+        InputError: a result would have the path of an input.
+    """
+    inputs = {path.resolve() for pair in pairs for path in (pair.content, pair.style)}
+    for pair in pairs:
+        path = store.path(pair)
+        if path.resolve() in inputs:
+            raise InputError(
+                f"the result of {pair.title} would replace its input '{shown(path)}'; "
+                "choose another -o"
+            )
+
+
+def refusal(standings: Sequence[Standing], settings: Settings, store: Results) -> str | None:
+    """Say why making these pairs needs the user's consent, or None when it does not."""
+    touchy = [standing for standing in standings if standing.state.needs_consent]
+    if not touchy:
+        return None
+    problems = []
+    for state, count in Counter(standing.state for standing in touchy).items():
+        changes = _changes(touchy, settings, store) if state is State.STALE else ""
+        why = f" ({changes})" if changes else ""
+        subject = (
+            f"'{store.where}'"
+            if store.path(touchy[0].job.pair) == store.where
+            else f"{count} of {len(standings)} results in '{store.where}'"
+        )
+        problems.append(f"{subject} {'was' if count == 1 else 'were'} {state.value}{why}.")
+    return " ".join(problems) + " --overwrite replaces them; -o NEW keeps both."
+
+
+def _changes(touchy: Sequence[Standing], settings: Settings, store: Results) -> str:
+    """Name the settings that differ, most frequent first."""
+    changes: Counter[str] = Counter()
+    for standing in touchy:
+        record = store.load(standing.job.pair.output)
+        if record and standing.state is State.STALE:
+            changes.update(_differences(record, standing.job, settings))
+    named = [change for change, _ in changes.most_common(4)]
+    return ", ".join(named) + (", …" if len(changes) > len(named) else "")
+
+
+def _differences(record: Record, job: Job, settings: Settings) -> list[str]:
+    old, new = record.recipe, settings.recipe.model_dump(mode="json")
+    changes = [
+        f"{name.replace('_', '-')} {_short(old.get(name))} → {_short(new[name])}"
+        for name in new
+        if old.get(name) != new[name]
+    ]
+    if record.content_sha256 != job.content_sha256:
+        changes.append("content image changed")
+    if record.style_sha256 != job.style_sha256:
+        changes.append("style image changed")
+    form = settings.form
+    if record.quality != form.quality and form.format in LOSSY:
+        changes.append(f"quality {record.quality} → {form.quality}")
+    return changes
+
+
+def _short(value: object) -> str:
+    """Write a setting the way users do: layers by name, digests by their start."""
+    if isinstance(value, dict):
+        return ",".join(name if w == 1 else f"{name}={w:g}" for name, w in value.items())
+    text = str(value)
+    return text[:8] if len(text) == 64 else text

@@ -1,0 +1,140 @@
+"""Let commands take groups of options, each with its value from wherever it was set."""
+
+import inspect
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+import typer
+
+from nstcli.cli.options import GROUPS, SETTINGS
+from nstcli.config.option import Setting, settings_of
+
+
+@dataclass(frozen=True)
+class Only:
+    """In the annotation of a group: the options of it that a command has; see `only`."""
+
+    fields: frozenset[str]
+
+
+def only(*fields: str) -> Only:
+    """Offer just these options of a group; the others keep their defaults, whatever a file says."""
+    return Only(frozenset(fields))
+
+
+@dataclass(frozen=True)
+class _Taken:
+    """A group that a command takes, and what it offers of it."""
+
+    group: Any
+    settings: tuple[Setting, ...]
+
+
+def takes_groups(command: Callable[..., None]) -> Callable[..., None]:
+    """Let a command declare parameters that are groups; typer sees each of their options.
+
+    The command receives every value settled: flag, environment, config files, preset, default.
+    `-v`, where a command has it, says where the values come from.
+    """
+    hints = get_type_hints(command, include_extras=True)
+    taken = {name: found for name, hint in hints.items() if (found := _taken(hint))}
+    parameters: list[inspect.Parameter] = []
+    for parameter in inspect.signature(command).parameters.values():
+        if parameter.name in taken:
+            parameters += _parameters(taken[parameter.name])
+        else:
+            parameters.append(parameter.replace(annotation=hints[parameter.name]))
+
+    @wraps(command)
+    def call(**values: Any) -> None:
+        offered = [setting for each in taken.values() for setting in each.settings]
+        flags = {setting.field: values.pop(setting.field) for setting in offered}
+        settled = _settle(offered, flags)
+        for name, each in taken.items():
+            own = {setting.field: settled[setting.field] for setting in each.settings}
+            values[name] = each.group(**own)
+        command(**values)
+
+    parameters.sort(key=lambda parameter: parameter.kind)
+    call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    call.__annotations__ = {p.name: p.annotation for p in parameters}
+    return call
+
+
+def _settle(offered: list[Setting], flags: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the value of every setting by field, and say what there is to say of them."""
+    from nstcli.config.precedence import settle
+
+    # typer gives None, or an empty list, for an option that is not on the command line.
+    given = {field: value for field, value in flags.items() if value not in (None, [], ())}
+    settled = settle(SETTINGS, given, os.environ, Path.cwd())
+    for remark in settled.remarks:
+        typer.echo(f"warning: {remark}", err=True)
+    values = {setting.field: settled[setting.field] for setting in SETTINGS}
+    if "verbose" in flags and values["verbose"]:
+        for path in settled.files:
+            typer.echo(f"settings are read from {path.resolve()}", err=True)
+        for line in settled.lines(offered):
+            typer.echo(line, err=True)
+    return values
+
+
+def _taken(hint: Any) -> _Taken | None:
+    """Return what a parameter's annotation takes of a group, None if it is something else."""
+    group, *notes = get_args(hint) if get_origin(hint) is Annotated else (hint,)
+    if group not in GROUPS:
+        return None
+    settings = settings_of(group)
+    for note in notes:
+        unknown = note.fields - {setting.field for setting in settings}
+        if unknown:
+            raise TypeError(f"{group.__name__} has no {', '.join(sorted(unknown))}")
+        settings = tuple(setting for setting in settings if setting.field in note.fields)
+    return _Taken(group, settings)
+
+
+def _parameters(taken: _Taken) -> list[inspect.Parameter]:
+    return [
+        inspect.Parameter(
+            setting.field,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=None,
+            annotation=Annotated[_typed(setting), _option(setting, taken.group.panel)],
+        )
+        for setting in taken.settings
+    ]
+
+
+def _typed(setting: Setting) -> Any:
+    """Return the type that typer parses; None tells that an option was not given."""
+    if setting.type == tuple[str, ...]:
+        return list[str] | None
+    return str | None if setting.option.reads else setting.type | None
+
+
+def _option(setting: Setting, panel: str) -> Any:
+    option, names = setting.option, [f"--{setting.key}"]
+    if setting.type is bool:  # what a file turns on, the command line can turn off
+        names = [f"--{setting.key}/--no-{setting.key}"]
+    return typer.Option(
+        *([option.short] if option.short else []),
+        *names,
+        help=option.help + _default(setting),
+        metavar=option.metavar,
+        min=option.least,
+        max=option.most,
+        rich_help_panel=panel,
+        show_default=False,
+    )
+
+
+def _default(setting: Setting) -> str:
+    """Say the default, which typer does not know; that of a switch is said when it is on."""
+    if setting.default is True:
+        return " (on)"
+    silent = setting.default is None or setting.default is False or setting.default == ()
+    return "" if silent else f" ({setting.default})"

@@ -1,0 +1,98 @@
+"""What became of the pairs of a run: counted while it goes on, told at its end."""
+
+import json
+import time
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+import typer
+from rich.text import Text
+
+from nstcli.batch.events import Event, PairDone, PairFailed, PairFound
+from nstcli.batch.plan import shown
+from nstcli.batch.store import Results
+from nstcli.cli.screen import Screen
+
+
+@dataclass
+class Tally:
+    """A listener to the events of a run, with what was known before it."""
+
+    store: Results
+    cached: int
+    failures: list[PairFailed]
+    made: int = 0
+    elsewhere: int = 0
+    started: float = field(default_factory=time.monotonic)
+
+    def __call__(self, event: Event) -> None:
+        """Count what has ended."""
+        if isinstance(event, PairDone):
+            self.made += 1
+        elif isinstance(event, PairFound):
+            self.elsewhere += 1
+        elif isinstance(event, PairFailed):
+            self.failures.append(event)
+
+    def counts(self) -> str:
+        """Say it in one line."""
+        parts = [
+            (self.made, "made"),
+            (self.elsewhere, "made by another process"),
+            (self.cached, "cached"),
+            (len(self.failures), "failed"),
+        ]
+        counts = ", ".join(f"{n} {what}" for n, what in parts if n) or "nothing made"
+        return f"{counts} in {duration(time.monotonic() - self.started)}"
+
+    def show(self, screen: Screen, where: object) -> None:
+        """Say it at length: the counts, where the results are, what failed and why."""
+        screen.say(f"Done: {self.counts()} → {where}")
+        for error, failed in self._by_cause().items():
+            titles = failed[0].pair.title if len(failed) == 1 else plural(len(failed), "pair")
+            screen.complain(Text.assemble("  ", ("✗ ", "red"), titles, "   ", error))
+        if self.failures:
+            these = "failed pair" if len(self.failures) == 1 else "failed pairs"
+            screen.complain(f"Re-run the same command to retry only the {these}.")
+
+    def print_json(self, exit_code: int) -> None:
+        """Print a summary for programs, one line on the standard output."""
+        summary = {
+            "made": self.made,
+            "made_elsewhere": self.elsewhere,
+            "cached": self.cached,
+            "failed": len(self.failures),
+            "seconds": round(time.monotonic() - self.started, 3),
+            "output": shown(self.store.where),
+            "exit_code": exit_code,
+            "failures": [
+                {
+                    "content": shown(failure.pair.content),
+                    "style": shown(failure.pair.style),
+                    "result": failure.pair.output,
+                    "error": failure.error,
+                }
+                for failure in self.failures
+            ],
+        }
+        typer.echo(json.dumps(summary, ensure_ascii=False))
+
+    def _by_cause(self) -> dict[str, list[PairFailed]]:
+        causes: dict[str, list[PairFailed]] = defaultdict(list)
+        for failure in self.failures:
+            causes[failure.error].append(failure)
+        return causes
+
+
+def plural(count: int, noun: str) -> str:
+    """Count things: `1 pair`, `2 pairs`."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def duration(seconds: float) -> str:
+    """Write a time for people: `3.4s`, `4m31s`, `2h05m`."""
+    if seconds < 59.95:
+        return f"{seconds:.1f}s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h{minutes:02}m" if hours else f"{minutes}m{rest:02}s"

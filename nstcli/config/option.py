@@ -1,0 +1,69 @@
+"""One declaration of an option serves the command line, the environment and config files.
+
+An option is a field of a frozen dataclass, its group: the field's type and default are those of
+the value that a command receives, and an `Option` in the annotation says the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Any, get_args, get_type_hints
+
+PREFIX = "NST_"
+
+
+@dataclass(frozen=True)
+class Option:
+    """What type and default of a field do not say.
+
+    Attributes:
+        help: what it does, in the words of `--help`.
+        short: its short flag, like `-s`.
+        name: its long name, where that is not the field's.
+        metavar: stands for the value in `--help`.
+        least, most: bounds of a number, both allowed.
+        reads: makes the value of what a user writes, be that the text of a flag or whatever a
+            config file holds. It raises ValueError with what would be right.
+        in_files: whether a config file may set it.
+    """
+
+    help: str
+    short: str | None = None
+    name: str | None = None
+    metavar: str | None = None
+    least: float | None = None
+    most: float | None = None
+    reads: Callable[[object], Any] | None = None
+    in_files: bool = True
+
+
+@dataclass(frozen=True)
+class Setting:
+    """An option with all that its field says of it."""
+
+    field: str
+    type: Any
+    default: Any
+    option: Option
+
+    @property
+    def key(self) -> str:
+        """Its name in config files and, behind two hyphens, on the command line."""
+        return self.option.name or self.field.replace("_", "-")
+
+    @property
+    def variable(self) -> str:
+        """Its name in the environment."""
+        return PREFIX + self.key.replace("-", "_").upper()
+
+
+def settings_of(*groups: Any) -> tuple[Setting, ...]:
+    """List the settings that groups of options declare, in their order."""
+    found = []
+    for group in groups:
+        hints = get_type_hints(group, include_extras=True)
+        for field in fields(group):
+            kind, option = get_args(hints[field.name])
+            found.append(Setting(field.name, kind, field.default, option))
+    return tuple(found)

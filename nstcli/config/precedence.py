@@ -1,0 +1,178 @@
+"""Which of several values wins: flag > environment > named file > nearest > preset > default."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from backbones.spec import closest
+from nstcli.config import files
+from nstcli.config.model import Says, check, written
+from nstcli.config.option import PREFIX, Setting
+from nstcli.errors import InputError
+from nstcli.presets import PRESETS
+
+# Variables that are no settings.
+_OTHER_VARIABLES = ("NST_CACHE",)
+
+COMMAND_LINE = "command line"
+DEFAULT = "default"
+
+
+@dataclass(frozen=True)
+class Given:
+    """A value and where it comes from, in words."""
+
+    value: Any
+    source: str
+
+
+# What one place gives, by field.
+Layer = Mapping[str, Given]
+
+
+@dataclass(frozen=True)
+class Settled:
+    """The value of every setting, with its source.
+
+    Attributes:
+        values: by field.
+        files: the config files that were read, the winning one first.
+        remarks: what is odd about the environment, a line each.
+    """
+
+    values: Layer
+    files: tuple[Path, ...]
+    remarks: tuple[str, ...]
+
+    def __getitem__(self, field: str) -> Any:
+        """Return the value of one setting."""
+        return self.values[field].value
+
+    def lines(self, settings: Sequence[Setting]) -> list[str]:
+        """Say where each value comes from that is not the default."""
+        return [
+            f"{setting.key} {_shown(given.value)} ({given.source})"
+            for setting in settings
+            if (given := self.values[setting.field]).source != DEFAULT
+        ]
+
+
+def settle(
+    settings: Sequence[Setting],
+    flags: Mapping[str, Any],
+    environment: Mapping[str, str],
+    folder: Path,
+) -> Settled:
+    """Decide the value of every setting.
+
+    Args:
+        settings: all there are, whatever the command takes: a file may serve several commands.
+        flags: values of the command line by field, of the options that were given.
+        environment: of the process.
+        folder: the working directory, where the search for a config file starts.
+
+    Raises:
+        InputError: a key or value in one of the places that cannot be.
+    """
+    by_field = {setting.field: setting for setting in settings}
+    line = _layer(
+        settings,
+        {by_field[field].key: value for field, value in flags.items()},
+        lambda key, value: f"--{key} {_shown(value)}",
+        lambda key: COMMAND_LINE,
+    )
+    variables = _variables(settings, environment)
+    above = {**variables, **line}
+    named = Path(above["config"].value).expanduser() if "config" in above else None
+    found = files.nearest(folder)
+    paths = [path for path in (named, found) if path is not None]
+    read = [_file(settings, path, folder) for path in paths]
+    given: dict[str, Given] = {}
+    for layer in (*reversed(read), above):
+        given.update(layer)
+    default = {setting.field: Given(setting.default, DEFAULT) for setting in settings}
+    preset = {**default, **given}["preset"].value
+    values = {**default, **_preset(settings, preset), **given}
+    return Settled(values, tuple(paths), tuple(_remarks(settings, environment)))
+
+
+def _layer(
+    settings: Sequence[Setting],
+    values: Mapping[str, object],
+    says: Says,
+    source: Callable[[str], str],
+) -> dict[str, Given]:
+    """Check what one place gives, and note of every value where it comes from."""
+    key_of = {setting.field: setting.key for setting in settings}
+    checked = check(settings, values, says)
+    return {field: Given(value, source(key_of[field])) for field, value in checked.items()}
+
+
+def _variables(settings: Sequence[Setting], environment: Mapping[str, str]) -> dict[str, Given]:
+    name_of = {setting.key: setting.variable for setting in settings}
+    # An empty variable is how many tools unset one.
+    values = {key: environment[name] for key, name in name_of.items() if environment.get(name)}
+    return _layer(
+        settings, values, lambda key, value: f"{name_of[key]}={value}", lambda key: name_of[key]
+    )
+
+
+def _remarks(settings: Sequence[Setting], environment: Mapping[str, str]) -> list[str]:
+    """Tell of variables that look like ours and are none: a typo should not go unseen."""
+    known = {setting.variable for setting in settings} | set(_OTHER_VARIABLES)
+    remarks = []
+    for name in sorted(environment):
+        if name.startswith(PREFIX) and name not in known:
+            (match, *_) = [*get_close_matches(name, known, n=1), ""]
+            hint = f" (did you mean {match}?)" if match else ""
+            remarks.append(f"the variable {name} is unknown and ignored{hint}")
+    return remarks
+
+
+def _file(settings: Sequence[Setting], path: Path, folder: Path) -> dict[str, Given]:
+    """Read a config file, in which `style_weight` is `style-weight`, too."""
+    shown = _relative(path, folder)
+    known = {setting.key: setting for setting in settings if setting.option.in_files}
+    values: dict[str, object] = {}
+    for name, value in files.read(path).items():
+        key = name.replace("_", "-")
+        if key not in known:
+            raise InputError(f"{shown}: unknown key '{name}'{closest(key, known)}")
+        if key in values:
+            raise InputError(f"{shown}: the key '{key}' is given twice, once as '{name}'")
+        values[key] = value
+    return _layer(
+        settings,
+        values,
+        lambda key, value: f"{shown}: {key} = {written(value)}",
+        lambda key: shown,
+    )
+
+
+def _preset(settings: Sequence[Setting], name: str) -> dict[str, Given]:
+    key_of = {setting.field: setting.key for setting in settings}
+    values = {key_of[field]: value for field, value in PRESETS[name].items()}
+    return _layer(
+        settings,
+        values,
+        lambda key, value: f"preset {name}: {key} = {written(value)}",
+        lambda key: f"preset {name}",
+    )
+
+
+def _relative(path: Path, folder: Path) -> str:
+    """Write a path the way that is shortest from the working directory."""
+    return min(str(path), os.path.relpath(path, folder), key=len)
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, (tuple, list)):
+        return ",".join(map(str, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)

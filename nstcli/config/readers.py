@@ -1,0 +1,91 @@
+"""Values that users write in a form of their own, in a flag, a variable or a config file.
+
+Every reader takes what is written and returns the value; a value passes unchanged. It raises
+ValueError with what would be right.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Shard:
+    """The `index`-th of `count` parts of a batch, counted from 1."""
+
+    index: int
+    count: int
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.index <= self.count:
+            raise ValueError("should be I/N with I from 1 to N")
+
+    def __str__(self) -> str:
+        return f"{self.index}/{self.count}"
+
+
+def shard(written: object) -> Shard:
+    """Read `2/8`: the second of eight parts."""
+    if isinstance(written, Shard):
+        return written
+    index, _, count = str(written).partition("/")
+    if not (index.isdecimal() and count.isdecimal()):
+        raise ValueError("should be I/N with I from 1 to N")
+    return Shard(int(index), int(count))
+
+
+def seconds(written: object) -> float:
+    """Read a time in seconds, more than none."""
+    value = _number(written)
+    if value is None or not 0 < value < math.inf:
+        raise ValueError("should be a number of seconds above 0")
+    return value
+
+
+def auto_or_count(written: object) -> int | Literal["auto"]:
+    """Read `auto` or a whole number from 1 on."""
+    if written == "auto":
+        return "auto"
+    value = _number(written)
+    if value is None or not 1 <= value < math.inf or value % 1:
+        raise ValueError("should be 'auto' or a whole number from 1 on")
+    return int(value)
+
+
+def texts(written: object) -> tuple[str, ...]:
+    """Read several texts: a list of them, or one text with commas between them."""
+    if isinstance(written, str):
+        return tuple(part for part in map(str.strip, written.split(",")) if part)
+    if isinstance(written, (list, tuple)) and all(isinstance(part, str) for part in written):
+        return tuple(written)
+    raise ValueError("should be a text or a list of texts")
+
+
+def layers(written: object) -> str:
+    """Read layers as `relu1_1,relu2_1=0.5`, as a list of such, or as a table of their weights.
+
+    The text that comes of it is checked later, where the backbone is known.
+    """
+    if isinstance(written, str):
+        return written
+    if isinstance(written, Mapping):
+        weights = {str(name): _number(weight) for name, weight in written.items()}
+        if weights and all(weight and 0 < weight < math.inf for weight in weights.values()):
+            return ",".join(f"{name}={weight!r}" for name, weight in weights.items())
+    elif isinstance(written, list) and written and all(isinstance(part, str) for part in written):
+        return ",".join(written)
+    raise ValueError("should be layers like 'relu1_1,relu2_1=0.5', a list, or a table of weights")
+
+
+def _number(written: object) -> float | None:
+    """Return a number that is one or is written as one; true and false are none."""
+    if isinstance(written, bool) or not isinstance(written, (int, float, str)):
+        return None
+    try:
+        value = float(written)
+    except (ValueError, OverflowError):
+        return None
+    return None if math.isnan(value) else value

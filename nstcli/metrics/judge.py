@@ -1,0 +1,202 @@
+"""The judge: a backbone, loaded once, that holds pictures against their content and style.
+
+It looks at the layers that are its backbone's defaults, with its default weights and max pooling
+in float32, whatever the recipe of the pictures was: figures of one judge are comparable. Reading a
+picture takes up to three kilobytes of memory per pixel, of which half a kilobyte is kept.
+"""
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import Self
+
+import torch
+from torch import Tensor
+
+import backbones
+from backbones.hooks import FeatureExtractor
+from backbones.spec import Progress
+from nstcli.engine.losses import gram
+from nstcli.engine.start import STARTS
+from nstcli.engine.targets import Content
+from nstcli.metrics import lpips, ssim
+from nstcli.metrics.color import color_distance, colors
+from nstcli.metrics.frechet import of_features, style_distance
+from nstcli.metrics.lpips import Lpips
+from nstcli.metrics.reading import Reading
+from nstcli.metrics.record import Comparison, Metrics
+from nstcli.metrics.relative import content_error, style_error
+
+
+class Judge:
+    """A backbone that judges pictures, and LPIPS beside it.
+
+    Args:
+        extractor: the judging backbone, in float32.
+        perceptual: LPIPS; if it has the same extractor, each picture passes through it once.
+    """
+
+    def __init__(self, extractor: FeatureExtractor, perceptual: Lpips):
+        self._extractor = extractor
+        self._lpips = perceptual
+
+    @classmethod
+    def load(
+        cls,
+        name: str,
+        *,
+        offline: bool = False,
+        progress: Callable[[str], Progress] | None = None,
+        device: torch.device | str = "cpu",
+    ) -> Self:
+        """Load a backbone with its default weights, and LPIPS; download what is not cached.
+
+        `choice.judge_of` tells whom to ask. `progress` is given the name of what is downloaded.
+
+        Raises:
+            BackboneError: an unknown backbone, or weights that cannot be had.
+        """
+        backbone = backbones.get(name)
+        perceptual = Lpips.load(offline=offline, progress=progress)
+        extractor = perceptual.extractor
+        weight_set = backbone.weight_set()
+        if (name, weight_set.name) != (lpips.BACKBONE, lpips.WEIGHT_SET):
+            title = f"{name}:{weight_set.name}"
+            extractor = FeatureExtractor.load(
+                backbone,
+                weight_set,
+                offline=offline,
+                progress=progress(title) if progress else None,
+            )
+        for each in {extractor, perceptual.extractor}:
+            each.to(device).arrange(torch.float32, torch.channels_last)
+        return cls(extractor, perceptual)
+
+    @property
+    def name(self) -> str:
+        """Name of the judging backbone."""
+        return self._extractor.backbone.name
+
+    @property
+    def minimum_size(self) -> int:
+        """Pixels that a content's shorter edge needs; a style may do with the backbone's own."""
+        networks = (self._extractor, self._lpips.extractor)
+        return max(ssim.MINIMUM_SIZE, *(each.backbone.minimum_size for each in networks))
+
+    def measure(self, picture: Tensor, content: Tensor, style: Tensor) -> Metrics:
+        """Judge one picture; for several of a pair, or next to the baselines, make a `pair`.
+
+        All are (1, 3, H, W), RGB in [0, 1], the first two of one shape.
+
+        Raises:
+            BackboneError: an image is below the minimum size.
+            ValueError: shapes that do not fit.
+        """
+        return self.pair(content, style).measure(picture)
+
+    def pair(self, content: Tensor | Reading, style: Tensor | Reading) -> "Pair":
+        """Get ready to judge pictures of one content and style.
+
+        Either may be a reading already, so that a batch reads each of its images once.
+
+        Raises:
+            BackboneError: an image is below the minimum size.
+            ValueError: an image is no (1, 3, H, W).
+        """
+        read_content = content if isinstance(content, Reading) else self.read(content)
+        read_style = style if isinstance(style, Reading) else self.read_style(style)
+        return Pair(self, read_content, read_style)
+
+    def read(self, image: Tensor) -> Reading:
+        """Look at a picture or a content, (1, 3, H, W), RGB in [0, 1].
+
+        Raises:
+            BackboneError: it is below the minimum size.
+            ValueError: it has another shape.
+        """
+        return self._read(image, tuple(self._lpips.heads))
+
+    def read_style(self, image: Tensor) -> Reading:
+        """Look at a style, without what only a content is compared by.
+
+        Raises:
+            BackboneError: it is below the backbone's minimum size.
+            ValueError: it is no (1, 3, H, W).
+        """
+        return self._read(image, ())
+
+    @torch.no_grad()
+    def _read(self, image: Tensor, seen: tuple[str, ...]) -> Reading:
+        if image.shape[:-2] != (1, 3):
+            raise ValueError(f"a picture is (1, 3, H, W), not {tuple(image.shape)}")
+        image = image.to(self._extractor.gain)
+        backbone, network = self._extractor.backbone, self._lpips.extractor
+        layers = [*backbone.content_layers, *backbone.style_layers]
+        if network is self._extractor:
+            found = self._extractor(image, [*layers, *seen])
+            scaled = self._lpips.scaled(found) if seen else {}
+        else:
+            found = self._extractor(image, layers)
+            scaled = self._lpips.scaled(network(image, seen)) if seen else {}
+        return Reading(
+            Content(
+                image,
+                {name: found[name] for name in backbone.content_layers},
+                {name: gram(found[name]) for name in backbone.style_layers},
+            ),
+            {name: of_features(found[name]) for name in backbone.style_layers},
+            colors(image),
+            ssim.luminance(image),
+            scaled,
+        )
+
+    def metrics(self, picture: Reading, content: Reading, style: Reading) -> Metrics:
+        """Compare a picture that was read with its content and style."""
+        backbone = self._extractor.backbone
+        content_layers, style_layers = backbone.content_layers, backbone.style_layers
+        return Metrics(
+            content_error=content_error(picture, content, style, content_layers),
+            style_error=style_error(picture, content, style, style_layers),
+            lpips=self._lpips.distance(picture.seen, content.seen),
+            ssim=ssim.ssim(picture.luminance, content.luminance),
+            frechet=style_distance(picture.gaussians, style.gaussians, style_layers),
+            color=color_distance(picture.colors, style.colors),
+        )
+
+
+class Pair:
+    """One content and one style, read once, and any number of pictures made from them."""
+
+    def __init__(self, judge: Judge, content: Reading, style: Reading):
+        self._judge = judge
+        self._content = content
+        self._style = style
+
+    def measure(self, picture: Tensor) -> Metrics:
+        """Judge a picture of the content's shape.
+
+        Raises:
+            ValueError: it has another shape.
+        """
+        wanted = self._content.content.image.shape
+        if picture.shape != wanted:
+            raise ValueError(f"the picture is {tuple(picture.shape)}, its content {tuple(wanted)}")
+        return self._judge.metrics(self._judge.read(picture), self._content, self._style)
+
+    def compare(self, picture: Tensor) -> Comparison:
+        """Judge a picture, and the two baselines next to it.
+
+        Raises:
+            ValueError: it has another shape than the content.
+        """
+        return Comparison(self._judge.name, self.measure(picture), self.content, self.style)
+
+    @cached_property
+    def content(self) -> Metrics:
+        """The first baseline: the unchanged content."""
+        return self._judge.metrics(self._content, self._content, self._style)
+
+    @cached_property
+    def style(self) -> Metrics:
+        """The second baseline: the style, resized to cover the content's shape, its middle."""
+        content, style = self._content.content.image, self._style.content.image
+        return self.measure(STARTS["style"](content, style, 0))

@@ -1,0 +1,37 @@
+"""A picture as a judge sees it: all that the metrics need, so that it is looked at once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from nstcli.engine.targets import Content, Style
+from nstcli.metrics.frechet import Gaussian
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A picture as a judge sees it.
+
+    Attributes:
+        content: image (1, 3, H, W), activations at the content layers, Grams at the style layers.
+        gaussians: of the activations at the style layers.
+        colors: of the pixels, in CIELAB.
+        luminance: (H, W), in [0, 1].
+        seen: what LPIPS compares, by layer; empty for a style.
+    """
+
+    content: Content
+    gaussians: Mapping[str, Gaussian]
+    colors: Gaussian
+    luminance: NDArray[np.float64]
+    seen: Mapping[str, Tensor]
+
+    @cached_property
+    def style(self) -> Style:
+        """The same, as what a style is to the engine."""
+        density = {name: found.square().mean() for name, found in self.content.features.items()}
+        return Style(self.content.image, self.content.grams, density)

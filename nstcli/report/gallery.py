@@ -1,0 +1,139 @@
+"""The gallery of an output folder: one HTML file that needs nothing but the folder."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path
+
+from backbones.files import write_atomic
+from nstcli.batch.plan import shown
+from nstcli.batch.records import Failure, Record
+from nstcli.errors import InputError
+from nstcli.report.data import measures_of, script_data
+from nstcli.report.grid import Entry, Grid, Input, read_grid
+from nstcli.report.inputs import copy_input
+from nstcli.report.links import Link, embedded, relative_to
+from nstcli.report.page import Card, Header, Image, Page, render
+from nstcli.report.recipes import value_of
+from nstcli.report.results import Look, look_at
+from nstcli.report.thumbs import LARGE, SMALL, Thumb, Thumbs
+
+NAME = "index.html"
+_MARK = b'<meta name="generator" content="nst gallery">'
+
+
+def write_gallery(folder: Path, *, self_contained: bool = False) -> Path:
+    """Write the gallery of an output folder, and return its path.
+
+    Small copies of pictures are made where they are missing, so that to write it again after a
+    few more pairs costs little more than those pairs' copies.
+
+    Args:
+        folder: of a batch.
+        self_contained: the page holds the pictures, at most 1280 pixels long, and can be sent
+            alone.
+
+    Raises:
+        InputError: there is no record in the folder, or an `index.html` that is not ours.
+        OSError: the folder cannot be written to.
+    """
+    grid = read_grid(folder)
+    path = folder / NAME
+    _refuse_foreign(path)
+    thumbs = Thumbs(folder)
+    for known in {*grid.contents, *grid.styles}:
+        copy_input(known.path, known.sha256, folder, thumbs)
+    link = embedded if self_contained else relative_to(folder)
+    page = _Builder(grid, folder, thumbs, link, self_contained).page()
+    write_atomic(path, render(page).encode())
+    return path
+
+
+def _refuse_foreign(path: Path) -> None:
+    if path.is_dir() or (path.exists() and _MARK not in path.read_bytes()[:4096]):
+        raise InputError(f"'{path}' is there and not a gallery of nst; move it away")
+
+
+class _Builder:
+    """Turns the grid into the page, with the two ways to refer to pictures."""
+
+    def __init__(self, grid: Grid, folder: Path, thumbs: Thumbs, link: Link, embeds: bool):
+        self._grid = grid
+        self._folder = folder
+        self._thumbs = thumbs
+        self._link = link
+        self._embeds = embeds
+
+    def page(self) -> Page:
+        """Build the whole page."""
+        grid = self._grid
+        cards: dict[tuple[int, int], list[Card]] = defaultdict(list)
+        full: dict[int, str] = {}
+        for number, entry in enumerate(grid.entries):
+            if isinstance(entry.known, Failure):
+                card = Card(number, shown(entry.output), failed=entry.known.error)
+            else:
+                look = look_at(self._folder, entry.output, entry.known, self._thumbs, self._embeds)
+                card = self._card(number, entry, look)
+                if look.large and not self._embeds:
+                    full[number] = self._link(look.large.path)
+                elif look.readable and not self._embeds:
+                    full[number] = card.href
+            cards[entry.content, entry.style].append(card)
+        contents = [self._header(known) for known in grid.contents]
+        styles = [self._header(known) for known in grid.styles]
+        records = [e.known for e in grid.entries if isinstance(e.known, Record)]
+        models = sorted({str(record.recipe.get("model", "")) for record in records})
+        failed = [number for number, e in enumerate(grid.entries) if isinstance(e.known, Failure)]
+        measures = measures_of(grid.entries)
+        return Page(
+            title=shown(self._folder.resolve().name),
+            summary=_summary(grid, records, models),
+            contents=contents,
+            styles=styles,
+            cards=cards,
+            models=models,
+            measures=list(measures.values()),
+            data=script_data(grid, contents, styles, measures, full),
+            failed=len(failed),
+            first_failed=f"pair-{failed[0] + 1}" if failed else "",
+            self_contained=self._embeds,
+        )
+
+    def _card(self, number: int, entry: Entry, look: Look) -> Card:
+        card = Card(number, shown(entry.output))
+        href = f"#{card.id}" if self._embeds else self._link(self._folder / entry.output)
+        thumb = look.large if self._embeds else look.small
+        image = self._image(thumb)
+        return Card(number, card.output, href, image, entry.variant, look.flaw)
+
+    def _header(self, known: Input) -> Header:
+        small, large = (self._thumbs.find(known.sha256, size) for size in (SMALL, LARGE))
+        return Header(known.label, known.path, self._image(small), self._image(large))
+
+    def _image(self, thumb: Thumb | None) -> Image | None:
+        return Image(self._link(thumb.path), thumb.width, thumb.height) if thumb else None
+
+
+def _summary(grid: Grid, records: list[Record], models: list[str]) -> list[str]:
+    """Say in a few words what the page shows."""
+    count = len(records)
+    seconds = sum(record.seconds for record in records)
+    parts = [
+        f"{count} picture{'' if count == 1 else 's'}",
+        f"{len(grid.contents)} content{'' if len(grid.contents) == 1 else 's'}"
+        f" × {len(grid.styles)} style{'' if len(grid.styles) == 1 else 's'}",
+        ", ".join(models),
+    ]
+    sizes = {value_of(record.recipe.get("size")) for record in records}
+    if len(sizes) == 1:
+        parts.append(f"{sizes.pop()} px")
+    parts.append(f"made in {_duration(seconds)}" if records else "")
+    return [part for part in parts if part]
+
+
+def _duration(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    if minutes < 1:
+        return f"{seconds:.0f} s"
+    return f"{minutes} min" if minutes < 90 else f"{minutes / 60:.1f} h"

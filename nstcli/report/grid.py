@@ -1,0 +1,159 @@
+"""The results of an output folder as a table: a content is a row, a style a column."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+
+from nstcli.batch import measured
+from nstcli.batch.measured import Measured
+from nstcli.batch.records import Failure, Record
+from nstcli.batch.store import Store
+from nstcli.errors import InputError
+from nstcli.report.recipes import differing, variant_of
+
+
+@dataclass(frozen=True)
+class Input:
+    """A content or a style.
+
+    Attributes:
+        path: as its first record names it.
+        sha256: of its bytes; empty where failed pairs alone tell of it.
+        label: its name, with as much behind it as tells it from others.
+    """
+
+    path: str
+    sha256: str
+    label: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A pair in its place.
+
+    Attributes:
+        output: name of its result in the output folder.
+        content: number of its row.
+        style: number of its column.
+        known: its record, or why it could not be made.
+        variant: what tells it from other results of the same row and column; may be empty.
+        measured: what was measured of it.
+    """
+
+    output: str
+    content: int
+    style: int
+    known: Record | Failure
+    variant: str = ""
+    measured: Measured | None = None
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The table: rows and columns by name, and the pairs of each cell in order."""
+
+    contents: tuple[Input, ...]
+    styles: tuple[Input, ...]
+    entries: tuple[Entry, ...]
+
+    def cell(self, content: int, style: int) -> list[Entry]:
+        """List the pairs of a row and a column, results before failures."""
+        return [e for e in self.entries if (e.content, e.style) == (content, style)]
+
+
+def read_grid(folder: Path) -> Grid:
+    """Arrange what the records of an output folder tell.
+
+    Raises:
+        InputError: there is no folder, or no record in it.
+    """
+    if not folder.is_dir():
+        raise InputError(f"no such folder: '{folder}'; name the -o of a batch")
+    store = Store(folder)
+    records, failures = list(store.records()), list(store.failures())
+    if not records and not failures:
+        raise InputError(
+            f"no record of any result in '{folder}'; name the -o of a batch, or make one: "
+            f"nst batch CONTENT STYLE -o '{folder}'"
+        )
+    made, missed = [known for _, known in records], [known for _, known in failures]
+    contents = _Axis(
+        [(r.content, r.content_sha256) for r in made], [failure.content for failure in missed]
+    )
+    styles = _Axis([(r.style, r.style_sha256) for r in made], [failure.style for failure in missed])
+    varying = differing([record.recipe for record in made])
+    entries: list[Entry] = [
+        Entry(
+            output,
+            contents.place(record.content, record.content_sha256),
+            styles.place(record.style, record.style_sha256),
+            record,
+            variant_of(record.recipe, varying),
+            measured.load(folder, output, record.output_sha256),
+        )
+        for output, record in records
+    ]
+    entries += [
+        Entry(output, contents.place(failure.content), styles.place(failure.style), failure)
+        for output, failure in failures
+    ]
+    ordered = sorted(entries, key=lambda e: (e.content, e.style, isinstance(e.known, Failure)))
+    return Grid(contents.inputs, styles.inputs, tuple(ordered))
+
+
+class _Axis:
+    """The rows or the columns.
+
+    The same bytes under the same name are one input, wherever the batch was started. A pair that
+    failed tells a path alone: it belongs to the input of that path, or of that name.
+    """
+
+    def __init__(self, made: Iterable[tuple[str, str]], failed: Iterable[str]):
+        paths: dict[tuple[str, str], str] = {}
+        for path, sha256 in made:
+            paths.setdefault((_name(path), sha256), path)
+        self._by_path = {path: key for key, path in paths.items()}
+        by_name = Counter(name for name, _ in paths)
+        for path in failed:
+            name = _name(path)
+            if path in self._by_path:
+                continue
+            same = [key for key in paths if key[0] == name and key[1]]
+            key = same[0] if by_name[name] == 1 and same else (path, "")
+            paths.setdefault(key, path)
+            self._by_path[path] = key
+        labels = _labels([(path, key[1]) for key, path in paths.items()])
+        inputs = [
+            (key, Input(path, key[1], label))
+            for (key, path), label in zip(paths.items(), labels, strict=True)
+        ]
+        inputs.sort(key=lambda pair: (pair[1].label.casefold(), pair[1].label, pair[0]))
+        self.inputs = tuple(found for _, found in inputs)
+        self._places = {key: place for place, (key, _) in enumerate(inputs)}
+
+    def place(self, path: str, sha256: str = "") -> int:
+        """Return the number of an input, from 0."""
+        return self._places[(_name(path), sha256) if sha256 else self._by_path[path]]
+
+
+def _name(path: str) -> str:
+    return PurePath(path).name or path
+
+
+def _labels(inputs: Sequence[tuple[str, str]]) -> list[str]:
+    """Name inputs (path, sha256) by their file names; longer where those are not unique."""
+    forms: tuple[Callable[[str, str], str], ...] = (
+        lambda path, sha256: _name(path),
+        lambda path, sha256: path,
+        lambda path, sha256: f"{path} ({sha256[:8] or 'failed'})",
+    )
+    labels = [""] * len(inputs)
+    for form in forms:
+        candidates = [label or form(*known) for label, known in zip(labels, inputs, strict=True)]
+        taken = Counter(candidates)
+        labels = [label if taken[label] == 1 else "" for label in candidates]
+    # Names are unique from the second form on, but for a hash with the same first digits.
+    return [label or forms[-1](*known) for label, known in zip(labels, inputs, strict=True)]

@@ -1,0 +1,65 @@
+"""Recipes in words: what tells results from each other, and all the rest for those who ask."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Recipe = Mapping[str, Any]
+
+# Says nothing about the picture.
+_UNSAID = {"version"}
+
+
+def differing(recipes: Sequence[Recipe]) -> list[str]:
+    """Name the fields that tell these recipes apart, `model` first.
+
+    What goes with the backbone (its weights, its layers) counts only where results of one
+    backbone differ in it.
+    """
+    names = {name: None for recipe in recipes for name in recipe if name not in _UNSAID}
+    values: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for recipe in recipes:
+        for name in names:
+            of = "" if name == "model" else str(recipe.get("model"))
+            values[name][of].add(json.dumps(recipe.get(name), sort_keys=True))
+    return [name for name in names if any(len(found) > 1 for found in values[name].values())]
+
+
+def variant_of(recipe: Recipe, fields: Sequence[str]) -> str:
+    """Write the fields of a recipe that differ, in one line: `vgg19 · style weight 30`."""
+    parts = [
+        str(recipe[field]) if field == "model" else f"{words(field)} {value_of(recipe[field])}"
+        for field in fields
+        if recipe.get(field) is not None
+    ]
+    return " · ".join(parts)
+
+
+def described(recipe: Recipe) -> list[tuple[str, str]]:
+    """List a whole recipe as (name, value), in words."""
+    return [(words(name), value_of(value)) for name, value in recipe.items() if name not in _UNSAID]
+
+
+def words(name: str) -> str:
+    """Write the name of a field or of a measure for people."""
+    return {
+        "model": "backbone",
+        "lpips": "LPIPS",
+        "ssim": "SSIM",
+        "tv": "TV norm",
+        "tv_weight": "TV weight",
+    }.get(name, name.replace("_", " "))
+
+
+def value_of(value: object) -> str:
+    """Write the value of a field for people; layers as the command line takes them."""
+    if isinstance(value, Mapping):
+        return ", ".join(k if v == 1 else f"{k}={value_of(v)}" for k, v in value.items())
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, str) and len(value) == 64:  # a sha256
+        return value[:8]
+    return str(value)

@@ -1,0 +1,78 @@
+"""Small copies of pictures, kept in the output folder under the sha256 of what they show."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from backbones.files import write_atomic
+from nstcli.errors import InputError
+from nstcli.images import Picture, decode, encode, resize
+
+# Longest edges. SMALL fills a cell of the grid on a dense screen; LARGE fills the screen.
+SMALL = 420
+LARGE = 1280
+
+# At which no artefact of WebP shows in a picture made of brush strokes.
+_QUALITY = 82
+
+_NAME = re.compile(r"([0-9a-f]{64})\.(\d+)\.(\d+)x(\d+)\.webp")
+
+
+@dataclass(frozen=True)
+class Thumb:
+    """A small copy on the disk, and its size in pixels."""
+
+    path: Path
+    width: int
+    height: int
+
+
+class Thumbs:
+    """The small copies of an output folder, made where they are missing.
+
+    A name says all: `SHA256.420.420x315.webp` is at most 420 pixels long and 420 × 315 large. So
+    none is ever stale, one look at the folder tells what there is, and a gallery that is written
+    again while a batch runs makes the new ones only.
+    """
+
+    def __init__(self, folder: Path):
+        self._folder = folder / ".nst" / "thumbs"
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._known: dict[tuple[str, int], Thumb] = {}
+        for path in self._folder.iterdir():
+            name = _NAME.fullmatch(path.name)
+            if name:
+                thumb = Thumb(path, int(name[3]), int(name[4]))
+                self._known[name[1], int(name[2])] = thumb
+
+    def find(self, sha256: str, longest: int) -> Thumb | None:
+        """Return the copy of a picture, if there is one."""
+        return self._known.get((sha256, longest))
+
+    def make(self, sha256: str, read: Callable[[], bytes | None], *longest: int) -> None:
+        """Make the copies of these sizes that are missing; `read` is called for them alone.
+
+        A picture that is gone or cannot be decoded gets none.
+
+        Raises:
+            OSError: the folder cannot be written to.
+        """
+        missing = [size for size in longest if (sha256, size) not in self._known]
+        data = read() if missing else None
+        if data is None:
+            return
+        try:
+            picture = decode(data, sha256)
+        except InputError:
+            return
+        for size in missing:
+            self._known[sha256, size] = self._write(sha256, resize(picture, size), size)
+
+    def _write(self, sha256: str, small: Picture, longest: int) -> Thumb:
+        name = f"{sha256}.{longest}.{small.width}x{small.height}.webp"
+        path = self._folder / name
+        write_atomic(path, encode(small.rgb, small.alpha, "webp", _QUALITY))
+        return Thumb(path, small.width, small.height)

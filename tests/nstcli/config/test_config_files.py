@@ -1,0 +1,150 @@
+"""Config files: both forms mean the same, errors say where, and the nearest one is found."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nstcli.config.files import nearest, read
+from nstcli.config.yaml12 import load
+from nstcli.errors import InputError
+
+TOML = """
+size = 1e3
+style-weight = 1e5
+overwrite = true
+include = ["*.jpg", "*.png"]
+name = "no"
+[style_layers]
+relu1_1 = 0.5
+"""
+YAML = """
+size: 1e3
+style-weight: 1e5
+overwrite: true
+include: ["*.jpg", "*.png"]
+name: no
+style_layers:
+  relu1_1: 0.5
+"""
+SAID = {
+    "size": 1000.0,
+    "style-weight": 100_000.0,
+    "overwrite": True,
+    "include": ["*.jpg", "*.png"],
+    "name": "no",
+    "style_layers": {"relu1_1": 0.5},
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("a.toml", TOML), ("a.TOML", TOML), ("a.yaml", YAML), ("a.yml", YAML)]
+)
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_both_forms_mean_the_same(tmp_path: Path, name: str, text: str, mark: str) -> None:
+    path = tmp_path / name
+    path.write_text(mark + text, "utf-8")
+    assert read(path) == SAID
+
+
+def test_of_a_project_file_our_table_alone_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "pyproject.toml"
+    path.write_text("[project]\nname = 'x'\n[tool.nst]\nsize = 7\n[tool.other]\nsize = 8\n")
+    assert read(path) == {"size": 7}
+    path.write_text("[project]\nname = 'x'\n")
+    assert read(path) == {}
+
+
+@pytest.mark.parametrize("name", ["empty.yaml", "empty.toml"])
+def test_an_empty_file_says_nothing(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("# nothing\n")
+    assert read(tmp_path / name) == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.toml", b"size = 1\nsteps 3\n", r"a\.toml: .*at line 2, column"),
+        ("a.toml", b"size = 1\nsize = 2\n", r"a\.toml: Cannot overwrite a value .*line 2"),
+        ("a.yaml", b"size: 1\nsteps: [3\n", r"a\.yaml: .*at line 3, column 1"),
+        ("a.yaml", b"size: 1\nsize: 2\n", r"a\.yaml: a key is given twice .*line 1"),
+        ("a.yaml", b"- size\n- 3\n", r"a\.yaml: should be settings like 'size: 512'"),
+        ("a.yaml", b"size: \x01\n", r"a\.yaml: .*special characters"),
+        ("a.yaml", b"? [1, 2]\n: 3\n", r"a\.yaml: .*line 1"),
+        ("a.yaml", b"size: !!python/name:os.system x\n", r"a\.yaml: .*line 1"),
+        ("a.toml", b"name = '\xff'\n", r"'.*a\.toml' is not UTF-8 text"),
+        ("a.json", b"{}", r"'.*a\.json' must end in \.toml, \.yaml or \.yml"),
+    ],
+)
+def test_broken_files_are_named_with_the_line(
+    tmp_path: Path, name: str, content: bytes, message: str
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=message) as error:
+        read(tmp_path / name)
+    assert len(str(error.value).splitlines()) == 1
+
+
+def test_a_missing_file_suggests_its_neighbour(tmp_path: Path) -> None:
+    (tmp_path / "portrait.toml").touch()
+    with pytest.raises(InputError, match=r"no such config file: .*did you mean 'portrait\.toml'"):
+        read(tmp_path / "potrait.toml")
+    with pytest.raises(InputError, match="no such config file"):
+        read(tmp_path / "nowhere" / "x.toml")
+    with pytest.raises(InputError, match="cannot be read"):
+        read(tmp_path)
+
+
+@given(
+    value=st.integers(-(10**9), 10**9)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.booleans()
+    | st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]))
+)
+def test_values_of_yaml_are_those_of_json(value: object) -> None:
+    (found,) = load(f"key: {json.dumps(value, ensure_ascii=False)}").values()
+    assert found == value
+    assert type(found) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1e5", 1e5), ("1E-3", 1e-3), (".5", 0.5), ("1.", 1.0), ("-2.5e+3", -2500.0),
+        ("no", "no"), ("on", "on"), ("1:30", "1:30"), ("010", 10), ("-7", -7),
+        ("2024-01-01", "2024-01-01"), ("True", True), ("~", None), ("", None), ("null", None),
+        ("1_000", "1_000"),        ("1/4", "1/4"), (".inf", float("inf")),
+    ],
+)  # fmt: skip
+def test_plain_values_of_yaml_1_2(text: str, value: object) -> None:
+    found = load(f"key: {text}")["key"]
+    assert found == value
+    assert type(found) is type(value)
+
+
+def test_the_nearest_file_is_that_of_the_first_folder_upwards(tmp_path: Path) -> None:
+    deep = tmp_path / "a" / "b" / "c"
+    deep.mkdir(parents=True)
+    (tmp_path / "nst.toml").touch()
+    assert nearest(deep) == tmp_path / "nst.toml"
+    (tmp_path / "a" / "pyproject.toml").write_text("[tool.other]\nnst = 1\n")
+    assert nearest(deep) == tmp_path / "nst.toml"  # the project has no table of ours
+    (tmp_path / "a" / "pyproject.toml").write_text("[tool.nst]\n")
+    assert nearest(deep) == tmp_path / "a" / "pyproject.toml"
+    (tmp_path / "a" / "nst.toml").touch()
+    assert nearest(deep) == tmp_path / "a" / "nst.toml"
+    (tmp_path / "a" / "b" / "nst.toml").mkdir()  # a folder is no file
+    assert nearest(deep) == tmp_path / "a" / "nst.toml"
+
+
+def test_broken_projects_of_others_do_not_matter(tmp_path: Path) -> None:
+    (tmp_path / "nst.toml").touch()
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    (inner / "pyproject.toml").write_bytes(b"[[[ \xff")
+    assert nearest(inner) == tmp_path / "nst.toml"
+    (inner / "pyproject.toml").write_text("[tool.nst]\nsize 3\n")
+    with pytest.raises(InputError, match=r"pyproject\.toml: .*line 2"):
+        nearest(inner)

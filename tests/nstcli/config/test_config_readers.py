@@ -1,0 +1,110 @@
+"""What users write in a form of their own: shards, seconds, counts, lists, layers."""
+
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nstcli.config.readers import Shard, auto_or_count, layers, seconds, shard, texts
+
+
+@given(count=st.integers(1, 10**6), data=st.data())
+def test_a_shard_is_what_was_written(count: int, data: st.DataObject) -> None:
+    index = data.draw(st.integers(1, count))
+    read = shard(f"{index}/{count}")
+    assert (read.index, read.count, str(read)) == (index, count, f"{index}/{count}")
+    assert shard(read) is read
+
+
+@pytest.mark.parametrize("text", ["", "1", "1/", "/2", "0/2", "3/2", "-1/2", "1/2/3", "a/b", 0.5])
+def test_no_shard(text: object) -> None:
+    with pytest.raises(ValueError, match="I/N with I from 1 to N"):
+        shard(text)
+
+
+def test_a_shard_checks_itself() -> None:
+    with pytest.raises(ValueError, match="I/N"):
+        Shard(3, 2)
+
+
+@pytest.mark.parametrize(("written", "value"), [("90", 90), ("1e2", 100), (0.5, 0.5), (3, 3)])
+def test_seconds(written: object, value: float) -> None:
+    assert seconds(written) == value
+
+
+@pytest.mark.parametrize("written", ["", "0", "-1", "1m", "nan", "inf", 0, math.inf, True, None])
+def test_no_seconds(written: object) -> None:
+    with pytest.raises(ValueError, match="seconds above 0"):
+        seconds(written)
+
+
+@pytest.mark.parametrize(
+    ("written", "value"), [("auto", "auto"), ("3", 3), (3, 3), (2.0, 2), ("1e1", 10)]
+)
+def test_auto_or_count(written: object, value: object) -> None:
+    found = auto_or_count(written)
+    assert (found, type(found)) == (value, type(value))
+
+
+@pytest.mark.parametrize(
+    "written", ["", "Auto", "0", 0, -1, 1.5, "1.5", "nan", True, None, [1], math.inf, "1e999"]
+)
+def test_neither_auto_nor_count(written: object) -> None:
+    with pytest.raises(ValueError, match="'auto' or a whole number from 1"):
+        auto_or_count(written)
+
+
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [
+        ("*.jpg", ("*.jpg",)),
+        (" *.jpg , *.png,", ("*.jpg", "*.png")),
+        (["a,b", "c"], ("a,b", "c")),
+        ((), ()),
+    ],
+)
+def test_texts(written: object, value: tuple[str, ...]) -> None:
+    assert texts(written) == value
+
+
+@pytest.mark.parametrize("written", [1, None, [1], {"a": 1}])
+def test_no_texts(written: object) -> None:
+    with pytest.raises(ValueError, match="a text or a list of texts"):
+        texts(written)
+
+
+@pytest.mark.parametrize(
+    ("written", "text"),
+    [
+        ("relu1_1,relu2_1=0.5", "relu1_1,relu2_1=0.5"),
+        (["relu1_1", "relu2_1=0.5"], "relu1_1,relu2_1=0.5"),
+        ({"relu1_1": 1, "relu2_1": 5e-7, "x": "1e5"}, "relu1_1=1.0,relu2_1=5e-07,x=100000.0"),
+    ],
+)
+def test_layers(written: object, text: str) -> None:
+    assert layers(written) == text
+
+
+@pytest.mark.parametrize(
+    "written",
+    [1, True, None, [], {}, [1], {"relu1": 0}, {"relu1": "x"}, {"relu1": True}, {"r": math.inf}],
+)
+def test_no_layers(written: Any) -> None:
+    with pytest.raises(ValueError, match="a list, or a table of weights"):
+        layers(written)
+
+
+@given(
+    weights=st.dictionaries(
+        st.sampled_from(["relu1", "relu2", "relu3", "conv1"]),
+        st.floats(0, 1e300, exclude_min=True),
+        min_size=1,
+    )
+)
+def test_a_table_of_layers_is_read_back_by_the_recipe(weights: dict[str, float]) -> None:
+    from nstcli.recipe import parse_layers
+    from tests.tiny import TINY
+
+    assert parse_layers(layers(weights), {}, TINY) == weights

@@ -1,0 +1,381 @@
+"""The gallery in a real browser."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from urllib.parse import unquote_to_bytes
+
+import pytest
+
+from nstcli.batch.measured import Measured, save
+from nstcli.batch.plan import Pair
+from nstcli.batch.store import Store
+from nstcli.report.gallery import write_gallery
+from tests.nstcli.report.conftest import Visit
+from tests.nstcli.report.made import batch, make, write
+
+pytestmark = pytest.mark.browser
+
+CONTENTS, STYLES = ["cat.png", "dog.png", "emu.png"], ["ink.png", "wave.png"]
+
+HOSTILE = [
+    'a"><img>#1 100%?.png',
+    "<script>alert(1)<!--'&amp;.png",
+    "emoji 😀 é.png",
+    "שלום עולם.png",
+    "back\\slash.png",
+    "a:smile:[b].png",
+    "%41%2e.png",
+    "__proto__.png",
+    "two\nlines.png",
+    "evil\u202egnp.png",
+]
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Store:
+    return batch(tmp_path, CONTENTS, STYLES)
+
+
+def links(page) -> list[str]:
+    return page.locator(".work:visible > a").evaluate_all("all => all.map(a => a.href)")
+
+
+def names(page) -> list[str]:
+    """Name the results in the order of the screen."""
+    return [unquote_to_bytes(link.rsplit("/", 1)[1]).decode() for link in links(page)]
+
+
+def open_box(page, number: int = 0) -> None:
+    page.locator(".work > a").nth(number).click()
+    page.locator("dialog[open]").wait_for()
+
+
+def title(page) -> str:
+    return page.locator("#box-title").inner_text()
+
+
+def after_is_loaded(page) -> None:
+    page.wait_for_function("() => document.querySelector('.after').naturalWidth > 0")
+
+
+def test_the_grid_is_complete(made: Store, visit: Visit) -> None:
+    page = visit(write_gallery(made.folder))
+    assert page.locator("thead th .name").all_inner_texts() == STYLES
+    assert page.locator("tbody th .name").all_inner_texts() == CONTENTS
+    assert names(page) == [f"{c[:-4]}__{s[:-4]}.png" for c in CONTENTS for s in STYLES]
+    assert page.get_by_role("img", name="cat.png in the manner of ink.png").count() == 1
+    page.wait_for_function("() => [...document.images].every(i => !i.src || i.naturalWidth > 0)")
+    summary = page.locator(".summary").inner_text()
+    assert summary.startswith("6 pictures · 3 contents × 2 styles · vgg19 · 64 px")
+
+
+def test_failed_and_missing_pairs_have_their_place(tmp_path: Path, visit: Visit) -> None:
+    store = batch(tmp_path, ["cat.png"], ["ink.png"])
+    lost, art = tmp_path / "photos/lost.png", tmp_path / "art/ink.png"
+    store.fail(Pair(lost, art, "lost__ink.png"), "<b>bad</b> file; copy it again", 1.0)
+    other = write(tmp_path / "art/wave.png", 9, 9, 5)
+    make(store, tmp_path / "photos/cat.png", other)
+    page = visit(write_gallery(store.folder))
+    rows = page.locator("tbody tr")
+    assert "not found" in rows.nth(1).locator("th").inner_text()
+    assert rows.nth(1).locator(".failed p").inner_text() == "<b>bad</b> file; copy it again"
+    assert rows.nth(1).locator(".none").inner_text() == "not made"
+    page.get_by_role("link", name="1 failed").click()
+    assert page.url.endswith("#pair-3")
+    assert page.locator("#pair-3.failed").is_visible()
+    page.get_by_role("radio", name="Wall").check()
+    failed = page.locator(".wall .failed")
+    assert failed.locator(".title").inner_text() == "lost.png × ink.png"
+
+
+def test_filters(tmp_path: Path, visit: Visit) -> None:
+    store = batch(tmp_path, CONTENTS, STYLES)
+    for content in CONTENTS:
+        photo, art = tmp_path / "photos" / content, tmp_path / "art/ink.png"
+        make(store, photo, art, f"sq/{content}", recipe={"model": "squeezenet"})
+    page = visit(write_gallery(store.folder))
+    assert len(links(page)) == 9
+    page.get_by_role("combobox", name="Content").select_option("dog.png")
+    assert names(page) == ["dog__ink.png", "dog.png", "dog__wave.png"]
+    assert page.locator("tbody th:visible").count() == 1
+    page.get_by_role("combobox", name="Backbone").select_option("squeezenet")
+    assert names(page) == ["dog.png"]
+    assert page.locator("thead th:visible").count() == 1
+    page.get_by_role("combobox", name="Style").select_option("wave.png")
+    assert links(page) == []
+    assert page.get_by_role("status").inner_text().startswith("No picture matches")
+    page.get_by_role("button", name="Show all").click()
+    assert len(links(page)) == 9
+
+
+def test_sorting_orders_the_wall_by_pictures_and_the_grid_by_means(
+    made: Store, visit: Visit
+) -> None:
+    for number, (output, record) in enumerate(made.records()):
+        values = {"lpips": (5 - number) / 10}
+        save(
+            made.folder,
+            output,
+            Measured(output_sha256=record.output_sha256, judge="v", values=values),
+        )
+    page = visit(write_gallery(made.folder))
+    by_name = names(page)
+    page.get_by_role("combobox", name="Sort by").select_option("Measured LPIPS")
+    assert page.locator("tbody th .name").all_inner_texts() == CONTENTS[::-1]
+    assert page.locator("thead th .name").all_inner_texts() == STYLES[::-1]
+    assert names(page) == by_name[::-1]
+    assert page.locator(".work .value").first.inner_text() == "Measured LPIPS 0"
+    page.get_by_role("radio", name="Wall").check()
+    assert names(page) == by_name[::-1]
+    page.get_by_role("button", name="Largest first").click()
+    assert names(page) == by_name
+    page.get_by_role("combobox", name="Sort by").select_option("Time")
+    page.get_by_role("button", name="Largest first").click()
+    # 10 + row + 7 × column seconds
+    assert names(page) == [f"{c[:-4]}__{s[:-4]}.png" for s in STYLES for c in CONTENTS]
+    page.get_by_role("radio", name="Grid").check()
+    page.get_by_role("combobox", name="Sort by").select_option("Name")
+    assert names(page) == by_name
+
+
+def test_the_lightbox_by_keyboard(made: Store, visit: Visit) -> None:
+    page = visit(write_gallery(made.folder))
+    page.locator(".work > a").first.focus()
+    page.keyboard.press("Enter")
+    page.locator("dialog[open]").wait_for()
+    assert title(page) == "cat.png × ink.png"
+    for key, expected in [
+        ("ArrowRight", "cat.png × wave.png"),
+        ("ArrowDown", "dog.png × wave.png"),
+        ("ArrowLeft", "dog.png × ink.png"),
+        ("ArrowUp", "cat.png × ink.png"),
+        ("ArrowLeft", "cat.png × ink.png"),
+        ("End", "emu.png × wave.png"),
+        ("ArrowRight", "emu.png × wave.png"),
+        ("Home", "cat.png × ink.png"),
+        ("End", "emu.png × wave.png"),
+    ]:
+        page.keyboard.press(key)
+        assert title(page) == expected, key
+    assert page.get_by_role("button", name="Next picture").is_disabled()
+    after_is_loaded(page)
+    page.keyboard.press("Escape")
+    assert page.locator("dialog[open]").count() == 0
+    focused = page.evaluate("() => document.activeElement.href")
+    assert focused.endswith("emu__wave.png")
+
+
+def test_the_lightbox_by_mouse_tells_how_a_picture_was_made(made: Store, visit: Visit) -> None:
+    output, record = next(made.records())
+    save(
+        made.folder,
+        output,
+        Measured(output_sha256=record.output_sha256, judge="vgg16", values={"lpips": 0.4321}),
+    )
+    page = visit(write_gallery(made.folder))
+    open_box(page)
+    told = page.locator(".facts").inner_text()
+    for fact in (
+        "48 × 36", "10.0 s", "0.0125", "relu1_1, relu5_1=0.5", "0.432", "Measured by vgg16",
+        "step 1: 10", "step 20: 0.5", "vgg19", "nst 0.1.0",
+    ):  # fmt: skip
+        assert fact in told
+    curve = page.get_by_role("img", name="Loss from 10 at step 1 to 0.5 at step 20")
+    assert curve.locator("path").nth(1).get_attribute("d").count("L") == 19
+    picture = page.get_by_role("link", name="Open the picture")
+    assert picture.get_attribute("href") == "cat__ink.png"
+    page.get_by_role("button", name="Next picture").click()
+    assert title(page) == "cat.png × wave.png"
+    assert "LPIPS" not in page.locator(".facts").inner_text()
+    page.get_by_role("button", name="Previous picture").click()
+    page.get_by_role("button", name="Close").click()
+    assert page.locator("dialog[open]").count() == 0
+
+
+def shares(page) -> tuple[float, str]:
+    """Return how much the slider says the content takes, and what of it is cut off at the right."""
+    clip = page.locator(".before").evaluate("image => getComputedStyle(image).clipPath")
+    return float(page.locator(".slider").input_value()), clip
+
+
+def test_the_slider_by_keyboard(made: Store, visit: Visit) -> None:
+    page = visit(write_gallery(made.folder))
+    open_box(page)
+    assert shares(page)[0] == 0
+    slider = page.get_by_role("slider", name="Before and after")
+    slider.focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    assert shares(page) == (3, "inset(0px 97% 0px 0px)")
+    assert title(page) == "cat.png × ink.png"
+    assert slider.get_attribute("aria-valuetext") == "3 % content"
+    page.keyboard.press("c")
+    assert shares(page)[0] == 100
+    page.keyboard.press("c")
+    assert shares(page)[0] == 0
+
+
+def test_the_slider_by_mouse(made: Store, visit: Visit) -> None:
+    page = visit(write_gallery(made.folder))
+    open_box(page)
+    after_is_loaded(page)
+    frame = page.locator(".frame").bounding_box()
+    middle = frame["y"] + frame["height"] / 2
+    page.mouse.move(frame["x"] + frame["width"] * 0.25, middle)
+    page.mouse.down()
+    assert shares(page)[0] == pytest.approx(25, abs=3)
+    page.mouse.move(frame["x"] + frame["width"] * 0.75, middle, steps=5)
+    page.mouse.up()
+    share, clip = shares(page)
+    assert share == pytest.approx(75, abs=3)
+    assert float(re.search(r"([\d.]+)%", clip)[1]) == pytest.approx(100 - share)
+    line = page.locator(".line").bounding_box()
+    assert line["x"] + 1 == pytest.approx(frame["x"] + frame["width"] * share / 100, abs=1)
+
+
+def test_hostile_names_are_shown_verbatim_and_linked_rightly(tmp_path: Path, visit: Visit) -> None:
+    notes = ("</script><img src=x onerror=alert(1)>",)
+    store = batch(tmp_path, HOSTILE, HOSTILE[:2], notes=notes)
+    page = visit(write_gallery(store.folder))
+    rows = page.locator("tbody th .name").evaluate_all("all => all.map(e => e.textContent)")
+    assert sorted(rows) == sorted(HOSTILE)
+    options = page.locator("[name=content] option").evaluate_all("all => all.map(o => o.text)")
+    assert len(options) == len(HOSTILE) + 1
+    assert page.locator("script").count() == 2
+    found = {bytes(unquote_to_bytes(link.removeprefix("file://"))) for link in links(page)}
+    expected = {os.fsencode(store.folder.resolve() / output) for output, _ in store.records()}
+    assert found == expected
+    open_box(page)
+    assert page.locator(".note").inner_text() == notes[0]
+    for _ in range(len(expected)):
+        after_is_loaded(page)
+        shown = page.locator("#box-title bdi").evaluate_all("all => all.map(e => e.textContent)")
+        assert shown[0] in HOSTILE
+        assert shown[1] in HOSTILE[:2]
+        page.keyboard.press("ArrowRight")
+    page.keyboard.press("Escape")
+    page.get_by_role("radio", name="Wall").check()
+    assert page.locator(".wall .work").count() == 2 * len(HOSTILE)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names are Unicode there")
+def test_names_that_are_not_utf8_are_escaped_and_linked_by_their_bytes(
+    tmp_path: Path, visit: Visit
+) -> None:
+    name = os.fsdecode(b"caf\xe9.png")
+    try:
+        write(tmp_path / "photos" / name, 36, 48, 1)
+    except OSError:
+        pytest.skip("this file system takes UTF-8 names alone")
+    store = Store(tmp_path / "out")
+    store.prepare()
+    make(store, tmp_path / "photos" / name, write(tmp_path / "art/ink.png", 9, 9, 2))
+    page = visit(write_gallery(store.folder))
+    assert page.locator("tbody th .name").inner_text() == r"caf\xe9.png"
+    assert page.locator("tbody th img").count() == 1
+    assert links(page)[0].endswith("/caf%E9__ink.png")
+    open_box(page)
+    after_is_loaded(page)
+
+
+def test_hundreds_of_pairs_stay_light(tmp_path: Path, visit: Visit) -> None:
+    numbers = range(20)
+    store = batch(tmp_path, [f"c{n:02}.png" for n in numbers], [f"s{n:02}.png" for n in numbers])
+    path = write_gallery(store.folder)
+    assert path.stat().st_size < 900_000
+    page = visit(path)
+    page.wait_for_load_state("load")
+    images = page.locator(".work img")
+    assert images.count() == 400
+    loaded = "all => all.filter(image => image.complete).length"
+    assert images.evaluate_all(loaded) < 350
+    frames = page.evaluate("""async () => {
+        const main = document.querySelector("main"), times = [];
+        const frame = () => new Promise(requestAnimationFrame);
+        let before = await frame();
+        for (let step = 1; step <= 60; step++) {
+            main.scrollTo(main.scrollWidth * step / 60, main.scrollHeight * step / 60);
+            const now = await frame();
+            times.push(now - before);
+            before = now;
+        }
+        return times.sort((a, b) => a - b);
+    }""")
+    assert frames[30] < 50, "the median frame while scrolling, in ms"
+    assert page.locator("tbody th .name").last.is_visible()
+    heading = page.locator("thead th").last.bounding_box()
+    assert heading["y"] == page.locator("main").bounding_box()["y"]  # it stays in sight
+    started = page.evaluate("() => performance.now()")
+    page.get_by_role("combobox", name="Sort by").select_option("Time")
+    assert page.evaluate("() => performance.now()") - started < 2000
+
+
+def test_without_javascript_it_is_a_table_of_links(made: Store, visit: Visit) -> None:
+    page = visit(write_gallery(made.folder), java_script_enabled=False)
+    assert page.locator(".tools").is_hidden()
+    assert page.locator(".work img").first.is_visible()
+    page.locator(".work > a").first.click()
+    page.wait_for_url("**/cat__ink.png")
+
+
+def test_one_file_holds_everything(made: Store, tmp_path: Path, visit: Visit) -> None:
+    path = write_gallery(made.folder, self_contained=True)
+    alone = tmp_path / "elsewhere" / "page.html"
+    alone.parent.mkdir()
+    path.rename(alone)
+    page = visit(alone)
+    assert page.locator(".work img").first.evaluate("image => image.naturalWidth") == 48
+    open_box(page)
+    after_is_loaded(page)
+    assert page.locator(".before").evaluate("image => image.naturalWidth") == 48
+    assert page.get_by_role("link", name="Open the picture").count() == 0
+
+
+LUMINANCE = """() => {
+    const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+    const of = (color) => {
+        canvas.fillStyle = color;
+        canvas.fillRect(0, 0, 1, 1);
+        const parts = [...canvas.getImageData(0, 0, 1, 1).data].slice(0, 3).map((v) => v / 255)
+            .map((v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+        return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2];
+    };
+    const style = (selector) => getComputedStyle(document.querySelector(selector));
+    const { backgroundColor, color } = style("body");
+    return [backgroundColor, color, style(".summary").color].map(of);
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_can_be_read_in_light_and_dark(made: Store, visit: Visit, scheme: str) -> None:
+    page = visit(write_gallery(made.folder), color_scheme=scheme)
+    ground, text, quiet = page.evaluate(LUMINANCE)
+    assert (ground > 0.5) == (scheme == "light")
+    for ink in (text, quiet):
+        light, dark = max(ink, ground), min(ink, ground)
+        assert (light + 0.05) / (dark + 0.05) >= 4.5  # WCAG 2.2, AA
+
+
+def test_a_phone_scrolls_the_grid_and_not_the_page(made: Store, visit: Visit) -> None:
+    page = visit(write_gallery(made.folder), width=390, height=844)
+    assert page.evaluate("() => document.documentElement.scrollWidth") == 390
+    open_box(page)
+    frame = page.locator(".frame").bounding_box()
+    assert frame["x"] >= 0
+    assert frame["x"] + frame["width"] <= 390
+    assert page.get_by_role("button", name="Next picture").is_visible()
+
+
+def test_every_control_has_a_name_and_nothing_moves_unasked(made: Store, visit: Visit) -> None:
+    page = visit(write_gallery(made.folder), reduced_motion="reduce")
+    nameless = page.locator("button, select, input").evaluate_all(
+        "all => all.filter(e => !(e.labels?.length || e.ariaLabel || e.textContent.trim()))"
+        ".map(e => e.outerHTML)"
+    )
+    assert nameless == []
+    assert page.locator("img:not([alt])").count() == 0
+    image = page.locator(".work img").first
+    assert image.evaluate("image => getComputedStyle(image).transitionDuration") == "0s"

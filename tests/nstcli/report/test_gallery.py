@@ -1,0 +1,199 @@
+"""The gallery's file and what is kept beside it; what it does is tested in the browser."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nstcli.batch.store import Store
+from nstcli.errors import InputError
+from nstcli.images import encode, size_of
+from nstcli.report import thumbs as copies
+from nstcli.report.data import thinned
+from nstcli.report.gallery import write_gallery
+from nstcli.report.thumbs import SMALL, Thumbs
+from tests.conftest import draw
+from tests.nstcli.report.made import batch, make, sha256, write
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Store:
+    return batch(tmp_path, ["cat.png", "dog.png"], ["ink.png"])
+
+
+def data_of(page: Path) -> Any:
+    found = re.search(r'id="data">(.*?)</script>', page.read_text("utf-8"), re.DOTALL)
+    assert found
+    return json.loads(found[1])
+
+
+def stored(store: Store) -> dict[str, int]:
+    folder = store.folder / ".nst/thumbs"
+    return {path.name: path.stat().st_ino for path in folder.iterdir()}
+
+
+def flaws(page: Path) -> list[str]:
+    return re.findall(r'class="flaw">(.*?)<', page.read_text("utf-8"))
+
+
+def test_copies_are_named_by_what_they_show_and_made_once(made: Store, tmp_path: Path) -> None:
+    write_gallery(made.folder)
+    first = stored(made)
+    assert len(first) == 2 * 3 + 2  # inputs in two sizes, results in one
+    cat = sha256((tmp_path / "photos/cat.png").read_bytes())
+    assert f"{cat}.420.48x36.webp" in first
+    make(made, tmp_path / "photos/dog.png", write(tmp_path / "art/wave.png", 50, 40, 77))
+    write_gallery(made.folder)
+    second = stored(made)
+    assert len(second) == len(first) + 3
+    assert first.items() <= second.items()
+
+
+def test_a_gallery_without_news_reads_no_picture(
+    made: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = write_gallery(made.folder).read_bytes()
+    monkeypatch.setattr(copies, "decode", None)
+    read = Path.read_bytes
+
+    def only_records(path: Path) -> bytes:
+        assert path.suffix in {".json", ".html"}, path
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", only_records)
+    assert write_gallery(made.folder).read_bytes() == first
+
+
+def test_it_survives_inputs_that_moved(made: Store, tmp_path: Path) -> None:
+    before = write_gallery(made.folder).read_bytes()
+    (tmp_path / "photos").rename(tmp_path / "elsewhere")
+    assert write_gallery(made.folder).read_bytes() == before
+
+
+def test_an_input_that_changed_before_the_first_look_is_not_shown(
+    made: Store, tmp_path: Path
+) -> None:
+    write(tmp_path / "photos/cat.png", 36, 48, 99)
+    page = write_gallery(made.folder).read_text("utf-8")
+    assert page.count("not found</span>") == 1
+    assert sha256((tmp_path / "photos/cat.png").read_bytes()) not in page
+
+
+@pytest.mark.parametrize("where", [".", "out", "elsewhere"])
+def test_relative_inputs_are_found_from_beside_the_folder_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    store = batch(Path(), ["cat.png"], ["ink.png"])
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / where)
+    assert "not found</span>" not in write_gallery(tmp_path / store.folder).read_text("utf-8")
+
+
+def later(path: Path) -> None:
+    """Make a file newer than every copy, however coarse the clock of the file system is."""
+    os.utime(path, (time.time() + 5, time.time() + 5))
+
+
+def test_a_result_that_changed_is_shown_as_it_is(made: Store) -> None:
+    write_gallery(made.folder)
+    path = made.folder / "cat__ink.png"
+    path.write_bytes(encode(draw(20, 20, 5)))
+    later(path)
+    page = write_gallery(made.folder)
+    assert flaws(page) == ["changed after it was made"]
+    assert f"{sha256(path.read_bytes())}.420.20x20.webp" in page.read_text("utf-8")
+
+
+def test_a_result_that_was_only_touched_is_fine(made: Store) -> None:
+    write_gallery(made.folder)
+    os.utime(made.folder / "cat__ink.png")
+    assert flaws(write_gallery(made.folder)) == []
+
+
+def test_a_result_that_is_gone_or_broken_is_said_to_be(made: Store) -> None:
+    before = write_gallery(made.folder).read_text("utf-8")
+    (made.folder / "cat__ink.png").unlink()
+    broken = made.folder / "dog__ink.png"
+    broken.write_bytes(b"no picture")
+    later(broken)
+    page = write_gallery(made.folder)
+    assert flaws(page) == ["its file is gone", "its file cannot be read"]
+    # Of the first, the copy is left to be shown.
+    assert page.read_text("utf-8").count("in the manner of") == before.count("in the manner of") - 1
+
+
+def test_formats_that_browsers_do_not_show_have_a_large_copy(tmp_path: Path) -> None:
+    store = batch(tmp_path, ["cat.png"], ["ink.png"])
+    pair = tmp_path / "photos/cat.png", tmp_path / "art/ink.png"
+    make(store, *pair, "big.tiff", format="tiff")
+    png, tiff = sorted(data_of(write_gallery(store.folder))["works"], key=lambda w: w["full"])[::-1]
+    assert png["full"] == "cat__ink.png"
+    assert re.fullmatch(r"\.nst/thumbs/[0-9a-f]{64}\.1280\.48x36\.webp", tiff["full"])
+
+
+def test_copies_are_small(tmp_path: Path) -> None:
+    thumbs = Thumbs(tmp_path)
+    thumbs.make("a" * 64, lambda: encode(draw(500, 1000)), SMALL)
+    thumb = thumbs.find("a" * 64, SMALL)
+    assert thumb
+    assert (thumb.width, thumb.height) == size_of(thumb.path.read_bytes()) == (420, 210)
+    assert Thumbs(tmp_path).find("a" * 64, SMALL) == thumb
+    thumbs.make("b" * 64, lambda: b"no picture", SMALL)
+    assert thumbs.find("b" * 64, SMALL) is None
+
+
+def test_a_page_of_somebody_else_is_never_replaced(made: Store) -> None:
+    page = made.folder / "index.html"
+    page.write_text("my own")
+    with pytest.raises(InputError, match="not a gallery of nst"):
+        write_gallery(made.folder)
+    assert page.read_text() == "my own"
+
+
+def test_a_self_contained_page_refers_to_nothing(made: Store) -> None:
+    page = write_gallery(made.folder, self_contained=True)
+    text = page.read_text("utf-8")
+    assert ".nst/" not in text
+    assert all(src.startswith("data:") for src in re.findall(r'<img src="(.*?)"', text))
+    assert all(work["full"] is None for work in data_of(page)["works"])
+    write_gallery(made.folder)  # and the next run of the batch may write the plain one again
+    assert ".nst/" in page.read_text("utf-8")
+
+
+def test_the_script_that_may_run_is_the_one_that_is_there(made: Store) -> None:
+    """A line end changed on the way would lock the page's own script out."""
+    import base64
+    import hashlib
+
+    text = write_gallery(made.folder).read_bytes().decode()
+    (allowed,) = re.findall(r"script-src &#39;sha256-(.*?)&#39;|script-src 'sha256-(.*?)'", text)
+    script = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)[0]
+    assert base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() in allowed
+    assert "http:" not in text.replace("http://www.w3.org/2000/svg", "")
+    assert "https:" not in text
+
+
+def test_a_curve_keeps_its_ends_and_its_order() -> None:
+    curve = [(step, 1.0 / step) for step in range(1, 101)]
+    thin = thinned(curve)
+    assert len(thin) == 50
+    assert (thin[0], thin[-1]) == (curve[0], curve[-1])
+    assert thin == sorted(set(thin))
+    assert thinned([(1, float("nan")), (2, 1.0)]) == [(2, 1.0)]
+    assert thinned([]) == []
+
+
+def test_no_torch_is_needed() -> None:
+    code = (
+        "import sys, nstcli.report.gallery, nstcli.report.sheet; assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

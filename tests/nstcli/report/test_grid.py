@@ -1,0 +1,132 @@
+from pathlib import Path
+
+import pytest
+
+from nstcli.batch.measured import Measured, save
+from nstcli.batch.plan import Pair
+from nstcli.batch.records import Failure
+from nstcli.batch.store import Store
+from nstcli.errors import InputError
+from nstcli.report.grid import Grid, read_grid
+from nstcli.report.recipes import described, differing, value_of, variant_of
+from tests.nstcli.report.made import RECIPE, batch, make, sha256, write
+
+
+def labels(grid: Grid) -> tuple[list[str], list[str]]:
+    return [i.label for i in grid.contents], [i.label for i in grid.styles]
+
+
+def test_every_pair_has_its_cell(tmp_path: Path) -> None:
+    grid = read_grid(batch(tmp_path, ["b.png", "A.png"], ["x.png", "y.png", "z.png"]).folder)
+    assert labels(grid) == (["A.png", "b.png"], ["x.png", "y.png", "z.png"])
+    for row, content in enumerate("Ab"):
+        for column, style in enumerate("xyz"):
+            (entry,) = grid.cell(row, column)
+            assert entry.output == f"{content}__{style}.png"
+            assert entry.variant == ""
+
+
+def test_pictures_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    store = batch(tmp_path, ["cat.png"], ["ink.png"])
+    other = write(tmp_path / "more/cat.png", 36, 48, 7)
+    make(store, other, tmp_path / "art/ink.png", "other.png")
+    assert labels(read_grid(store.folder))[0] == [
+        str(tmp_path / "more/cat.png"),
+        str(tmp_path / "photos/cat.png"),
+    ]
+
+
+def test_a_picture_that_changed_between_two_pairs_is_two(tmp_path: Path) -> None:
+    store = batch(tmp_path, ["cat.png"], ["ink.png"])
+    before = sha256((tmp_path / "photos/cat.png").read_bytes())
+    write(tmp_path / "photos/cat.png", 36, 48, 8)
+    make(store, tmp_path / "photos/cat.png", tmp_path / "art/ink.png", "later.png")
+    grid = read_grid(store.folder)
+    assert len(grid.contents) == 2
+    assert {i.label[-9:-1] for i in grid.contents} == {
+        before[:8],
+        sha256((tmp_path / "photos/cat.png").read_bytes())[:8],
+    }
+
+
+def test_one_picture_under_two_paths_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = batch(tmp_path, ["cat.png"], ["ink.png"])
+    monkeypatch.chdir(tmp_path)
+    make(store, Path("photos/cat.png"), Path("art/ink.png"), "again.png")
+    grid = read_grid(store.folder)
+    assert labels(grid) == (["cat.png"], ["ink.png"])
+    assert len(grid.cell(0, 0)) == 2
+
+
+def test_a_failure_joins_the_row_of_its_path_or_name(tmp_path: Path) -> None:
+    store = batch(tmp_path, ["cat.png", "dog.png"], ["ink.png"])
+    art = tmp_path / "art/ink.png"
+    for name, path in [("1.png", "photos/dog.png"), ("2.png", "dog.png"), ("3.png", "new.png")]:
+        store.fail(Pair(tmp_path / path, art, name), "why", 1.0)
+    grid = read_grid(store.folder)
+    assert labels(grid) == (["cat.png", "dog.png", "new.png"], ["ink.png"])
+    assert [e.output for e in grid.cell(1, 0)] == ["dog__ink.png", "1.png", "2.png"]
+    (lost,) = grid.cell(2, 0)
+    assert isinstance(lost.known, Failure)
+    assert grid.contents[2].sha256 == ""
+
+
+def test_failures_alone_make_a_grid(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.prepare()
+    store.fail(Pair(Path("a/x.png"), Path("s.png"), "1.png"), "why", 0.0)
+    store.fail(Pair(Path("b/x.png"), Path("s.png"), "2.png"), "why", 0.0)
+    assert labels(read_grid(tmp_path)) == (["a/x.png", "b/x.png"], ["s.png"])
+
+
+def test_results_of_a_cell_say_what_differs(tmp_path: Path) -> None:
+    store = batch(tmp_path, ["cat.png"], ["ink.png"])
+    pair = tmp_path / "photos/cat.png", tmp_path / "art/ink.png"
+    make(store, *pair, "s.png", recipe={"model": "squeezenet", "weights": "1" * 64})
+    make(store, *pair, "w.png", recipe={"style_weight": 200.0})
+    assert [e.variant for e in read_grid(store.folder).entries] == [
+        "vgg19 · style weight 30",
+        "squeezenet · style weight 30",
+        "vgg19 · style weight 200",
+    ]
+
+
+def test_what_goes_with_the_backbone_is_no_difference_of_its_own() -> None:
+    other = {**RECIPE, "model": "other", "weights": "f" * 64, "style_layers": {"a": 1}}
+    assert differing([RECIPE, other]) == ["model"]
+    assert differing([RECIPE, RECIPE]) == []
+    assert differing([]) == []
+    older = {k: v for k, v in RECIPE.items() if k != "seed"}
+    assert differing([RECIPE, older]) == ["seed"]
+    assert variant_of(older, ["seed"]) == ""
+
+
+def test_recipes_in_words() -> None:
+    words = dict(described(RECIPE))
+    assert words["style layers"] == "relu1_1, relu5_1=0.5"
+    assert words["style weight"] == "30"
+    assert words["weights"] == "0" * 8
+    assert words["backbone"] == "vgg19"
+    assert "version" not in words
+    assert value_of(None) == "None"
+
+
+def test_measurements_come_along_unless_the_result_is_another(tmp_path: Path) -> None:
+    store = batch(tmp_path, ["cat.png"], ["ink.png"])
+    (name, record) = next(store.records())
+    save(
+        store.folder, name, Measured(output_sha256="another", judge="vgg16", values={"lpips": 0.5})
+    )
+    assert read_grid(store.folder).entries[0].measured is None
+    mine = Measured(output_sha256=record.output_sha256, judge="vgg16", values={"lpips": 0.5})
+    save(store.folder, name, mine)
+    assert read_grid(store.folder).entries[0].measured == mine
+
+
+def test_a_folder_without_records_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no record of any result.*nst batch"):
+        read_grid(tmp_path)
+    with pytest.raises(InputError, match="no such folder"):
+        read_grid(tmp_path / "no")
