@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from nstcli.errors import InputError
-from nstcli.presets import DEFAULT
 
 if TYPE_CHECKING:
     from backbones import Backbone
@@ -20,6 +19,7 @@ VERSION = 1
 Loss = Literal["relative", "gatys", "sum", "mean"]
 TotalVariation = Literal["l1", "l2"]
 Optimizer = Literal["adam", "lbfgs"]
+Schedule = Literal["cosine", "drop"]
 Pooling = Literal["max", "avg"]
 Init = Literal["content", "noise", "style"]
 
@@ -53,6 +53,9 @@ class Recipe(BaseModel):
         tv: norm of the total variation term.
         content_layers: layer to relative weight; scaled to a sum of 1 when used.
         style_layers: likewise.
+        learning_rate: Adam's, in the pixel range [0, 1]; L-BFGS finds its own.
+        schedule: how that rate falls: along a cosine, to a tenth; or all at once, to a thirtieth
+            for the last tenth of the steps.
         pooling: `avg` swaps the network's max pooling for average pooling.
         init: what the optimization starts from.
         scales: number of sizes from coarse to fine, each half of the next; `auto` starts at
@@ -78,6 +81,8 @@ class Recipe(BaseModel):
     style_layers: Layers
     pooling: Pooling
     optimizer: Optimizer
+    learning_rate: Annotated[float, Field(gt=0, le=10)]
+    schedule: Schedule
     init: Init
     scales: Scales
     tolerance: Annotated[float, Field(ge=0, lt=1)]
@@ -105,14 +110,14 @@ def resolve(backbone: Backbone, weights: str, choices: Mapping[str, Any]) -> Rec
     Args:
         backbone: whose layers are meant.
         weights: sha256 of its weights file.
-        choices: the other attributes of `Recipe`, with layers as users write them (see
-            `parse_layers`). What is missing or None has its default.
+        choices: all other attributes of `Recipe`, with layers as users write them (see
+            `parse_layers`); see `presets.DEFAULT`.
 
     Raises:
         InputError: a value out of range.
         BackboneError: an unknown layer.
     """
-    values = {**DEFAULT, **{name: value for name, value in choices.items() if value is not None}}
+    values = dict(choices)
     usual = zip(("content", "style", "tv"), WEIGHTS[values["loss"]], strict=True)
     for term, weight in usual:
         if values[f"{term}_weight"] is None:

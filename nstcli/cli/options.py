@@ -132,6 +132,13 @@ class RecipeOptions:
     ] = DEFAULT["style_layers"]
     pooling: Annotated[Literal["max", "avg"], Option("How the network pools")] = DEFAULT["pooling"]
     optimizer: Annotated[Literal["lbfgs", "adam"], Option("Optimizer")] = DEFAULT["optimizer"]
+    learning_rate: Annotated[
+        float, Option("Adam's rate, of the pixel range", metavar="X", least=0)
+    ] = DEFAULT["learning_rate"]
+    schedule: Annotated[
+        Literal["cosine", "drop"],
+        Option("How Adam's rate falls: along a cosine, or at once near the end"),
+    ] = DEFAULT["schedule"]
     tolerance: Annotated[
         float,
         Option(

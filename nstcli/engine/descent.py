@@ -41,7 +41,7 @@ def descend(
     """
     image = image.detach().clone().requires_grad_()
     weights = recipe.weights_of_terms
-    descent = OPTIMIZERS[recipe.optimizer](image, steps)
+    descent = OPTIMIZERS[recipe.optimizer](image, steps, recipe)
     best = Best(image, steps)
     every = _READ_EVERY.get(image.device.type, _READ_EVERY_OTHERWISE)
     progress: deque[list[float]] = deque(maxlen=_WINDOW // every + 1)

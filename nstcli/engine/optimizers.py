@@ -7,11 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.optim import Adam, Optimizer
-from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler
+from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, LRScheduler
 
 from nstcli.engine.lbfgs import LBFGS
-
-_ADAM_RATE = 0.05  # of the pixel range [0, 1]
+from nstcli.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -31,18 +30,25 @@ class Descent:
             self.image.clamp_(0, 1)
 
 
-def adam(image: Tensor, steps: int) -> Descent:
-    """Adam whose rate falls to a tenth along a cosine: large strokes first, then the grain."""
-    optimizer = Adam([image], lr=_ADAM_RATE, betas=(0.9, 0.99))
-    return Descent(image, optimizer, CosineAnnealingLR(optimizer, steps, _ADAM_RATE / 10))
+def _adam(image: Tensor, steps: int, recipe: Recipe) -> Descent:
+    """Adam whose rate falls, by default along a cosine: large strokes first, then the grain."""
+    rate = recipe.learning_rate
+    optimizer = Adam([image], lr=rate, betas=(0.9, 0.99))
+    schedule: LRScheduler
+    if recipe.schedule == "drop":
+        schedule = LambdaLR(optimizer, lambda step: 1 if step < 0.9 * steps else 1 / 30)
+    else:
+        schedule = CosineAnnealingLR(optimizer, steps, rate / 10)
+    return Descent(image, optimizer, schedule)
 
 
-def lbfgs(image: Tensor, steps: int) -> Descent:
+def _lbfgs(image: Tensor, steps: int, recipe: Recipe) -> Descent:
     """L-BFGS, the optimizer of the papers: fewer steps to the same loss, more memory."""
     return Descent(image, LBFGS(image))
 
 
-OPTIMIZERS: dict[str, Callable[[Tensor, int], Descent]] = {
-    "adam": adam,
-    "lbfgs": lbfgs,
+# Each takes the picture, the number of steps and the recipe.
+OPTIMIZERS: dict[str, Callable[[Tensor, int, Recipe], Descent]] = {
+    "adam": _adam,
+    "lbfgs": _lbfgs,
 }

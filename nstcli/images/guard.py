@@ -1,9 +1,10 @@
 """Pillow's process-wide settings, changed only for a moment and put back."""
 
+import ctypes
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 
 from PIL import Image, ImageFile
 
@@ -21,8 +22,9 @@ _readers = 0
 def reading() -> Iterator[None]:
     """Let Pillow open images of any size, and keep its warnings off the screen.
 
-    Pillow warns of broken EXIF tags, odd palettes and large images; what matters to the user is
-    said in `Picture.notes` or as an InputError instead. The limit of pixels is for the caller to
+    Pillow warns of broken EXIF tags, odd palettes and large images, and libtiff tells the standard
+    error stream of every damage; what matters to the user is said in `Picture.notes` or as an
+    InputError instead. The limit of pixels is for the caller to
     check, between header and pixels. Several threads may read at a time: the first changes the
     settings, the last puts them back.
     """
@@ -54,7 +56,7 @@ def writing(buffer_bytes: int) -> Iterator[None]:
 
 @contextmanager
 def _as_we_read() -> Iterator[None]:
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _quiet_libtiff():
         warnings.simplefilter("ignore")
         before = Image.MAX_IMAGE_PIXELS
         Image.MAX_IMAGE_PIXELS = None
@@ -62,3 +64,25 @@ def _as_we_read() -> Iterator[None]:
             yield
         finally:
             Image.MAX_IMAGE_PIXELS = before
+
+
+@contextmanager
+def _quiet_libtiff() -> Iterator[None]:
+    """Take away the function by which libtiff prints, past Python, what it thinks of a file.
+
+    Pillow has no option for it. The symbol is looked up in Pillow's own module and the libraries
+    that this one loaded; where libtiff is built into it (Windows) there is none, and it prints on.
+    """
+    set_handler = None
+    with suppress(AttributeError, OSError, TypeError):
+        set_handler = ctypes.CDLL(Image.core.__file__).TIFFSetErrorHandler
+    if set_handler is None:
+        yield
+        return
+    set_handler.argtypes = [ctypes.c_void_p]
+    set_handler.restype = ctypes.c_void_p
+    before = set_handler(None)
+    try:
+        yield
+    finally:
+        set_handler(before)

@@ -13,6 +13,7 @@ from backbones import weights
 from backbones.hooks import FeatureExtractor
 from backbones.spec import Preprocessing
 from nstcli import images
+from nstcli.batch.records import Form
 from nstcli.batch.session import Settings, settle
 from nstcli.engine.objective import Part, evaluate, parts
 from nstcli.engine.precision import Precision, arranged
@@ -20,6 +21,7 @@ from nstcli.engine.pyramid import factors, resized, shrunk
 from nstcli.engine.stylize import Scale
 from nstcli.engine.targets import read_content, read_style
 from nstcli.images import Picture
+from nstcli.presets import DEFAULT
 from nstcli.recipe import Recipe
 from tests.benchmarks.reference import Reference
 from tests.benchmarks.scope import Scope
@@ -59,7 +61,9 @@ def _frame(image: Tensor, size: int) -> Tensor:
 
 def settings(model: str, **choices: Any) -> Settings:
     """Resolve a recipe as `nst` does, with its defaults for all that is not chosen."""
-    return settle(model, None, choices, format="png", quality=95, offline=False, progress=None)
+    return settle(
+        model, None, {**DEFAULT, **choices}, form=Form(), offline=False, progress=lambda _: None
+    )
 
 
 def network(asked: Settings) -> tuple[nn.Module, Preprocessing]:

@@ -14,14 +14,16 @@ import numpy as np
 from backbones.hooks import FeatureExtractor
 from nstcli import images
 from nstcli.batch import plan
+from nstcli.batch.backends import Driver, Execution
+from nstcli.batch.backends.local import make_all
 from nstcli.batch.events import Event, PairFailed, PairStarted
 from nstcli.batch.plan import Job
 from nstcli.batch.readings import Readings
-from nstcli.batch.run import prepare, run
-from nstcli.batch.session import Settings, survey
+from nstcli.batch.run import run
+from nstcli.batch.session import Settings
 from nstcli.batch.store import Store
+from nstcli.batch.survey import broken, survey
 from nstcli.batch.work import Worker
-from nstcli.engine.precision import Precision
 from nstcli.engine.pyramid import resized
 from nstcli.engine.stylize import Scale, stylize
 from tests.benchmarks import case
@@ -114,11 +116,14 @@ def _batch_row(scope: Scope) -> Row:
         store = Store(folder / f"results-{number}")
         started = time.perf_counter()
         standings, failures = survey(pairs, asked, store)
+        failures += broken(pairs, images.DEFAULT_MAX_PIXELS)
         surveys.append(time.perf_counter() - started)
         if failures:
             raise RuntimeError(f"the batch failed: {failures[0].error}")
         jobs = [standing.job for standing in standings]
-        batches.append(batch_times(jobs, asked, extractor, precision, store))
+        readings = Readings(extractor, asked.recipe, "cpu", images.DEFAULT_MAX_PIXELS)
+        worker = Worker(extractor, readings, asked.recipe, "cpu", precision, asked.form)
+        batches.append(batch_times(jobs, asked, worker, store))
         loops.append(bare_times(jobs, asked, extractor))
     batch = min(surveys) + sum(map(min, zip(*batches, strict=True)))
     bare = sum(map(min, zip(*loops, strict=True)))
@@ -149,15 +154,8 @@ def write_files(scope: Scope, folder: Path) -> tuple[list[Path], list[Path]]:
     return paths["content"], paths["style"]
 
 
-def batch_times(
-    jobs: Sequence[Job],
-    asked: Settings,
-    extractor: FeatureExtractor,
-    precision: Precision,
-    store: Store,
-) -> list[float]:
+def batch_times(jobs: Sequence[Job], asked: Settings, worker: Worker, store: Store) -> list[float]:
     """Make the jobs as `nst batch` does; return the seconds from each start to the next."""
-    worker = None
     starts: list[float] = []
 
     def listen(event: Event) -> None:
@@ -166,15 +164,18 @@ def batch_times(
         elif isinstance(event, PairFailed):
             raise RuntimeError(f"the batch failed: {event.error}")
 
-    prepare(store, [])
-    run(jobs, worker, store, listen)
+    def with_worker(settings: Settings, execution: Execution, driver: Driver) -> None:
+        driver.ready(worker.device, str(worker.precision))
+        make_all(worker, driver, most=1)
+
+    run(jobs, asked, with_worker, Execution(), store, listen)
     starts.append(time.perf_counter())
     return [after - before for before, after in pairwise(starts)]
 
 
 def bare_times(jobs: Sequence[Job], asked: Settings, extractor: FeatureExtractor) -> list[float]:
     """Return the seconds of the optimization alone, for each job."""
-    readings = Readings(extractor, asked.recipe, "cpu")
+    readings = Readings(extractor, asked.recipe, "cpu", images.DEFAULT_MAX_PIXELS)
     return [_bare(readings.read(job).scales, asked, extractor) for job in jobs]
 
 

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from backbones.hooks import FeatureExtractor
 from nstcli.batch.session import Settings
-from nstcli.engine.stylize import Step, stylize
+from nstcli.engine.stylize import stylize
+from nstcli.engine.window import Step
 from tests.benchmarks import case
 from tests.benchmarks.case import Judge, Pair
 from tests.benchmarks.clock import Stopwatch

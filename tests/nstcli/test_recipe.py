@@ -12,6 +12,7 @@ import backbones
 from backbones import Backbone, BackboneError
 from nstcli import recipe as module
 from nstcli.errors import InputError
+from nstcli.presets import DEFAULT
 from nstcli.recipe import VERSION, WEIGHTS, Recipe, parse_layers
 from tests.tiny import TINY
 
@@ -19,7 +20,7 @@ SHA = "0123456789abcdef" * 4
 
 
 def resolve(backbone: Backbone, weights: str, **choices: Any) -> Recipe:
-    return module.resolve(backbone, weights, choices)
+    return module.resolve(backbone, weights, {**DEFAULT, **choices})
 
 
 def test_defaults_come_from_the_backbone() -> None:
@@ -41,6 +42,8 @@ def test_defaults_come_from_the_backbone() -> None:
         optimizer="lbfgs",
         init="content",
         scales="auto",
+        learning_rate=0.05,
+        schedule="cosine",
         tolerance=0,
         seed=0,
     )
@@ -222,6 +225,8 @@ recipes = st.builds(
     content_layers=layers,
     style_layers=layers,
     scales=st.just("auto") | st.integers(1, 16),
+    learning_rate=st.floats(0, 10, exclude_min=True),
+    schedule=st.sampled_from(["cosine", "drop"]),
     tolerance=st.floats(0, 1, exclude_max=True),
     seed=st.integers(0, 2**63 - 1),
 )

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 from nstcli.batch.backends import Driver, Execution
 from nstcli.batch.device import at_once, choose
-from nstcli.batch.session import Settings
+
+if TYPE_CHECKING:
+    from nstcli.batch.session import Settings
+    from nstcli.batch.work import Worker
 
 # Seconds until the driver is asked again that had nothing to do.
 _NAP = 0.2
@@ -22,7 +26,11 @@ def work(settings: Settings, execution: Execution, driver: Driver) -> None:
     device = choose(execution.device)
     worker = settings.worker(device, execution)
     driver.ready(worker.device, str(worker.precision))
-    most = at_once(device, execution.pairs_per_step)
+    make_all(worker, driver, at_once(device, execution.pairs_per_step))
+
+
+def make_all(worker: Worker, driver: Driver, most: int) -> None:
+    """Make every job of the driver with one worker, at most so many at once."""
     while (jobs := driver.next_jobs(most)) is not None:
         if not jobs:
             time.sleep(_NAP)

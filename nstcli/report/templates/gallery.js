@@ -272,7 +272,7 @@
   $(".close", box).addEventListener("click", () => box.close());
   box.addEventListener("close", () => {
     const link = $("a", current.figure);
-    
+    link.focus({ preventScroll: true });
     link.scrollIntoView({ block: "nearest", inline: "nearest" });
   });
   box.addEventListener("keydown", (event) => {

@@ -56,6 +56,8 @@ GIVEN: dict[str, tuple[list[str], Any]] = {
     "style_layers": (["--style-layers", "a,b=2"], "a,b=2"),
     "pooling": (["--pooling", "avg"], "avg"),
     "optimizer": (["--optimizer", "adam"], "adam"),
+    "learning_rate": (["--learning-rate", "0.1"], 0.1),
+    "schedule": (["--schedule", "drop"], "drop"),
     "tolerance": (["--tolerance", "0.1"], 0.1),
     "init": (["--init", "noise"], "noise"),
     "seed": (["--seed", "3"], 3),

@@ -10,6 +10,7 @@ from nstcli.engine.pyramid import factors, shrunk
 from nstcli.engine.stylize import OnStep, Result, Scale, stylize
 from nstcli.engine.targets import read_content, read_style
 from nstcli.engine.window import Step
+from nstcli.presets import DEFAULT
 from nstcli.recipe import Recipe, resolve
 from tests.conftest import draw
 from tests.tiny import TINY
@@ -23,7 +24,7 @@ def picture(height: int = 24, width: int = 32, seed: int = 0) -> Tensor:
 
 def recipe(**choices: Any) -> Recipe:
     """Resolve a recipe of a few steps; `choices` are those of `nstcli.recipe.resolve`."""
-    return resolve(TINY, "0" * 64, {"size": 32, "steps": 10, **choices})
+    return resolve(TINY, "0" * 64, {**DEFAULT, "size": 32, "steps": 10, **choices})
 
 
 CONTENT, STYLE = picture(24, 32, seed=0), picture(20, 28, seed=1)

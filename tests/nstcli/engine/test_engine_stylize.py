@@ -166,7 +166,7 @@ class Scripted:
 
 def script(monkeypatch: pytest.MonkeyPatch, pictures: list[Tensor]) -> Recipe:
     """Make a recipe whose pictures are the given ones, starting from noise, content term only."""
-    monkeypatch.setitem(OPTIMIZERS, "adam", lambda image, _: Scripted(image, pictures[:]))
+    monkeypatch.setitem(OPTIMIZERS, "adam", lambda image, *_: Scripted(image, pictures[:]))
     return recipe(
         optimizer="adam", steps=len(pictures), init="noise", content_weight=1, style_weight=0
     )

@@ -53,7 +53,12 @@ def test_variants_have_rows_of_their_own(tmp_path: Path) -> None:
     make(store, *pair, "b.png", recipe={"model": "other"})
     sheet = draw_sheet(store.folder)
     assert sheet.shape[0] > height + 36
-    assert holds(sheet, decode((store.folder / "b.png").read_bytes(), "b").rgb)
+    one, other = (
+        decode((store.folder / name).read_bytes(), name).rgb for name in ("b.png", "cat__ink.png")
+    )
+    for part, found, missing in ((sheet[:height], one, other), (sheet[height:], other, one)):
+        assert holds(part, found)
+        assert not holds(part, missing)
 
 
 def test_what_is_missing_has_a_placeholder(tmp_path: Path) -> None:
