@@ -16,7 +16,7 @@ import re
 import secrets
 import stat
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 # Whose a temporary file is: the computer and the process. The last digits keep threads apart.
@@ -67,12 +67,19 @@ def sweep(folder: Path, *, recursive: bool = False) -> None:
         folder: need not exist.
         recursive: its sub-folders, too; links to folders are not followed.
     """
-    for where, _, names in os.walk(folder):
-        found = [Path(where, name) for name in names if _TEMPORARY.fullmatch(name)]
-        if found:  # all the rest is needed after a crash alone
-            _remove_abandoned(Path(where), found)
-        if not recursive:
-            break
+    for where, found in _temporaries(folder, recursive):
+        _remove_abandoned(where, found)
+
+
+def abandoned(folder: Path, *, recursive: bool = False) -> list[Path]:
+    """List what `sweep` would remove, by this computer's clock; nothing is written for it."""
+    now = time.time()
+    return [
+        path
+        for _, found in _temporaries(folder, recursive)
+        for path in found
+        if _is_abandoned(path, now)
+    ]
 
 
 def _temporary_in(folder: Path) -> Path:
@@ -114,13 +121,30 @@ def _sync_folder(folder: Path) -> None:
             os.close(handle)
 
 
+def _temporaries(folder: Path, recursive: bool) -> Iterator[tuple[Path, list[Path]]]:
+    """Yield each folder that holds temporary files with these; after no crash there is none."""
+    for where, _, names in os.walk(folder):
+        found = [Path(where, name) for name in names if _TEMPORARY.fullmatch(name)]
+        if found:
+            yield Path(where), found
+        if not recursive:
+            break
+
+
 def _remove_abandoned(folder: Path, temporaries: Iterable[Path]) -> None:
     now = _clock(folder)
     for path in temporaries:
         with contextlib.suppress(OSError):
-            known = path.lstat()
-            if stat.S_ISREG(known.st_mode) and _abandoned(path.name, now - known.st_mtime):
+            if _is_abandoned(path, now):
                 path.unlink()
+
+
+def _is_abandoned(path: Path, now: float) -> bool:
+    try:
+        known = path.lstat()
+    except OSError:
+        return False
+    return stat.S_ISREG(known.st_mode) and _abandoned(path.name, now - known.st_mtime)
 
 
 def _abandoned(name: str, age: float) -> bool:

@@ -1,5 +1,8 @@
 """Where tensors live."""
 
+import os
+
+import loky
 import torch
 
 from nstcli.errors import InputError
@@ -31,3 +34,14 @@ def choose(wanted: str) -> str:
 def at_once(device: str, wanted: int | None) -> int:
     """Return how many pairs to optimize together at most, if memory allows."""
     return wanted or (1 if device == "cpu" else _AT_ONCE)
+
+
+def share_cores(workers: int) -> None:
+    """Let torch use a worker's share of the cores; OMP_NUM_THREADS, where it is set, wins.
+
+    torch counts the cores of the machine. A container may have the time of fewer, and threads
+    beyond them would wait for each other.
+    """
+    if "OMP_NUM_THREADS" not in os.environ:
+        cores = min(torch.get_num_threads(), loky.cpu_count())
+        torch.set_num_threads(max(1, cores // workers))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import glob
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -72,21 +71,6 @@ def find(argument: str, rules: Rules = TOP_ONLY) -> Found:
     raise InputError(f"no such file or folder: '{shown(argument)}'{_neighbour(path)}")
 
 
-def digest(path: Path) -> str:
-    """Return the sha256 of a file's bytes.
-
-    Raises:
-        InputError: it cannot be read.
-    """
-    try:
-        if path.exists() and not path.is_file():  # opening a pipe would wait for a writer
-            raise InputError("is not a regular file")
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror or error}") from error
-
-
 def refuse_nested(output: Path, found: Found) -> None:
     """Keep results from being taken for inputs by the next run, by whatever path.
 
@@ -126,7 +110,7 @@ def _in_folder(argument: str, path: Path, rules: Rules) -> Found:
 
 def _matching(argument: str, path: Path, rules: Rules) -> Found:
     """List the files that a pattern matches, whatever their suffix: the user named them."""
-    matched = (Path(p) for p in sorted(set(glob.glob(str(path)))))  # noqa: PTH207
+    matched = (Path(p) for p in sorted(set(glob.glob(str(path), recursive=True))))  # noqa: PTH207
     entries = [p for p in chosen(matched, rules) if not is_junk(p.name)]
     problems = [(p, what) for p in entries if (what := trouble(p))]
     _refuse(problems, rules)

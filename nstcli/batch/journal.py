@@ -17,7 +17,7 @@ from nstcli.batch.events import (
     PairStarted,
     WorkerReady,
 )
-from nstcli.batch.plan import Pair, shown
+from nstcli.batch.plan import Pair, printable, stored
 
 
 class Journal:
@@ -46,7 +46,7 @@ class Journal:
 
     def note(self, text: str) -> None:
         """Write a line into the log of this run."""
-        _append(self._log, f"{datetime.now(UTC).strftime('%H:%M:%S')} {text}")
+        _append(self._log, f"{datetime.now(UTC).strftime('%H:%M:%S')} {printable(text)}")
 
 
 def _told(event: Event) -> tuple[str, str, dict[str, Any]] | None:
@@ -68,7 +68,7 @@ def _told(event: Event) -> tuple[str, str, dict[str, Any]] | None:
 
 
 def _of(pair: Pair) -> dict[str, str]:
-    return {"content": shown(pair.content), "style": shown(pair.style), "result": pair.output}
+    return {"content": stored(pair.content), "style": stored(pair.style), "result": pair.output}
 
 
 def _append(path: Path, line: str) -> None:

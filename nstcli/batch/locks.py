@@ -40,6 +40,10 @@ if sys.platform == "win32":
         os.lseek(handle, offset, os.SEEK_SET)
         msvcrt.locking(handle, msvcrt.LK_UNLCK, 1)
 
+    def _lock_all(handle: int) -> None:
+        os.lseek(handle, 0, os.SEEK_SET)
+        msvcrt.locking(handle, msvcrt.LK_NBRLCK, _BYTES)
+
 else:
     import fcntl
 
@@ -48,6 +52,9 @@ else:
 
     def _free_byte(handle: int, offset: int) -> None:
         fcntl.lockf(handle, fcntl.LOCK_UN, 1, offset)
+
+    def _lock_all(handle: int) -> None:
+        fcntl.lockf(handle, fcntl.LOCK_SH | fcntl.LOCK_NB, _BYTES)
 
 
 # POSIX leaves open which of the two tells that another process holds the lock.
@@ -133,6 +140,31 @@ class Locks:
                 return Lock(file, offset)
             finally:
                 _close_if_unused(file)
+
+    def any_held(self) -> bool | None:
+        """Tell whether somebody has a pair of this folder in hand; None where nobody can tell.
+
+        Nothing is written. All bytes are asked for at once, to be read only: whoever holds one
+        does not notice, and whoever asks for one in that instant is told that it is held, and
+        asks again.
+        """
+        with _guard:
+            try:
+                known = self._path.stat()
+                if (known.st_dev, known.st_ino) in _files:  # opened for a lock that is held
+                    return True
+                handle = os.open(self._path, os.O_RDONLY)
+            except FileNotFoundError:
+                return False
+            except OSError:
+                return None
+            try:
+                _lock_all(handle)
+            except OSError as error:
+                return True if error.errno in _BUSY else None
+            finally:
+                os.close(handle)
+            return False
 
     def _locked(self, file: _File, offset: int) -> bool:
         if self.warning:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -14,6 +15,10 @@ from nstcli.batch import naming
 from nstcli.batch.source import Source
 from nstcli.batch.template import DEFAULT, Template
 from nstcli.errors import InputError
+
+# Control characters of ASCII and Latin-1, further ends of lines, and what makes a terminal write
+# all that follows from the other side. Scripts that run that way of themselves need none of it.
+_OBEYED = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 _NO_VALUES: Mapping[str, str] = MappingProxyType({})
 
@@ -43,9 +48,19 @@ class Plan:
     renamed: list[tuple[Pair, str]]
 
 
-def shown(path: Path | str) -> str:
+def stored(path: Path | str) -> str:
     """Write a path as text that can be stored; bytes that are not UTF-8 are escaped."""
     return os.fsencode(path).decode(errors="backslashreplace")
+
+
+def shown(path: Path | str) -> str:
+    """Write a path as one line for people, letter by letter but for what a terminal would obey."""
+    return printable(stored(path))
+
+
+def printable(text: str) -> str:
+    r"""Escape what moves the cursor, changes colours, ends a line or turns it around, as `\x1b`."""
+    return _OBEYED.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def pairs(

@@ -41,7 +41,7 @@ class _Image:
     @property
     def notes(self) -> tuple[str, ...]:
         """What the user should know of the file."""
-        return tuple(f"{shown(self.path.name)}: {note}" for note in self.picture.notes)
+        return tuple(f"{shown(self.path)}: {note}" for note in self.picture.notes)
 
     @property
     def bytes_kept(self) -> int:

@@ -39,6 +39,11 @@ class Record(BaseModel):
     content_error: float
     style_error: float
     style_error_before: float
+    # Median seconds of a step at full size, and between the quarters of them; bytes of memory that
+    # the process (on a GPU: its tensors) had taken at most until then.
+    step_seconds: float = 0.0
+    step_spread: float = 0.0
+    peak_memory: int = 0
     # (step, loss) of at most a hundred steps, first and last among them.
     curve: tuple[tuple[int, float], ...] = ()
     notes: tuple[str, ...] = ()

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from backbones.files import sweep, write_atomic
 from nstcli.batch.digests import Digests
 from nstcli.batch.locks import Locks
-from nstcli.batch.plan import Pair, shown
+from nstcli.batch.plan import Pair, shown, stored
 from nstcli.batch.records import Failure, Record, State, embedded_key, stopped_key
 from nstcli.errors import InputError
 
@@ -104,7 +104,7 @@ class Store:
         if record is None:  # killed between a result and its record
             state = state_by_itself(data, key)
             return State.MISSING if state is State.UP_TO_DATE else state
-        return State.EDITED if _is_image(data, pair.output) else State.DAMAGED
+        return State.EDITED if is_image(data, pair.output) else State.DAMAGED
 
     def prepare(self) -> None:
         """Make the folders, and remove temporary files of processes that were killed.
@@ -116,7 +116,7 @@ class Store:
             folder.mkdir(parents=True, exist_ok=True)
         sweep(self.hidden, recursive=True)
         # Results lie beside their users' files: only folders that have some are looked at.
-        for folder in {self.folder, *(path.parent for path in self._results())}:
+        for folder in {self.folder, *(path.parent for path in self.recorded())}:
             sweep(folder)
         self.digests.save()
 
@@ -151,8 +151,8 @@ class Store:
     def fail(self, pair: Pair, error: str, seconds: float) -> None:
         """Write down why a pair could not be made."""
         failure = Failure(
-            content=shown(pair.content),
-            style=shown(pair.style),
+            content=stored(pair.content),
+            style=stored(pair.style),
             error=error,
             seconds=round(seconds, 3),
         )
@@ -164,9 +164,10 @@ class Store:
         """Return where the result of a pair is or will be."""
         return self.folder / pair.output
 
-    def _results(self) -> Iterator[Path]:
+    def recorded(self) -> Iterator[Path]:
+        """List where results lie or lay, also those whose record cannot be read."""
         for path in self._pairs.rglob("*.json"):
-            yield self.folder / path.relative_to(self._pairs)
+            yield self.folder / path.relative_to(self._pairs).with_suffix("")
 
     def _record(self, output: str) -> Path:
         return self._pairs / f"{output}.json"
@@ -226,7 +227,8 @@ def state_by_itself(data: bytes, key: str) -> State:
     return State.STOPPED if found == stopped_key(key) else State.STALE
 
 
-def _is_image(data: bytes, name: str) -> bool:
+def is_image(data: bytes, name: str) -> bool:
+    """Tell whether these bytes are a whole picture."""
     from nstcli.images import decode
 
     try:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from nstcli.batch.globs import Globs
+from nstcli.batch.plan import shown
 from nstcli.batch.source import Source
 from nstcli.errors import InputError
 from nstcli.images import EXTENSIONS
@@ -139,7 +140,7 @@ class _Walk:
             return False
         if found in self._seen.folders:
             known = self._seen.folders[found]
-            self._seen.repeats.append((folder, f"leads to '{known}', which is read already"))
+            self._seen.repeats.append((folder, f"leads to '{shown(known)}', which is read already"))
             return False
         self._seen.folders[found] = folder
         return True
@@ -151,7 +152,7 @@ class _Walk:
         except OSError as error:
             reason = error.strerror or str(error)
             if folder == self._top:
-                raise InputError(f"cannot read the folder '{folder}': {reason}") from error
+                raise InputError(f"cannot read the folder '{shown(folder)}': {reason}") from error
             self._seen.problems.append((folder, f"cannot be read: {reason}"))
             return
         for entry in entries:

@@ -18,9 +18,10 @@ import nstcli
 from backbones.hooks import FeatureExtractor
 from nstcli import images
 from nstcli.batch.outcomes import Failed, Made, Outcome
-from nstcli.batch.plan import Job, shown
+from nstcli.batch.plan import Job, stored
 from nstcli.batch.readings import Reading, Readings
 from nstcli.batch.records import Form, Record, stopped_key
+from nstcli.engine.memory import peak_bytes
 from nstcli.engine.precision import Precision
 from nstcli.engine.stylize import Result, stylize_together
 from nstcli.engine.window import Step
@@ -116,7 +117,7 @@ class Worker:
             with _memory_limits(self._recipe.size):
                 scales = [task.reading.scales for task in tasks]
                 results = stylize_together(self._extractor, scales, self._recipe, watch)
-        except NstError as error:
+        except (OutOfMemoryError, TimedOutError) as error:
             if isinstance(error, OutOfMemoryError) and len(tasks) > 1:
                 for task in tasks:
                     yield from self._paint([task], on_steps)
@@ -159,9 +160,9 @@ class Worker:
         return Record(
             key=job.key,
             output_sha256=hashlib.sha256(data).hexdigest(),
-            content=shown(job.pair.content),
+            content=stored(job.pair.content),
             content_sha256=job.content_sha256,
-            style=shown(job.pair.style),
+            style=stored(job.pair.style),
             style_sha256=job.style_sha256,
             recipe=self._recipe.model_dump(mode="json"),
             format=self._form.format,
@@ -177,6 +178,9 @@ class Worker:
             content_error=result.content_error,
             style_error=result.style_error,
             style_error_before=result.style_error_before,
+            step_seconds=float(f"{result.pace[0]:.4g}"),
+            step_spread=float(f"{result.pace[1]:.4g}"),
+            peak_memory=peak_bytes(result.image.device),
             curve=result.curve,
             notes=notes,
         )

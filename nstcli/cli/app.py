@@ -82,7 +82,9 @@ def main() -> None:
 
 
 def _fail(code: int, message: str) -> NoReturn:
-    typer.echo(f"nst: {message}", err=True)
+    from nstcli.cli.screen import harmless
+
+    typer.echo(f"nst: {harmless(message)}", err=True)
     sys.exit(code)
 
 

@@ -28,7 +28,7 @@ def info(
     """
     found = gather()
     if as_json:
-        typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        typer.echo(json.dumps(found, indent=2))
         return
     for line in _lines(found):
         typer.echo(line)

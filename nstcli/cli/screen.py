@@ -10,6 +10,7 @@ from rich.text import Text
 from backbones.spec import Progress as DownloadProgress
 from backbones.spec import Tracker
 from nstcli.batch.events import PairDone, PairFailed, PairFound, Waiting, WorkerReady
+from nstcli.batch.plan import printable
 from nstcli.cli.download import DownloadBar, Silent
 
 # Columns of tables that no terminal limits.
@@ -37,6 +38,11 @@ def console(stderr: bool = True, color: str = "auto") -> Console:
     )
 
 
+def harmless(text: str) -> str:
+    """Escape what a terminal would obey instead of showing it: names of files may hold it."""
+    return "\n".join(printable(line) for line in text.split("\n"))
+
+
 class Screen:
     """Where lines are printed, and whether anything may move."""
 
@@ -52,15 +58,24 @@ class Screen:
         self.verbose = verbose
         moving = sys.stderr.isatty() and not self.console.is_dumb_terminal
         self.animated = moving and progress and not quiet
+        self._remarked: set[str] = set()
 
     def say(self, text: str | Text) -> None:
         """Print one line, unless the user wants quiet."""
         if not self.quiet:
-            self.console.print(text)
+            self.complain(text)
 
     def complain(self, text: str | Text) -> None:
         """Print one line, come what may."""
-        self.console.print(text)
+        escaped = harmless(str(text))
+        # Our own colours are not worth the trouble where there is anything to escape.
+        self.console.print(text if escaped == str(text) else escaped)
+
+    def remark(self, note: str) -> None:
+        """Print what is remarkable of a file, once for all the pairs that it is in."""
+        if note not in self._remarked:
+            self._remarked.add(note)
+            self.say(Text.assemble(("  ! ", "yellow"), note))
 
     def downloading(self, what: str) -> DownloadProgress:
         """Return what shows the progress of a download."""
@@ -114,7 +129,7 @@ def tell(screen: Screen, event: PairDone | PairFailed | PairFound, prefix: str =
         return
     screen.say(Text(prefix).append_text(done_line(event, screen.verbose)))
     for note in event.record.notes:
-        screen.say(Text.assemble(("  ! ", "yellow"), note))
+        screen.remark(note)
 
 
 def size(count: int | None) -> str:

@@ -9,7 +9,7 @@ import typer
 from rich.text import Text
 
 from nstcli.batch.events import Event, PairDone, PairFailed, PairFound
-from nstcli.batch.plan import shown
+from nstcli.batch.plan import stored
 from nstcli.batch.store import Results
 from nstcli.cli.screen import Screen
 
@@ -56,26 +56,29 @@ class Tally:
             screen.complain(f"Re-run the same command to retry only the {these}.")
 
     def print_json(self, exit_code: int) -> None:
-        """Print a summary for programs, one line on the standard output."""
+        """Print a summary for programs, one line on the standard output.
+
+        In ASCII: an output stream that cannot encode a letter would make it no JSON any more.
+        """
         summary = {
             "made": self.made,
             "made_elsewhere": self.elsewhere,
             "cached": self.cached,
             "failed": len(self.failures),
             "seconds": round(time.monotonic() - self.started, 3),
-            "output": shown(self.store.where),
+            "output": stored(self.store.where),
             "exit_code": exit_code,
             "failures": [
                 {
-                    "content": shown(failure.pair.content),
-                    "style": shown(failure.pair.style),
+                    "content": stored(failure.pair.content),
+                    "style": stored(failure.pair.style),
                     "result": failure.pair.output,
                     "error": failure.error,
                 }
                 for failure in self.failures
             ],
         }
-        typer.echo(json.dumps(summary, ensure_ascii=False))
+        typer.echo(json.dumps(summary))
 
     def _by_cause(self) -> dict[str, list[PairFailed]]:
         causes: dict[str, list[PairFailed]] = defaultdict(list)

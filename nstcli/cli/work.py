@@ -16,7 +16,7 @@ from nstcli.batch.survey import Standing, broken, reason, refusal, refuse_inputs
 from nstcli.cli.interruption import Interruption
 from nstcli.cli.live import working
 from nstcli.cli.options import ExecutionOptions, MessageOptions, OutputOptions, RecipeOptions
-from nstcli.cli.screen import Screen, console, failed_line
+from nstcli.cli.screen import Screen, console, failed_line, harmless
 from nstcli.cli.tally import Tally, plural
 from nstcli.errors import InputError, StoppedError
 from nstcli.images import DEFAULT_MAX_PIXELS
@@ -195,7 +195,7 @@ def _list(
     for standing in sound:
         pair, why = standing.job.pair, reason(standing, settings, order.store)
         line = f"{standing.state.value:24}  {pair.title} → {pair.output}"
-        out.print(line + (f"   ({why})" if why else ""))
+        out.print(harmless(line + (f"   ({why})" if why else "")))
     for failure in failures:
         out.print(failed_line(failure))
     needed = memory_needed(settings, [s.job.pair for s in sound], order.execution.precision)

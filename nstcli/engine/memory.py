@@ -1,6 +1,7 @@
 """How much memory a pair will need, so that one that cannot fit is refused and not begun."""
 
 import math
+import sys
 
 import psutil
 import torch
@@ -8,6 +9,9 @@ from torch import Tensor
 
 from backbones.hooks import FeatureExtractor
 from nstcli.recipe import Recipe
+
+if sys.platform != "win32":
+    import resource
 
 # Edge of the picture that is measured, in pixels; large enough that its border counts little.
 _EDGE = 128
@@ -53,6 +57,16 @@ def free_bytes(device: torch.device) -> int:
         held = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return int(free) + held
     return int(psutil.virtual_memory().available)
+
+
+def peak_bytes(device: torch.device) -> int:
+    """Return the most memory that this process had taken at any time; on a GPU, its tensors."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    if sys.platform == "win32":
+        return int(psutil.Process().memory_info().peak_wset)
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def largest_size(longest: int, needed: float, free: float) -> int:

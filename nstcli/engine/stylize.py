@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -38,6 +39,8 @@ class Result:
         style_error: its relative style error, over the recipe's style layers.
         style_error_before: that of the unchanged content image.
         curve: (step, loss) of at most a hundred steps.
+        pace: median seconds of a step at full size, for all pictures of a batch together, and the
+            seconds between the quartiles.
     """
 
     image: Tensor
@@ -48,6 +51,7 @@ class Result:
     style_error: float
     style_error_before: float
     curve: tuple[tuple[int, float], ...]
+    pace: tuple[float, float]
 
 
 # What it returns tells whether to stop; None means no.
@@ -119,6 +123,7 @@ def stylize_together(
             stopped=window.stopped,
             loss=best.loss[index].item(),
             curve=window.curve(index),
+            pace=window.pace(),
         )
         for index, scale in enumerate(by_scale[-1])
     ]
@@ -158,13 +163,12 @@ def _judged(
     image: Tensor,
     scale: Scale,
     recipe: Recipe,
-    *,
-    steps: int,
-    stopped: bool,
-    loss: float,
-    curve: tuple[tuple[int, float], ...],
+    **known: Any,
 ) -> Result:
-    """Judge a picture by relative errors, whatever convention it was made with."""
+    """Judge a picture by relative errors, whatever convention it was made with.
+
+    `known` are the attributes of the result that the loop tells.
+    """
     content, style = scale.content, scale.style
     relative = recipe.model_copy(update={"loss": "relative"})
     judged = [part for part in parts(content, style, relative) if part.layer is not None]
@@ -176,11 +180,8 @@ def _judged(
     )
     return Result(
         image=image,
-        steps=steps,
-        stopped=stopped,
-        loss=loss,
         content_error=errors["content"].sum().item(),
         style_error=errors["style"].sum().item(),
         style_error_before=before,
-        curve=curve,
+        **known,
     )

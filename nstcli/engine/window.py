@@ -1,9 +1,11 @@
 """The only window into the loop: steps, counted through all scales and passed on as events."""
 
 import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, pairwise
+from statistics import quantiles
 
 # So many points draw the curve of a loss.
 _POINTS = 100
@@ -47,11 +49,13 @@ class Window:
         self._work_before = [0, *accumulate(work)]
         self._scale = 0
         self._curves: list[list[tuple[int, float]]] = []
+        self._times: list[tuple[int, float]] = []
 
     def watch(
         self, number: int, losses: Sequence[float], terms: Mapping[str, Sequence[float]]
     ) -> bool:
         """Tell the listener of a step at this scale; return whether it wants no more."""
+        self._times.append((number, time.perf_counter()))
         at = self.number(number)
         done = self._work_before[self._scale] + self._costs[self._scale] * number
         steps = [
@@ -77,8 +81,24 @@ class Window:
         return self._steps_before[self._scale] + step
 
     def next_scale(self) -> None:
-        """Go on to the next finer scale."""
+        """Go on to the next finer scale, if there is one."""
         self._scale += 1
+        if self._scale < len(self._costs):
+            self._times = []
+
+    def pace(self) -> tuple[float, float]:
+        """Return the median seconds of a step at this scale, and those between its quartiles.
+
+        Both are 0 where fewer than two steps were looked at.
+        """
+        paces = sorted(
+            (after - before) / (number - earlier)
+            for (earlier, before), (number, after) in pairwise(self._times)
+        )
+        if len(paces) < 2:
+            return (paces[0] if paces else 0.0), 0.0
+        low, middle, high = quantiles(paces, n=4, method="inclusive")
+        return middle, high - low
 
     def curve(self, picture: int) -> tuple[tuple[int, float], ...]:
         """Return (step, loss) of a picture, at most a hundred of them, both ends included."""

@@ -1,6 +1,7 @@
 """Pillow's process-wide settings, changed only for a moment and put back."""
 
 import ctypes
+import logging
 import threading
 import warnings
 from collections.abc import Iterator
@@ -12,6 +13,9 @@ from PIL import Image, ImageFile
 # them in turn could leave the changed ones behind.
 _LOCK = threading.Lock()
 _WRITING = threading.RLock()
+
+# Without a handler of anybody's, Python would print what Pillow logs of a damaged file.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 # What puts the settings back, and how many threads still read.
 _restoring = ExitStack()

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path, PurePath
 
-from nstcli.batch.plan import shown
+from nstcli.batch.plan import stored
 from nstcli.report.thumbs import LARGE, SMALL, Thumbs
 
 
@@ -42,7 +42,7 @@ def read_input(path: str, sha256: str, folder: Path) -> bytes | None:
 
 
 def _named(base: Path, path: str) -> Iterator[Path]:
-    """Yield what `shown` would write as `path` below `base`: the plain path, then by listing."""
+    """Yield what `stored` would write as `path` below `base`: the plain path, then by listing."""
     plain = base / path
     yield plain
     if "\\x" not in path:  # nothing in it can stand for a byte that is not UTF-8
@@ -57,6 +57,6 @@ def _entries(folder: Path, part: str) -> list[Path]:
     if "\\x" not in part:
         return [folder / part]
     try:
-        return [entry for entry in folder.iterdir() if shown(entry.name) == part]
+        return [entry for entry in folder.iterdir() if stored(entry.name) == part]
     except OSError:
         return []

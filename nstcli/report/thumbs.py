@@ -60,7 +60,7 @@ class Thumbs:
         Raises:
             OSError: the folder cannot be written to.
         """
-        missing = list(longest)
+        missing = [size for size in longest if (sha256, size) not in self._known]
         data = read() if missing else None
         if data is None:
             return

@@ -66,7 +66,7 @@ class Hand:
         since: when it got that, on the monotonic clock.
     """
 
-    def __init__(self, settings: Settings, execution: Execution, device: str, threads: int):
+    def __init__(self, settings: Settings, execution: Execution, device: str, workers: int):
         # Anew, since neither CUDA nor threads survive a fork.
         spawn = multiprocessing.get_context("spawn")
         self.connection, theirs = spawn.Pipe()
@@ -76,7 +76,7 @@ class Hand:
         self.since = time.monotonic()
         self._process = spawn.Process(
             target=_serve,
-            args=(theirs, settings, execution, device, threads),
+            args=(theirs, settings, execution, device, workers),
             daemon=True,
         )
         self._process.start()
@@ -105,14 +105,14 @@ class Hand:
 
 
 def _serve(
-    connection: Connection, settings: Settings, execution: Execution, device: str, threads: int
+    connection: Connection, settings: Settings, execution: Execution, device: str, workers: int
 ) -> None:
     """Be a worker: the main function of its process."""
     # Ctrl-C reaches every process of a terminal; the driver decides what becomes of this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     try:
-        _make(connection, settings, execution, device, threads)
+        _make(connection, settings, execution, device, workers)
     except (EOFError, ConnectionError):
         pass  # the driver is gone
     except (NstError, BackboneError) as error:
@@ -122,11 +122,11 @@ def _serve(
 
 
 def _make(
-    connection: Connection, settings: Settings, execution: Execution, device: str, threads: int
+    connection: Connection, settings: Settings, execution: Execution, device: str, workers: int
 ) -> None:
-    import torch
+    from nstcli.batch.device import share_cores
 
-    torch.set_num_threads(threads)
+    share_cores(workers)
     worker = settings.worker(device, execution)
     connection.send(Ready(worker.device, str(worker.precision)))
 

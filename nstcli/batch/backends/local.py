@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from nstcli.batch.backends import Driver, Execution
-from nstcli.batch.device import at_once, choose
+from nstcli.batch.device import at_once, choose, share_cores
 
 if TYPE_CHECKING:
     from nstcli.batch.session import Settings
@@ -24,6 +24,7 @@ def work(settings: Settings, execution: Execution, driver: Driver) -> None:
         BackboneError: the weights cannot be had.
     """
     device = choose(execution.device)
+    share_cores(workers=1)
     worker = settings.worker(device, execution)
     driver.ready(worker.device, str(worker.precision))
     make_all(worker, driver, at_once(device, execution.pairs_per_step))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -53,7 +52,7 @@ class _Pool:
         self._settings = settings
         self._execution = execution
         self._driver = driver
-        self._threads = max(1, (os.cpu_count() or 1) // len(devices))
+        self._workers = len(devices)
         self._vacant = deque(devices)
         self._hands: list[Hand] = []
         # Jobs of workers that died, each to be tried once more.
@@ -86,7 +85,7 @@ class _Pool:
         """
         if self._vacant and all(hand.ready for hand in self._hands):
             device = self._vacant.popleft()
-            self._hands.append(Hand(self._settings, self._execution, device, self._threads))
+            self._hands.append(Hand(self._settings, self._execution, device, self._workers))
 
     def _hand_out(self) -> None:
         for hand in self._hands:

@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from nstcli.batch.inputs import digest, find, refuse_nested
+from nstcli.batch.inputs import find, refuse_nested
 from nstcli.batch.walk import Rules
 from nstcli.errors import InputError
 
@@ -64,23 +64,6 @@ def test_nothing_found_is_an_error_that_says_where(
     (folder.parent / "empty").mkdir()
     with pytest.raises(InputError, match=message):
         find(str(folder.parent / argument))
-
-
-def test_digest_is_the_sha256_of_the_bytes(folder: Path) -> None:
-    assert digest(folder / "a.png") == hashlib.sha256(b"x").hexdigest()
-
-
-def test_what_cannot_be_read_has_no_digest(folder: Path) -> None:
-    (folder / "broken.png").symlink_to(folder / "gone.png")
-    with pytest.raises(InputError, match=r"cannot be read: No such file"):
-        digest(folder / "broken.png")
-
-
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no FIFOs on this system")
-def test_a_fifo_is_refused_instead_of_waited_for(folder: Path) -> None:
-    os.mkfifo(folder / "pipe.png")
-    with pytest.raises(InputError, match=r"not a regular file"):
-        digest(folder / "pipe.png")
 
 
 @pytest.fixture

@@ -281,3 +281,16 @@ def test_the_cpu_records_nothing() -> None:
         pass
 
     assert replayed(evaluation, torch.device("cpu")) is evaluation
+
+
+def test_the_pace_is_that_of_full_size(
+    extractor: FeatureExtractor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from nstcli.engine import window
+
+    clock = iter([0, 1, 2, 3, 10, 14, 18, 28, 32])
+    monkeypatch.setattr(window.time, "perf_counter", lambda: next(clock))
+    asked = recipe(steps=9, scales=2)
+    (pair, *_) = three_pairs(extractor, asked)
+    # Four steps at the first scale; at the second, steps of 4, 4, 10 and 4 seconds.
+    assert stylize(extractor, pair, asked).pace == (4.0, 1.5)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nstcli.batch.plan import Pair, shown
+from nstcli.batch.plan import Pair, stored
 from nstcli.batch.records import Record
 from nstcli.batch.store import Store
 from nstcli.images import encode
@@ -39,9 +39,9 @@ def record_of(pair: Pair, data: bytes, **changes: Any) -> Record:
     known: dict[str, Any] = {
         "key": sha256(data),
         "output_sha256": sha256(data),
-        "content": shown(pair.content),
+        "content": stored(pair.content),
         "content_sha256": sha256(pair.content.read_bytes()),
-        "style": shown(pair.style),
+        "style": stored(pair.style),
         "style_sha256": sha256(pair.style.read_bytes()),
         "recipe": recipe,
         "format": "png",

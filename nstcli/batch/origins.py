@@ -1,0 +1,128 @@
+"""Whether the photos and artworks that records name are still what they were.
+
+A record has a path as the user wrote it: relative to where the batch was started, which is not
+known any more. So a relative path that leads nowhere says nothing of the file, and one that leads
+to other bytes may have led elsewhere; only an absolute path can be gone.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path, PurePath
+
+from nstcli.batch.digests import Digests
+from nstcli.batch.plan import stored
+from nstcli.batch.records import Record
+from nstcli.errors import InputError
+
+
+class Trace(Enum):
+    """What became of an input."""
+
+    UNCHANGED = "unchanged"
+    CHANGED = "changed"
+    UNREADABLE = "unreadable"
+    GONE = "gone"
+    NOT_FOUND = "not found"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """A content or style that results were made of.
+
+    Attributes:
+        role: "content" or "style".
+        path: as records have it.
+        sha256: of its bytes then.
+        results: how many were made of it.
+        trace: what became of it.
+        found: where it, or another file in its place, lies now.
+    """
+
+    role: str
+    path: str
+    sha256: str
+    results: int
+    trace: Trace
+    found: Path | None
+
+
+def trace_all(records: Iterable[Record], folder: Path, digests: Digests) -> list[Origin]:
+    """Look for every input of these records; each file is read once, if at all.
+
+    Args:
+        records: of the results in `folder`.
+        folder: the output folder.
+        digests: reads the files.
+    """
+    wanted: Counter[tuple[str, str, str]] = Counter()
+    for record in records:
+        wanted["content", record.content, record.content_sha256] += 1
+        wanted["style", record.style, record.style_sha256] += 1
+    places = {path: list(candidates(path, folder)) for _, path, _ in wanted}
+    known = digests.of(place for found in places.values() for place in found)
+    return [
+        Origin(role, path, sha256, results, *_traced(path, sha256, places[path], known))
+        for (role, path, sha256), results in sorted(wanted.items())
+    ]
+
+
+def candidates(path: str, folder: Path) -> Iterator[Path]:
+    """Yield the files that a record may mean, likeliest first.
+
+    Args:
+        path: as a record has it: maybe relative to where the batch was started, with bytes that
+            are not UTF-8 escaped.
+        folder: the output folder. Whoever moved it together with its inputs, or calls from within
+            it, finds them from there.
+    """
+    seen = set()
+    for base in (Path(), folder.parent, folder):
+        for place in _named(base, path):
+            if place not in seen and _exists(place):
+                seen.add(place)
+                yield place
+
+
+def _traced(
+    path: str, sha256: str, places: list[Path], known: dict[Path, str | InputError]
+) -> tuple[Trace, Path | None]:
+    for place in places:
+        if known[place] == sha256:
+            return Trace.UNCHANGED, place
+    if not places:
+        return (Trace.GONE if PurePath(path).is_absolute() else Trace.NOT_FOUND), None
+    first = places[0]
+    unreadable = isinstance(known[first], InputError)
+    return (Trace.UNREADABLE if unreadable else Trace.CHANGED), first
+
+
+def _named(base: Path, path: str) -> Iterator[Path]:
+    """Yield what `stored` would write as `path` below `base`: the plain path, then by listing."""
+    plain = base / path
+    yield plain
+    if "\\x" not in path:  # nothing in it can stand for a byte that is not UTF-8
+        return
+    found = [base]
+    for part in PurePath(path).parts:
+        found = [entry for folder in found for entry in _entries(folder, part)]
+    yield from (entry for entry in found if entry != plain)
+
+
+def _entries(folder: Path, part: str) -> list[Path]:
+    if "\\x" not in part:
+        return [folder / part]
+    try:
+        return [entry for entry in folder.iterdir() if stored(entry.name) == part]
+    except OSError:
+        return []
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # a name that this system cannot have, or must not be looked at
+        return False
