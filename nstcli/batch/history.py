@@ -45,9 +45,9 @@ def newest_run(hidden: Path) -> Run | None:
     for event in _events(hidden / "events.jsonl"):
         runs.setdefault(event["run"], _Told(event["time"])).add(event)
     newest = max(runs.values(), key=lambda told: told.started, default=None)
-    return newest and Run(
-        newest.started, newest.last, newest.made, newest.failed, tuple(newest.open)
-    )
+    if newest is None:
+        return None
+    return Run(newest.started, newest.last, newest.made, newest.failed, tuple(newest.open))
 
 
 @dataclass

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
@@ -13,9 +13,9 @@ from backbones.files import abandoned
 from backbones.spec import closest
 from nstcli.batch.history import Run, newest_run
 from nstcli.batch.names import folded
-from nstcli.batch.origins import Origin, trace_all
+from nstcli.batch.origins import Origin, Trace, trace_all
 from nstcli.batch.plan import shown
-from nstcli.batch.records import Failure, Record, embedded_key, is_stopped
+from nstcli.batch.records import Failure, Record, embedded_key, stopped_key
 from nstcli.batch.store import Store, is_image, read_result
 from nstcli.errors import InputError
 from nstcli.images import EXTENSIONS, read_metadata
@@ -35,6 +35,16 @@ class Condition(Enum):
     UNREADABLE = "unreadable"
     UNRECORDED = "unrecorded"  # made by nst, and no record tells of it
     FOREIGN = "foreign"  # not made by nst
+
+
+# What the next batch would make again, or stop at.
+_TROUBLES = {
+    Condition.STOPPED,
+    Condition.MISSING,
+    Condition.DAMAGED,
+    Condition.EDITED,
+    Condition.UNREADABLE,
+}
 
 
 @dataclass(frozen=True)
@@ -73,6 +83,22 @@ class Inventory:
     run: Run | None
     unfinished: tuple[str, ...]
 
+    @property
+    def lost(self) -> tuple[str, ...]:
+        """What was begun, and is in nobody's hand any more."""
+        return () if self.at_work else self.unfinished
+
+    @property
+    def is_well(self) -> bool:
+        """Tell whether nothing needs the user's attention."""
+        return not (
+            self.failures
+            or self.broken_records
+            or self.lost
+            or any(item.condition in _TROUBLES for item in self.items)
+            or any(origin.trace in {Trace.CHANGED, Trace.UNREADABLE} for origin in self.origins)
+        )
+
 
 def take_inventory(folder: Path) -> Inventory:
     """Look at everything in an output folder. Nothing is written but remembered digests.
@@ -90,7 +116,7 @@ def take_inventory(folder: Path) -> Inventory:
     broken = {path.relative_to(folder).as_posix() for path in store.recorded()} - records.keys()
     results = _results(store, records)
     known = {*records, *(name for name, _ in failures), *broken}
-    others = _others(folder, records.keys(), known)
+    others = _others(folder, records.keys(), broken, known)
     origins = trace_all(records.values(), folder, store.digests)
     store.digests.save()
     run = newest_run(store.hidden)
@@ -130,7 +156,7 @@ def _no_batch(folder: Path) -> str:
             near = [shown(entry.name) for entry in folder.absolute().parent.iterdir()]
         return f"'{shown(folder)}' {what}{closest(shown(folder.name), near)}"
     inside = sorted(shown(found.parent) for found in folder.glob("*/.nst"))[:_HINTS]
-    hint = f"; one is in '{"', '".join(inside)}'" if inside else ""
+    hint = "; there is one in " + ", ".join(f"'{each}'" for each in inside) if inside else ""
     return (
         f"no batch was made in '{shown(folder)}': it holds no folder .nst{hint}; "
         "name the folder that -o named"
@@ -148,8 +174,8 @@ def _results(store: Store, records: Mapping[str, Record]) -> Iterator[Item]:
 
 def _compared(name: str, place: Path, record: Record, digest: str | InputError) -> Item:
     if digest == record.output_sha256:
-        made = Condition.STOPPED if is_stopped(record.key) else Condition.MADE
-        return Item(name, made, record)
+        stopped = record.key.endswith(stopped_key(""))
+        return Item(name, Condition.STOPPED if stopped else Condition.MADE, record)
     if isinstance(digest, InputError):
         if isinstance(digest.__cause__, FileNotFoundError | NotADirectoryError):
             return Item(name, Condition.MISSING, record)
@@ -163,8 +189,10 @@ def _compared(name: str, place: Path, record: Record, digest: str | InputError) 
     return Item(name, Condition.EDITED if is_image(data, name) else Condition.DAMAGED, record)
 
 
-def _others(folder: Path, recorded: Iterable[str], known: Iterable[str]) -> Iterator[Item]:
-    """Find the pictures beside the results that no record tells of.
+def _others(
+    folder: Path, recorded: Iterable[str], broken: Container[str], known: Iterable[str]
+) -> Iterator[Item]:
+    """Find the pictures beside the results that no record tells of, or a broken one.
 
     Only folders that have, or should have, results are looked at: anything may lie in the others.
     """
@@ -181,7 +209,7 @@ def _others(folder: Path, recorded: Iterable[str], known: Iterable[str]) -> Iter
             twin = twins.get(folded(name))
             if name in names or (twin and _same(entry, folder / twin)):
                 continue
-            condition = _of_nobody(entry)
+            condition = Condition.UNRECORDED if name in broken else _of_nobody(entry)
             if condition:
                 yield Item(name, condition)
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from backbones.files import write_atomic
+from backbones.files import sweep, write_atomic
 from nstcli.batch.digests import Digests
 from nstcli.batch.plan import Pair
 from nstcli.batch.records import Record, State
@@ -43,8 +43,9 @@ class LoneFile:
         return State.MISSING if data is None else state_by_itself(data, key)
 
     def prepare(self) -> None:
-        """Make the folder."""
+        """Make the folder, and remove temporary files of processes that were killed in it."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
+        sweep(self._path.parent)
 
     def take(self, pair: Pair) -> Held | None:
         """Take the pair; two processes that write one file are the user's wish."""

@@ -16,6 +16,8 @@ class Measured(BaseModel):
         output_sha256: of the result that was measured.
         judge: the backbone that judged it; it should not be the one that painted.
         values: by the name of the measure, `style_error`, `lpips`.
+        baselines: likewise, of the two pictures that cost nothing: `content` is the unchanged
+            content, `style` the style resized to its shape.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -23,6 +25,7 @@ class Measured(BaseModel):
     output_sha256: str
     judge: str
     values: dict[str, FiniteFloat]
+    baselines: dict[str, dict[str, FiniteFloat]] = {}
 
 
 def save(folder: Path, output: str, measured: Measured) -> None:

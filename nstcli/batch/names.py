@@ -24,7 +24,7 @@ _DEVICES = frozenset(
 )
 
 # What lies beside the results in an output folder.
-_OURS = frozenset({".nst", "index.html", "manifest.json"})
+_OURS = frozenset({".nst", "index.html", "manifest.json", "sheet.png"})
 
 
 def safe(name: str) -> str:

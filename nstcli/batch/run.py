@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -30,6 +31,8 @@ from nstcli.errors import InputError, StoppedError
 if TYPE_CHECKING:  # it imports torch, which a run that has nothing to make does without
     from nstcli.engine.window import Step
 
+# What passes as soon as there is room; a quota is a full disk for one user.
+_FULL = {errno.ENOSPC, errno.EDQUOT}
 # Seconds between two looks at pairs that another process has in hand.
 _LOOK_AGAIN = 0.5
 
@@ -39,12 +42,15 @@ def prepare(store: Results, failures: Sequence[PairFailed]) -> None:
 
     Raises:
         InputError: the folder cannot be made.
-        StoppedError: it cannot be written to.
+        StoppedError: it cannot be written to, or the disk is full.
     """
     try:
         store.prepare()
     except OSError as error:
-        raise InputError(f"cannot write to '{store.where}': {error.strerror or error}") from error
+        message = f"cannot write to '{store.where}': {error.strerror or error}"
+        if error.errno in _FULL:
+            raise StoppedError(message) from error
+        raise InputError(message) from error
     with _writing(store):
         for failure in failures:
             store.fail(failure.pair, failure.error, 0.0)
@@ -143,6 +149,10 @@ class _Driver:
         self._look_again = time.monotonic() + _LOOK_AGAIN
         return []
 
+    def stopping(self) -> bool:
+        """Tell whether no job shall be begun any more."""
+        return self._stop()
+
     def ready(self, device: str, precision: str) -> None:
         """Tell of a worker that has loaded its network; the first is when files may be written."""
         if self._prepare:
@@ -189,7 +199,12 @@ class _Driver:
             return False
         self._locks[job.pair.output] = lock
         # Another process may have made it, or a user put something there, since it was looked at.
-        state = self._store.state(job.pair, job.key)
+        try:
+            state = self._store.state(job.pair, job.key)
+        except InputError as error:
+            self._release(job)
+            self._fail(job, str(error))
+            return False
         if state is State.UP_TO_DATE and not self._rules.force:
             self._release(job)
             self._listen(PairFound(job.pair))

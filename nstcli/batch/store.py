@@ -71,6 +71,7 @@ class Store:
         self.locks = Locks(folder)
         self._pairs = self.hidden / "pairs"
         self._failures = self.hidden / "failures"
+        self._coming = self.hidden / "coming"
 
     def load(self, output: str) -> Record | None:
         """Return the record of a result; an unreadable one counts as none."""
@@ -96,12 +97,16 @@ class Store:
             return State.FAILED if self._failure(pair.output).exists() else State.MISSING
         record = self.load(pair.output)
         with suppress(InputError):  # what cannot be read is told below
-            if record and self.digests.digest(path) == record.output_sha256:
+            sha256 = self.digests.digest(path)
+            if record and sha256 == record.output_sha256:
                 return State.UP_TO_DATE if record.key == key else State.STALE
+            coming = _read(self._announced(pair.output), Record)
+            if coming and sha256 == coming.output_sha256:  # killed between a result and its record
+                return State.MISSING if coming.key == key else State.STALE
         data = read_result(path)
         if data is None:  # gone in the meantime
             return State.MISSING
-        if record is None:  # killed between a result and its record
+        if record is None:  # somebody removed it, or copied the result alone
             state = state_by_itself(data, key)
             return State.MISSING if state is State.UP_TO_DATE else state
         return State.EDITED if is_image(data, pair.output) else State.DAMAGED
@@ -136,16 +141,19 @@ class Store:
     def save(self, pair: Pair, data: bytes, record: Record) -> None:
         """Write a result, then its record, and forget an earlier failure.
 
+        The record is written first, but beside its place: an older result keeps its own until
+        it is replaced, and killed in between, the new one is known as ours.
+
         Raises:
             OSError: the disk is full, or the folder gone or read-only.
         """
         result, known = self.path(pair), self._record(pair.output)
-        for path in (result, known):
+        coming = self._announced(pair.output)
+        for path in (result, known, coming):
             _make_folder(path.parent, self.hidden)
-        # The old record goes first: killed in between, the result speaks for itself.
-        known.unlink(missing_ok=True)
+        write_atomic(coming, record.model_dump_json(indent=1).encode() + b"\n")
         write_atomic(result, data)
-        write_atomic(known, record.model_dump_json(indent=1).encode() + b"\n")
+        coming.replace(known)
         self._failure(pair.output).unlink(missing_ok=True)
 
     def fail(self, pair: Pair, error: str, seconds: float) -> None:
@@ -168,6 +176,9 @@ class Store:
         """List where results lie or lay, also those whose record cannot be read."""
         for path in self._pairs.rglob("*.json"):
             yield self.folder / path.relative_to(self._pairs).with_suffix("")
+
+    def _announced(self, output: str) -> Path:
+        return self._coming / f"{output}.json"
 
     def _record(self, output: str) -> Path:
         return self._pairs / f"{output}.json"

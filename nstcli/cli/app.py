@@ -10,7 +10,19 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from nstcli.cli import batch, demo, gallery, info, layers, samples, sheet, stylize, weights
+from nstcli.cli import (
+    batch,
+    compare,
+    demo,
+    gallery,
+    info,
+    layers,
+    samples,
+    sheet,
+    status,
+    stylize,
+    weights,
+)
 
 EXIT_CODES = (
     "Exit codes: 0 all pairs are done · 1 at least one pair failed · 2 wrong usage or input, "
@@ -29,6 +41,8 @@ app = typer.Typer(
 for command in (
     batch.batch,
     stylize.stylize,
+    compare.compare_backbones,
+    status.status,
     layers.layers,
     gallery.gallery,
     sheet.sheet,

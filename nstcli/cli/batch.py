@@ -63,6 +63,7 @@ def batch(
     from nstcli.batch.journal import Journal
     from nstcli.batch.store import Store
     from nstcli.cli.screen import Screen
+    from nstcli.cli.summaries import Summaries
     from nstcli.cli.work import Order, run_pairs
     from nstcli.images import DEFAULT_MAX_PIXELS
 
@@ -72,6 +73,7 @@ def batch(
     if execution.shard:
         pairs = pairs[execution.shard.index - 1 :: execution.shard.count]
     store = Store(output)
+    summaries = Summaries(store, screen, written.gallery)
     order = Order(
         pairs,
         store,
@@ -83,7 +85,8 @@ def batch(
         dry_run=dry_run,
         max_pixels=taken.max_pixels or DEFAULT_MAX_PIXELS,
         strict=taken.strict,
-        listeners=[Journal(store.hidden)],
+        listeners=[Journal(store.hidden), summaries],
+        finish=summaries.finish,
     )
     raise typer.Exit(run_pairs(order, screen))
 

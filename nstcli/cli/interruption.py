@@ -1,6 +1,7 @@
 """Ctrl-C and SIGTERM while pairs are made: the first ends the work in order, the second at once."""
 
 import signal
+from contextlib import suppress
 from types import FrameType
 from typing import Self
 
@@ -38,8 +39,9 @@ class Interruption:
         self.exit_code = 128 + number
         for each, handler in self._before.items():
             signal.signal(each, handler)
-        self._screen.complain(
-            "stopping with the best picture so far; Ctrl-C again drops it"
-            if self._keeps_best
-            else "stopping; what is finished is safe. Ctrl-C again stops at once"
-        )
+        with suppress(RuntimeError):  # the signal came in the middle of another line's printing
+            self._screen.complain(
+                "stopping with the best picture so far; Ctrl-C again drops it"
+                if self._keeps_best
+                else "stopping; what is finished is safe. Ctrl-C again stops at once"
+            )

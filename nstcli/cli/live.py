@@ -19,10 +19,10 @@ from rich.text import Text
 
 from nstcli.batch.events import Event, PairStarted, PairStep, Waiting, WorkerReady
 from nstcli.batch.plan import Pair
-from nstcli.cli.screen import Screen, tell, tell_of_work
+from nstcli.cli.screen import Screen, tell, tell_of_waiting, tell_of_worker
 
-# Without a terminal, a sign of life at least so often, in seconds.
-_HEARTBEAT = 60.0
+# Without a terminal, a sign of life at least so often.
+HEARTBEAT_SECONDS = 60.0
 
 
 @contextmanager
@@ -38,26 +38,34 @@ def working(screen: Screen, pairs: int, steps: int) -> Iterator["Lines | Bars"]:
 class Lines:
     """For logs and pipes: one line a pair, and a heartbeat in between."""
 
-    def __init__(self, screen: Screen, pairs: int, steps: int):
+    def __init__(
+        self, screen: Screen, pairs: int, steps: int, heartbeat: float = HEARTBEAT_SECONDS
+    ):
         self._screen = screen
         self._pairs = pairs
         self._steps = steps
+        self._heartbeat = heartbeat
         self._ended = 0
         self._last = time.monotonic()
 
     def __call__(self, event: Event) -> None:
         """Print what the event is worth."""
+        silent = time.monotonic() - self._last < self._heartbeat
         if isinstance(event, PairStarted):
             return
         if isinstance(event, PairStep):
-            if time.monotonic() - self._last < _HEARTBEAT:
+            if silent:
                 return
             self._screen.say(
                 f"[{self._ended + 1}/{self._pairs}] {event.pair.title}: "
                 f"step {event.step} of {self._steps}, loss {event.loss:.4g}"
             )
-        elif isinstance(event, WorkerReady | Waiting):
-            tell_of_work(self._screen, event)
+        elif isinstance(event, Waiting):
+            if silent and not event.first:
+                return
+            tell_of_waiting(self._screen, event)
+        elif isinstance(event, WorkerReady):
+            tell_of_worker(self._screen, event)
         else:
             self._ended += 1
             tell(self._screen, event, f"[{self._ended}/{self._pairs}] ")
@@ -99,8 +107,11 @@ class Bars:
 
     def __call__(self, event: Event) -> None:
         """Move the bars, and print finished pairs above them."""
-        if isinstance(event, WorkerReady | Waiting):
-            tell_of_work(self._screen, event)
+        if isinstance(event, WorkerReady):
+            tell_of_worker(self._screen, event)
+        elif isinstance(event, Waiting):
+            if event.first:
+                tell_of_waiting(self._screen, event)
         elif isinstance(event, PairStarted):
             task = self._progress.add_task(event.pair.title, total=1, step=0, loss=None)
             self._running[event.pair] = task

@@ -1,7 +1,9 @@
 """What a user sees while work is done. Everything here goes to the standard error stream."""
 
+import os
 import sys
 from contextlib import AbstractContextManager, nullcontext
+from typing import IO
 
 from rich import filesize
 from rich.console import Console
@@ -17,6 +19,21 @@ from nstcli.cli.download import DownloadBar, Silent
 _PIPED_WIDTH = 120
 
 
+class _Console(Console):
+    """One that nobody has to look at: where the reader of a pipe is gone, the work goes on."""
+
+    def on_broken_pipe(self) -> None:
+        abandon(self.file)
+        self.quiet = True
+
+
+def abandon(stream: IO[str]) -> None:
+    """Lead a stream that nobody reads any more to nowhere, also what it still holds."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
+
+
 def console(stderr: bool = True, color: str = "auto") -> Console:
     """Return a console that prints user text as it is: no markup, no emoji, no highlighting.
 
@@ -25,7 +42,7 @@ def console(stderr: bool = True, color: str = "auto") -> Console:
     stream = sys.stderr if stderr else sys.stdout
     colored = {"auto": None, "always": False, "never": True}[color]
     # By the stream itself: FORCE_COLOR and the like would animate into log files.
-    return Console(
+    return _Console(
         file=stream,
         force_terminal=stream.isatty() or color == "always",
         color_system="standard" if color == "always" and not stream.isatty() else "auto",
@@ -111,12 +128,14 @@ def failed_line(event: PairFailed) -> Text:
     return Text.assemble(("✗ ", "red"), event.pair.title, "   ", event.error)
 
 
-def tell_of_work(screen: Screen, event: WorkerReady | Waiting) -> None:
-    """Print on what the work is done, or why it is not."""
-    if isinstance(event, WorkerReady):
-        screen.say(f"on {event.device} in {event.precision}")
-    elif event.first:
-        screen.say(f"waiting for {event.pairs} more that another nst has in hand")
+def tell_of_worker(screen: Screen, event: WorkerReady) -> None:
+    """Print on what the work is done."""
+    screen.say(f"on {event.device} in {event.precision}")
+
+
+def tell_of_waiting(screen: Screen, event: Waiting) -> None:
+    """Print why no work is done."""
+    screen.say(f"waiting for {event.pairs} more that another nst has in hand")
 
 
 def tell(screen: Screen, event: PairDone | PairFailed | PairFound, prefix: str = "") -> None:

@@ -1,6 +1,7 @@
 """What became of the pairs of a run: counted while it goes on, told at its end."""
 
 import json
+import sys
 import time
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from rich.text import Text
 from nstcli.batch.events import Event, PairDone, PairFailed, PairFound
 from nstcli.batch.plan import stored
 from nstcli.batch.store import Results
-from nstcli.cli.screen import Screen
+from nstcli.cli.screen import Screen, abandon
 
 
 @dataclass
@@ -23,10 +24,12 @@ class Tally:
     failures: list[PairFailed]
     made: int = 0
     elsewhere: int = 0
+    ended: int = 0
     started: float = field(default_factory=time.monotonic)
 
     def __call__(self, event: Event) -> None:
         """Count what has ended."""
+        self.ended += isinstance(event, PairDone | PairFound | PairFailed)
         if isinstance(event, PairDone):
             self.made += 1
         elif isinstance(event, PairFound):
@@ -78,7 +81,10 @@ class Tally:
                 for failure in self.failures
             ],
         }
-        typer.echo(json.dumps(summary))
+        try:
+            typer.echo(json.dumps(summary))
+        except BrokenPipeError:  # nobody reads it; the results are what counts
+            abandon(sys.stdout)
 
     def _by_cause(self) -> dict[str, list[PairFailed]]:
         causes: dict[str, list[PairFailed]] = defaultdict(list)

@@ -131,7 +131,11 @@ def _make(
     screen: Screen,
     interruption: Interruption,
 ) -> None:
-    """Make every job, with everybody listening."""
+    """Make every job, with everybody listening.
+
+    Raises:
+        KeyboardInterrupt: somebody wanted an end, and pairs are left.
+    """
     options = order.execution
     settings.fetch(options.offline, screen.downloading(settings.title))
     together = options.pairs_per_step
@@ -168,6 +172,8 @@ def _make(
             fail_fast=options.fail_fast,
             stop=lambda: interruption.asked,
         )
+    if interruption.asked and tally.ended < len(jobs):
+        raise KeyboardInterrupt
 
 
 def _header(pairs: Sequence[Pair], cached: int, settings: Settings) -> str:

@@ -47,11 +47,22 @@ def arranged(
     remembered in the file `memory`, so that a machine gives the same bytes again; `float32` gives
     the same bytes on every run of one machine even without it.
     """
+    _settle_cuda(exact=wanted == "float32")
     if wanted == "auto":
         chosen = _remembered(extractor, recipe, memory)
     else:
         chosen = FLOAT32 if wanted == "float32" else BFLOAT16
     return _in(extractor, chosen), chosen
+
+
+def _settle_cuda(exact: bool) -> None:
+    """Let convolutions on CUDA be quick, or exact and the same on every run.
+
+    Quick: in TensorFloat-32, which keeps more digits than bfloat16, by whatever algorithm a trial
+    finds fastest. Gram matrices are plain products, which torch computes in full float32 anyway.
+    """
+    cudnn = torch.backends.cudnn
+    cudnn.allow_tf32, cudnn.benchmark, cudnn.deterministic = not exact, not exact, exact
 
 
 def _in(extractor: FeatureExtractor, precision: Precision) -> FeatureExtractor:

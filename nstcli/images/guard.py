@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
-from PIL import Image, ImageFile
+from PIL import Image, ImageFile, _imaging
 
 # Settings and warning filters belong to the whole process; two threads that change and restore
 # them in turn could leave the changed ones behind.
@@ -79,7 +79,7 @@ def _quiet_libtiff() -> Iterator[None]:
     """
     set_handler = None
     with suppress(AttributeError, OSError, TypeError):
-        set_handler = ctypes.CDLL(Image.core.__file__).TIFFSetErrorHandler
+        set_handler = ctypes.CDLL(_imaging.__file__).TIFFSetErrorHandler
     if set_handler is None:
         yield
         return

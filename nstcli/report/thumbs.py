@@ -40,7 +40,8 @@ class Thumbs:
 
     def __init__(self, folder: Path):
         self._folder = folder / ".nst" / "thumbs"
-        self._folder.mkdir(parents=True, exist_ok=True)
+        # Not its parents: where there are records, they are there, or the folder was taken away.
+        self._folder.mkdir(exist_ok=True)
         self._known: dict[tuple[str, int], Thumb] = {}
         for path in self._folder.iterdir():
             name = _NAME.fullmatch(path.name)

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from backbones import files
-from backbones.files import sweep, write_atomic
+from backbones.files import abandoned, sweep, write_atomic
 
 HOUR = 3600.0
 DEAD = 999_999_999  # beyond the largest process id of Linux and macOS
@@ -267,3 +267,16 @@ class TestPatience:
         with pytest.raises(PermissionError):
             write_atomic(tmp_path / "a.png", b"new")
         assert list(tmp_path.iterdir()) == []
+
+
+def test_what_would_be_removed_can_be_listed_and_stays(leave: Leave, tmp_path: Path) -> None:
+    ours, deep = leave(DEAD), leave(DEAD, folder="deep")
+    leave(os.getpid(), age=0.5)
+    (tmp_path / ".nst-link").symlink_to(ours)
+    before = sorted(tmp_path.rglob("*"))
+    assert abandoned(tmp_path) == [ours]
+    assert set(abandoned(tmp_path, recursive=True)) == {ours, deep}
+    assert abandoned(tmp_path / "gone") == []
+    assert sorted(tmp_path.rglob("*")) == before
+    sweep(tmp_path, recursive=True)
+    assert abandoned(tmp_path, recursive=True) == []

@@ -50,6 +50,9 @@ class Driver(Protocol):
         None says that there will be no more.
         """
 
+    def stopping(self) -> bool:
+        """Tell whether no job shall be begun any more, not even once more."""
+
     def ready(self, device: str, precision: str) -> None:
         """Hear of a worker that has loaded its network."""
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
+import sys
 import time
 import traceback
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
     from nstcli.batch.session import Settings
     from nstcli.engine.window import Step
 
-# Seconds that a worker has to end by itself, once it is told to.
-_PATIENCE = 5.0
+# Seconds until a worker that has closed its end must have ended altogether.
+_PATIENCE = 2.0
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,8 @@ class Hand:
             args=(theirs, settings, execution, device, workers),
             daemon=True,
         )
-        self._process.start()
+        with _deaf():
+            self._process.start()
         theirs.close()  # so that its end is seen here as the end of the stream
 
     def give(self, jobs: Sequence[Job]) -> None:
@@ -94,14 +96,36 @@ class Hand:
         with suppress(ConnectionError):
             self.connection.send(None)
 
-    def kill(self) -> int | None:
-        """End it; return its exit code."""
+    def kill(self) -> None:
+        """End it at once, whatever it has in hand."""
         self.connection.close()
-        if not self.jobs:  # it sees that nobody listens any more
-            self._process.join(_PATIENCE)
         self._process.kill()
         self._process.join()
+
+    def last_words(self) -> int | None:
+        """Return the exit code of one that ended by itself, or was ended by others."""
+        self._process.join(_PATIENCE)
+        self.kill()
         return self._process.exitcode
+
+
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Put Ctrl-C off here, and for a process that is started within, which inherits this.
+
+    A terminal sends it to every process, and a new one cannot ignore it before it runs.
+    """
+    if sys.platform == "win32":  # has no such mask; the worker dies with a traceback
+        yield
+        return
+    from multiprocessing import resource_tracker
+
+    resource_tracker.ensure_running()  # else it is started within, and listens again after that
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _serve(
@@ -111,14 +135,15 @@ def _serve(
     # Ctrl-C reaches every process of a terminal; the driver decides what becomes of this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    try:
-        _make(connection, settings, execution, device, workers)
-    except (EOFError, ConnectionError):
-        pass  # the driver is gone
-    except (NstError, BackboneError) as error:
-        connection.send(Crash(error))
-    except Exception:  # noqa: BLE001 - the driver raises it, with this traceback
-        connection.send(Crash(RuntimeError(f"in a worker:\n{traceback.format_exc()}")))
+    with suppress(EOFError, ConnectionError):  # the driver is gone
+        try:
+            _make(connection, settings, execution, device, workers)
+        except (EOFError, ConnectionError):
+            raise
+        except (NstError, BackboneError) as error:
+            connection.send(Crash(error))
+        except Exception:  # noqa: BLE001 - the driver raises it, with this traceback
+            connection.send(Crash(RuntimeError(f"in a worker:\n{traceback.format_exc()}")))
 
 
 def _make(

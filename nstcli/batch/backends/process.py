@@ -13,7 +13,7 @@ from nstcli.batch.backends.hands import Crash, Ended, Hand, Ready, Stepped
 from nstcli.batch.device import at_once, choose
 from nstcli.batch.outcomes import Failed
 from nstcli.batch.plan import Job
-from nstcli.errors import NstError
+from nstcli.errors import StoppedError
 
 if TYPE_CHECKING:
     from nstcli.batch.session import Settings
@@ -32,7 +32,7 @@ def work(settings: Settings, execution: Execution, driver: Driver) -> None:
     Raises:
         InputError: a device is not there.
         BackboneError: the weights cannot be had.
-        NstError: workers die before they make anything.
+        StoppedError: workers die before they make anything.
     """
     devices = [choose(name.strip()) for name in execution.device.split(",")]
     count = max(execution.jobs, len(devices))
@@ -55,19 +55,24 @@ class _Pool:
         self._workers = len(devices)
         self._vacant = deque(devices)
         self._hands: list[Hand] = []
-        # Jobs of workers that died, each to be tried once more.
-        self._again: deque[Job] = deque()
+        # Jobs for the next worker that is free: those that a new one is started for, and those
+        # of workers that died, each alone.
+        self._waiting: deque[Sequence[Job]] = deque()
         self._tried: set[str] = set()
         self._stillborn = 0
+        self._prepared = False
         self._more = True
 
     def run(self) -> None:
         """Go on until there are no more jobs and every worker is done."""
         while True:
-            self._fill()
+            if self._driver.stopping():
+                self._waiting.clear()
+                self._more = False
             self._hand_out()
+            self._fill()
             busy = any(hand.jobs for hand in self._hands)
-            if not busy and not self._more and not self._again:
+            if not busy and not self._more and not self._waiting:
                 return
             for connection in wait([hand.connection for hand in self._hands], _NAP):
                 self._hear(next(h for h in self._hands if h.connection is connection))
@@ -77,39 +82,50 @@ class _Pool:
         for hand in self._hands:
             hand.kill()
 
-    def _fill(self) -> None:
-        """Start a worker for the next vacant place.
-
-        One after the other: the first measures the fastest precision, alone, and the others
-        find it remembered.
-        """
-        if self._vacant and all(hand.ready for hand in self._hands):
-            device = self._vacant.popleft()
-            self._hands.append(Hand(self._settings, self._execution, device, self._workers))
-
     def _hand_out(self) -> None:
         for hand in self._hands:
-            if not hand.ready or hand.jobs:
-                continue
-            if self._again:
-                hand.give([self._again.popleft()])
-            elif self._more:
-                most = at_once(hand.device, self._execution.pairs_per_step)
-                jobs = self._driver.next_jobs(most)
-                self._more = jobs is not None
-                if jobs:
-                    self._driver.started(jobs)
-                    hand.give(jobs)
+            if hand.ready and not hand.jobs and (jobs := self._next_jobs(hand.device)):
+                fresh = [job for job in jobs if job.pair.output not in self._tried]
+                if fresh:
+                    self._driver.started(fresh)
+                hand.give(jobs)
+
+    def _next_jobs(self, device: str) -> Sequence[Job]:
+        """Return what a worker on this device should make next, if there is anything now."""
+        if self._waiting:
+            return self._waiting.popleft()
+        if not self._more:
+            return ()
+        jobs = self._driver.next_jobs(at_once(device, self._execution.pairs_per_step))
+        self._more = jobs is not None
+        return jobs or ()
+
+    def _fill(self) -> None:
+        """Start a worker for the next vacant place, if there is work for it.
+
+        One after the other: the first measures the fastest precision, alone, and the others
+        find it remembered. Nor may the driver be asked for jobs before one worker is ready.
+        """
+        if not self._vacant or not all(hand.ready for hand in self._hands):
+            return
+        device = self._vacant[0]
+        if self._prepared:
+            jobs = self._next_jobs(device)
+            if not jobs:
+                return
+            self._waiting.appendleft(jobs)
+        self._vacant.popleft()
+        self._hands.append(Hand(self._settings, self._execution, device, self._workers))
 
     def _hear(self, hand: Hand) -> None:
         """Take one message of a worker."""
         try:
             message = hand.connection.recv()
-        except (EOFError, ConnectionError):
+        except (EOFError, OSError):  # the latter where it died in the middle of a message
             self._bury(hand)
             return
         if isinstance(message, Ready):
-            hand.ready = True
+            hand.ready = self._prepared = True
             self._driver.ready(message.device, message.precision)
         elif isinstance(message, Stepped):
             jobs = [hand.jobs[output] for output in message.outputs]
@@ -123,25 +139,28 @@ class _Pool:
 
     def _bury(self, hand: Hand) -> None:
         """Replace a worker that died, and try its jobs once more, each alone."""
-        code = hand.kill()
+        code = hand.last_words()
         self._hands.remove(hand)
         self._vacant.append(hand.device)
         if not hand.ready:
             self._stillborn += 1
             if self._stillborn == _STILLBORN:
-                raise NstError(f"workers die at their start (exit code {code}); try --jobs 1")
+                raise StoppedError(f"workers die at their start ({_end(code)}); try --jobs 1")
         for job in hand.jobs.values():
             if job.pair.output in self._tried:
                 self._driver.ended(job, Failed(_death(code), time.monotonic() - hand.since))
             else:
                 self._tried.add(job.pair.output)
-                self._again.append(job)
+                self._waiting.append([job])
 
 
 def _death(code: int | None) -> str:
-    """Say how a worker ended."""
-    how = f"was killed by signal {-code}" if code and code < 0 else f"ended with exit code {code}"
+    """Say how a worker ended, and what may help."""
     return (
-        f"the process that made it {how}, twice; perhaps there is too little memory: "
+        f"the process that made it {_end(code)}, twice; perhaps there is too little memory: "
         "try fewer --jobs or a smaller --size"
     )
+
+
+def _end(code: int | None) -> str:
+    return f"was killed by signal {-code}" if code and code < 0 else f"ended with exit code {code}"

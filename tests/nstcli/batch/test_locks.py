@@ -349,3 +349,39 @@ def test_processes_exclude_each_other_even_when_killed(folder: Path) -> None:
         if process in lasting:
             assert int(lines[-1][1]) > 20
     assert all(free(folder, name) for name in "abcdevwxyz")
+
+
+def test_whether_any_is_held_is_told_without_a_trace(folder: Path) -> None:
+    assert Locks(folder).any_held() is False
+    assert Locks(folder / "gone").any_held() is False
+    assert list((folder / ".nst").iterdir()) == []
+    with take(folder):
+        assert Locks(folder).any_held() is True
+        with holder(folder, NAME) as other:
+            assert said(other) == ["0", "0"]  # to look took nothing from us
+    assert Locks(folder).any_held() is False
+
+
+def test_whether_another_process_holds_any(folder: Path) -> None:
+    with holder(folder, "a") as other:
+        assert said(other) == ["0", "1"]
+        for _ in range(3):
+            assert Locks(folder).any_held() is True
+        assert not free(folder, "a")
+        print(file=other.stdin, flush=True)
+        assert said(other) == ["released"]
+        assert Locks(folder).any_held() is False
+
+
+@pytest.mark.parametrize(
+    ("code", "answer"), [(errno.EAGAIN, True), (errno.EACCES, True), (errno.ENOLCK, None)]
+)
+def test_where_nobody_can_tell_nobody_does(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, code: int, answer: bool | None
+) -> None:
+    def fail(handle: int) -> None:
+        raise OSError(code, "why")
+
+    take(folder).release()
+    monkeypatch.setattr(locks, "_lock_all", fail)
+    assert Locks(folder).any_held() is answer

@@ -133,14 +133,44 @@ def _of_another_program(store: Store) -> None:
     store.save(PAIR, data, old)
 
 
+def _killed_saving(store: Store, data: bytes, key: str = KEY, *, before: bool = False) -> None:
+    """Let a save end right after the result is there, or right before."""
+    write = stores.write_atomic
+
+    def dying(path: Path, content: bytes) -> None:
+        if not (before and path == store.path(PAIR)):
+            write(path, content)
+        if path == store.path(PAIR):
+            raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stores, "write_atomic", dying)
+        with pytest.raises(KeyboardInterrupt):
+            store.save(PAIR, data, record(data, key))
+
+
 def _killed_while_overwriting(store: Store) -> None:
     """The new result is there, its record is not; an older one was."""
-    store.save(PAIR, result("other"), record(result("other"), "other"))
-    with pytest.MonkeyPatch.context() as patch:
-        writes = iter([stores.write_atomic])
-        patch.setattr(stores, "write_atomic", lambda *a: next(writes)(*a))
-        with pytest.raises((StopIteration, RuntimeError)):
-            store.save(PAIR, result(), record(result()))
+    _stale(store)
+    _killed_saving(store, result())
+
+
+def _killed_without_metadata(store: Store) -> None:
+    _killed_saving(store, encode(draw()))
+
+
+def _killed_with_other_settings(store: Store) -> None:
+    _killed_saving(store, encode(draw()), "other")
+
+
+def _killed_before_overwriting(store: Store) -> None:
+    _stale(store)
+    _killed_saving(store, result(), before=True)
+
+
+def _killed_before_making_again(store: Store) -> None:
+    _saved(store)
+    _killed_saving(store, result(), before=True)
 
 
 def _broken_record(store: Store) -> None:
@@ -166,6 +196,10 @@ def _broken_record(store: Store) -> None:
         (_of_another_program, State.STALE),
         (_stopped, State.STOPPED),
         (_killed_while_overwriting, State.MISSING),
+        (_killed_without_metadata, State.MISSING),
+        (_killed_with_other_settings, State.STALE),
+        (_killed_before_overwriting, State.STALE),
+        (_killed_before_making_again, State.UP_TO_DATE),
     ],
 )
 def test_states(store: Store, before: Callable[[Store], Any], state: State) -> None:

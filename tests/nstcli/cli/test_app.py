@@ -9,7 +9,18 @@ from nstcli.cli.options import Format
 from nstcli.images import FORMATS
 from tests.nstcli.cli.conftest import Nst
 
-COMMANDS = ["batch", "stylize", "layers", "gallery", "sheet", "weights", "samples", "demo", "info"]
+COMMANDS = [
+    "batch",
+    "stylize",
+    "layers",
+    "gallery",
+    "sheet",
+    "weights",
+    "samples",
+    "demo",
+    "info",
+    "status",
+]
 
 
 def test_help_lists_every_command_and_the_exit_codes(nst: Nst) -> None:

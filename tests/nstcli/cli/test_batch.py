@@ -225,7 +225,7 @@ def test_a_folder_that_cannot_be_written_to_stops_the_batch(
     written = []
 
     def full(path: Path, data: bytes) -> None:
-        if len(written) == 3:
+        if len(written) == 4:
             raise OSError(28, "No space left on device")
         written.append(path.name)
         path.write_bytes(data)
@@ -234,7 +234,7 @@ def test_a_folder_that_cannot_be_written_to_stops_the_batch(
     ended = nst(*RUN)
     assert ended.code == 3
     assert "nst: cannot write to 'out': No space left on device" in ended.err
-    assert written == ["cat__ink.png", "cat__ink.png.json", "cat__wave.png"]
+    assert written == ["cat__ink.png.json", "cat__ink.png", "cat__wave.png.json", "cat__wave.png"]
 
 
 def test_a_run_after_a_full_disk_makes_the_rest(nst: Nst, tmp_path: Path) -> None:
@@ -299,7 +299,7 @@ def test_recipe_options_reach_the_record(nst: Nst, tmp_path: Path) -> None:
         "--tv-weight", "0.5", "--loss", "mean", "--tv", "l1", "--content-layers", "relu1,relu2=2",
         "--style-layers", "relu3", "--optimizer", "adam", "--init", "noise", "--seed", "5",
         "--scales", "1", "--tolerance", "0.5", "--pooling", "avg",
-        "--weights", "other", "--device", "cpu",
+        "--learning-rate", "0.1", "--schedule", "drop", "--weights", "other", "--device", "cpu",
     )  # fmt: skip
     assert ended.code == 0, ended.err
     record = json.loads((tmp_path / "out/.nst/pairs/cat__ink.png.json").read_text())
@@ -307,7 +307,7 @@ def test_recipe_options_reach_the_record(nst: Nst, tmp_path: Path) -> None:
     recipe = record["recipe"]
     assert recipe.pop("weights") != ""
     assert recipe == {
-        "version": 1, "model": "tiny", "size": 16, "steps": 3, "loss": "mean",
+        "version": 1, "model": "tiny", "learning_rate": 0.1, "schedule": "drop", "size": 16, "steps": 3, "loss": "mean",
         "content_weight": 2, "style_weight": 30, "tv_weight": 0.5, "tv": "l1",
         "content_layers": {"relu1": 1, "relu2": 2}, "style_layers": {"relu3": 1},
         "optimizer": "adam", "init": "noise", "seed": 5, "scales": 1, "tolerance": 0.5,

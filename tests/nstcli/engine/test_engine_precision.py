@@ -108,3 +108,22 @@ def test_bfloat16_features_lead_to_nearly_the_same_place(
     coarse = paint(half, asked)
     assert coarse.image.dtype == torch.float32
     assert coarse.loss == pytest.approx(full.loss, rel=0.1)
+
+
+@pytest.mark.parametrize(("wanted", "exact"), [("float32", True), ("bfloat16", False)])
+def test_convolutions_on_cuda_are_exact_or_quick(
+    extractor: FeatureExtractor,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    wanted: str,
+    exact: bool,
+) -> None:
+    cudnn = torch.backends.cudnn
+    for name in ("allow_tf32", "benchmark", "deterministic"):
+        monkeypatch.setattr(cudnn, name, getattr(cudnn, name))  # puts it back
+    arranged(extractor, recipe(), wanted, tmp_path / "precision.json")
+    assert (cudnn.allow_tf32, cudnn.benchmark, cudnn.deterministic) == (
+        not exact,
+        not exact,
+        exact,
+    )

@@ -1,10 +1,17 @@
 """Pillow's settings while several threads read."""
 
+import contextlib
+import io
+import subprocess
+import sys
 import threading
 import warnings
 
+import numpy as np
+import pytest
 from PIL import Image, ImageFile
 
+from nstcli.images import guard
 from nstcli.images.guard import reading, writing
 
 
@@ -50,3 +57,42 @@ def test_a_larger_buffer_is_given_for_a_moment():
     with writing(1):
         assert before == ImageFile.MAXBLOCK
     assert before == ImageFile.MAXBLOCK
+
+
+def _flipped_tiff() -> bytes:
+    buffer = io.BytesIO()
+    noise = np.random.default_rng(1).integers(0, 256, (40, 40, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(buffer, "TIFF", compression="tiff_adobe_deflate")
+    data = bytearray(buffer.getvalue())
+    data[len(data) // 2] ^= 0xFF
+    return bytes(data)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="libtiff is built into Pillow there")
+def test_libtiff_is_quiet_while_we_read_and_no_longer(capfd: pytest.CaptureFixture[str]) -> None:
+    data = _flipped_tiff()
+    with reading(), contextlib.suppress(OSError):
+        Image.open(io.BytesIO(data)).load()
+    assert capfd.readouterr().err == ""
+    with contextlib.suppress(OSError):
+        Image.open(io.BytesIO(data)).load()
+    assert "ZIPDecode" in capfd.readouterr().err  # whoever else uses Pillow here may want it
+
+
+def test_where_libtiff_cannot_be_reached_reading_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Without:
+        def __init__(self, path: str) -> None:
+            pass
+
+    monkeypatch.setattr(guard.ctypes, "CDLL", Without)
+    with reading():
+        assert Image.MAX_IMAGE_PIXELS is None
+
+
+def test_what_pillow_logs_is_not_printed(capfd: pytest.CaptureFixture[str]) -> None:
+    code = (
+        "import logging, nstcli.images; "
+        "logging.getLogger('PIL.TiffImagePlugin').error('more samples')"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert capfd.readouterr().err == ""

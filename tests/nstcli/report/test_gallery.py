@@ -113,10 +113,13 @@ def test_a_result_that_changed_is_shown_as_it_is(made: Store) -> None:
     assert f"{sha256(path.read_bytes())}.420.20x20.webp" in page.read_text("utf-8")
 
 
-def test_a_result_that_was_only_touched_is_fine(made: Store) -> None:
+def test_a_result_that_was_only_touched_is_read_once(made: Store) -> None:
     write_gallery(made.folder)
-    os.utime(made.folder / "cat__ink.png")
+    path = made.folder / "cat__ink.png"
+    (copy,) = (made.folder / ".nst/thumbs").glob(f"{sha256(path.read_bytes())}.*")
+    os.utime(copy, (0, 0))
     assert flaws(write_gallery(made.folder)) == []
+    assert copy.stat().st_mtime >= path.stat().st_mtime
 
 
 def test_a_result_that_is_gone_or_broken_is_said_to_be(made: Store) -> None:
@@ -141,6 +144,7 @@ def test_formats_that_browsers_do_not_show_have_a_large_copy(tmp_path: Path) -> 
 
 
 def test_copies_are_small(tmp_path: Path) -> None:
+    (tmp_path / ".nst").mkdir()
     thumbs = Thumbs(tmp_path)
     thumbs.make("a" * 64, lambda: encode(draw(500, 1000)), SMALL)
     thumb = thumbs.find("a" * 64, SMALL)

@@ -1,0 +1,162 @@
+"""`nst compare-backbones`: the same pairs by several networks, side by side with figures."""
+
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nstcli.cli.groups import only, takes_groups
+from nstcli.cli.options import (
+    ExecutionOptions,
+    InputOptions,
+    MessageOptions,
+    OutputOptions,
+    RecipeOptions,
+)
+
+if TYPE_CHECKING:
+    from nstcli.cli.comparison_files import Exports
+    from nstcli.cli.screen import Screen
+    from nstcli.comparison.contest import Contest
+
+_PANEL = "Comparison"
+# Of a recipe, all but the network, which `--models` names.
+_RECIPE = [field.name for field in fields(RecipeOptions) if field.name not in {"model", "weights"}]
+
+
+@takes_groups
+def compare_backbones(
+    content: Annotated[
+        str, typer.Argument(metavar="CONTENT", help="Photos: a folder, a file or a quoted glob")
+    ],
+    style: Annotated[
+        str, typer.Argument(metavar="STYLE", help="Artworks: a folder, a file or a quoted glob")
+    ],
+    *,
+    models: Annotated[
+        str,
+        typer.Option(
+            "-m",
+            "--models",
+            metavar="all|A,B:SET",
+            help="Backbones, each with a weight set if not its default",
+            rich_help_panel=_PANEL,
+        ),
+    ] = "all",
+    time_budget: Annotated[
+        float | None,
+        typer.Option(
+            min=0.1,
+            metavar="SEC",
+            help="Give each backbone so many seconds a pair, instead of --steps",
+            rich_help_panel=_PANEL,
+        ),
+    ] = None,
+    export_json: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write all figures", rich_help_panel=_PANEL),
+    ] = None,
+    export_csv: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write a line a picture", rich_help_panel=_PANEL),
+    ] = None,
+    export_markdown: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write the table", rich_help_panel=_PANEL),
+    ] = None,
+    taken: InputOptions,
+    output: Annotated[
+        Path,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="DIR",
+            help="Folder of the results",
+            rich_help_panel=OutputOptions.panel,
+        ),
+    ] = Path("comparison"),
+    written: Annotated[
+        OutputOptions, only("format", "quality", "overwrite", "force", "metadata", "gallery")
+    ],
+    recipe: Annotated[RecipeOptions, only(*_RECIPE)],
+    execution: Annotated[ExecutionOptions, only("device", "precision", "timeout", "offline")],
+    messages: MessageOptions,
+) -> None:
+    """Paint the same pairs with several backbones, and hold the pictures against each other.
+
+    One after the other has the machine to itself. A network that did not paint them judges the
+    pictures. The same command goes on where it was left.
+    """
+    from nstcli.cli.comparing import Comparison
+    from nstcli.cli.comparison_files import Exports
+    from nstcli.cli.screen import Screen
+
+    screen = Screen(messages.quiet, messages.verbose, messages.progress, messages.color)
+    exports = Exports(export_json, export_csv, export_markdown)
+    contest = _planned((content, style), models, taken, output, recipe, written, execution, screen)
+    _refuse(contest, exports, recipe.preset, execution.device)
+    comparison = Comparison(
+        contest, taken, written, execution, messages, screen, time_budget, exports
+    )
+    raise typer.Exit(comparison.run())
+
+
+def _planned(
+    arguments: tuple[str, str],
+    models: str,
+    taken: InputOptions,
+    output: Path,
+    recipe: RecipeOptions,
+    written: OutputOptions,
+    execution: ExecutionOptions,
+    screen: "Screen",
+) -> "Contest":
+    """Find pictures and backbones, and tell what was left out."""
+    from nstcli.batch import inputs
+    from nstcli.batch.records import Form
+    from nstcli.batch.store import Store
+    from nstcli.batch.walk import Rules
+    from nstcli.comparison.contender import choose
+    from nstcli.comparison.contest import Contest, enter, settle_all
+
+    contenders, broken = choose(models)
+    for error in broken:
+        screen.complain(f"warning: {error}")
+    rules = Rules(taken.recursive, taken.include, taken.exclude, taken.strict)
+    contents, styles = (inputs.find(argument, rules) for argument in arguments)
+    for found in (contents, styles):
+        inputs.refuse_nested(output, found)
+        for note in found.notes:
+            screen.say(f"note: {note}")
+    form = Form(written.format or "png", written.quality, written.metadata)
+    entries = enter(
+        contenders, contents.sources, styles.sources, f".{form.format}", taken.limit, taken.pairs
+    )
+    choices = recipe.choices()
+    settled = settle_all(
+        entries, choices, form, offline=execution.offline, progress=screen.downloading
+    )
+    return Contest(Store(output), settled)
+
+
+def _refuse(contest: "Contest", exports: "Exports", preset: str, device: str) -> None:
+    """Refuse what cannot be compared, or would cost somebody a picture.
+
+    Raises:
+        InputError: a preset for one network, several devices, an export over an input.
+    """
+    from nstcli.batch.survey import refuse_inputs_as_outputs
+    from nstcli.errors import InputError
+    from nstcli.presets import PRESETS
+
+    if {"content_layers", "style_layers", "weights"} & set(PRESETS[preset]):
+        raise InputError(
+            f"the preset '{preset}' is made for {PRESETS[preset]['model']} alone, with its layers; "
+            "compare with another --preset"
+        )
+    if "," in device:
+        raise InputError("a comparison runs on one --device, or its seconds would say nothing")
+    pairs = [pair for entry in contest.entries for pair in entry.pairs]
+    refuse_inputs_as_outputs(pairs, contest.store)
+    exports.refuse([path for pair in pairs for path in (pair.content, pair.style)])

@@ -1,0 +1,96 @@
+"""The files that a comparison leaves besides its pictures."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from backbones.files import write_atomic
+from nstcli.batch.manifest import write_manifest
+from nstcli.batch.plan import shown
+from nstcli.cli.screen import Screen
+from nstcli.comparison import words
+from nstcli.comparison.contest import Contest
+from nstcli.comparison.exports import as_csv, as_json, as_markdown
+from nstcli.comparison.figures import Row
+from nstcli.comparison.sheet import write_sheet
+from nstcli.errors import InputError, StoppedError
+
+
+@dataclass(frozen=True)
+class Exports:
+    """Where figures are to be written; None for nowhere."""
+
+    json: Path | None = None
+    csv: Path | None = None
+    markdown: Path | None = None
+
+    def refuse(self, inputs: Sequence[Path]) -> None:
+        """Find out before the work what would go wrong after it.
+
+        Raises:
+            InputError: there is no such folder, or an input would be replaced.
+        """
+        taken = {path.resolve() for path in inputs}
+        for path in (self.json, self.csv, self.markdown):
+            if path is None:
+                continue
+            if path.is_dir() or not path.parent.is_dir():
+                what = "that is a folder" if path.is_dir() else f"no folder '{shown(path.parent)}'"
+                raise InputError(f"cannot export to '{shown(path)}': {what}")
+            if path.resolve() in taken:
+                raise InputError(f"exporting to '{shown(path)}' would replace an input")
+
+    def write(
+        self, contest: Contest, table: Sequence[Row], title: str, budget: float | None
+    ) -> list[Path]:
+        """Write those that are wanted, and return their paths.
+
+        Raises:
+            StoppedError: one cannot be written.
+        """
+        texts: dict[Path, str] = {}
+        if self.json:
+            texts[self.json] = everything(contest, table, budget)
+        if self.csv:
+            texts[self.csv] = as_csv(contest)
+        if self.markdown:
+            remarks = words.remarks(contest, table, best="in bold")
+            texts[self.markdown] = as_markdown(title, table, remarks)
+        for path, text in texts.items():
+            try:
+                write_atomic(path, text.encode(errors="backslashreplace"))
+            except OSError as error:
+                problem = error.strerror or error
+                raise StoppedError(f"cannot write '{shown(path)}': {problem}") from error
+        return list(texts)
+
+
+def everything(contest: Contest, table: Sequence[Row], budget: float | None) -> str:
+    """Return all figures as JSON, with what is to be known of this machine."""
+    from nstcli.cli.info import gather
+
+    return as_json(contest, table, gather(), budget)
+
+
+def summarise(contest: Contest, screen: Screen, *, gallery: bool) -> list[Path]:
+    """Write sheet, gallery and manifest, and return what to look at.
+
+    Where one of them cannot be written, a warning says why.
+    """
+    from nstcli.report.gallery import write_gallery
+
+    found: list[Path] = []
+    try:
+        found.append(write_sheet(contest))
+    except (OSError, InputError) as error:
+        screen.complain(f"warning: the sheet cannot be written: {error}")
+    try:
+        if gallery:
+            found.append(write_gallery(contest.store.folder))
+    except (OSError, InputError) as error:
+        screen.complain(f"warning: the gallery cannot be written: {error}")
+    try:
+        write_manifest(contest.store)
+    except (OSError, InputError) as error:
+        screen.complain(f"warning: the manifest cannot be written: {error}")
+    return found

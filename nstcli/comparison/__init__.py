@@ -1,0 +1,10 @@
+"""Backbones side by side: the same pairs by the same recipe, judged by those that did not paint.
+
+Everything but the network is equal: contents, styles, size, seed and either the steps or the
+seconds. Each backbone works in a process of its own, one pair at a time, so that seconds and peak
+memory are its own; judgements wait until all pictures are made, and disturb none of it.
+
+A backbone is judged by another (`nstcli.metrics.judge_of`). Content and style errors of different
+judges are different quantities: they are never ranked together. LPIPS and SSIM are the same for
+all.
+"""
