@@ -16,8 +16,11 @@ from nstcli.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from nstcli.cli.comparison_files import Exports
     from nstcli.cli.screen import Screen
+    from nstcli.comparison.contender import Contender
     from nstcli.comparison.contest import Contest
 
 _PANEL = "Comparison"
@@ -95,7 +98,7 @@ def compare_backbones(
     screen = Screen(messages.quiet, messages.verbose, messages.progress, messages.color)
     exports = Exports(export_json, export_csv, export_markdown)
     contest = _planned((content, style), models, taken, output, recipe, written, execution, screen)
-    _refuse(contest, exports, recipe.preset, execution.device)
+    _refuse_to_replace(contest, exports)
     comparison = Comparison(
         contest, taken, written, execution, messages, screen, time_budget, exports
     )
@@ -123,6 +126,7 @@ def _planned(
     contenders, broken = choose(models)
     for error in broken:
         screen.complain(f"warning: {error}")
+    _refuse(contenders, recipe.preset, execution.device)
     rules = Rules(taken.recursive, taken.include, taken.exclude, taken.strict)
     contents, styles = (inputs.find(argument, rules) for argument in arguments)
     for found in (contents, styles):
@@ -140,23 +144,34 @@ def _planned(
     return Contest(Store(output), settled)
 
 
-def _refuse(contest: "Contest", exports: "Exports", preset: str, device: str) -> None:
-    """Refuse what cannot be compared, or would cost somebody a picture.
+def _refuse(contenders: "Sequence[Contender]", preset: str, device: str) -> None:
+    """Refuse what cannot be compared.
 
     Raises:
-        InputError: a preset for one network, several devices, an export over an input.
+        InputError: a preset of another network's layers, or several devices.
     """
-    from nstcli.batch.survey import refuse_inputs_as_outputs
     from nstcli.errors import InputError
     from nstcli.presets import PRESETS
 
-    if {"content_layers", "style_layers", "weights"} & set(PRESETS[preset]):
+    values = PRESETS[preset]
+    others = [each for each in contenders if each.backbone.name != values.get("model")]
+    if others and {"content_layers", "style_layers"} & set(values):
         raise InputError(
-            f"the preset '{preset}' is made for {PRESETS[preset]['model']} alone, with its layers; "
-            "compare with another --preset"
+            f"the preset '{preset}' names layers of {values['model']}, which "
+            f"{others[0].backbone.name} does not have; compare with another --preset"
         )
     if "," in device:
         raise InputError("a comparison runs on one --device, or its seconds would say nothing")
+
+
+def _refuse_to_replace(contest: "Contest", exports: "Exports") -> None:
+    """Keep results and exports from taking the place of photos and artworks.
+
+    Raises:
+        InputError: one would, or cannot be written at all.
+    """
+    from nstcli.batch.survey import refuse_inputs_as_outputs
+
     pairs = [pair for entry in contest.entries for pair in entry.pairs]
     refuse_inputs_as_outputs(pairs, contest.store)
     exports.refuse([path for pair in pairs for path in (pair.content, pair.style)])

@@ -173,8 +173,7 @@ class Comparison:
                 stop=lambda: self._interruption.asked,
             )
         except BackboneError as error:
-            self._contest.update(entry, error=str(error))
-            self._screen.complain(Text.assemble(("✗ ", "red"), entry.title, "   ", str(error)))
+            self._contest.update(entry, error=str(error))  # which is told at the end
         self._heed()
 
     def _listen(self, event: Event) -> None:

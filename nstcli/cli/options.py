@@ -210,7 +210,9 @@ class MessageOptions:
     verbose: Annotated[
         bool, Option("Show more of each pair, and where each setting comes from", "-v")
     ] = False
-    as_json: Annotated[bool, Option("Print what happens as JSON, a line each", name="json")] = False
+    as_json: Annotated[
+        bool, Option("Print a summary as JSON on the standard output", name="json")
+    ] = False
     progress: Annotated[bool, Option("Show progress bars")] = True
     color: Annotated[
         Literal["auto", "always", "never"], Option("Colours in what is said; auto: on a terminal")

@@ -85,9 +85,8 @@ class _Pool:
     def _hand_out(self) -> None:
         for hand in self._hands:
             if hand.ready and not hand.jobs and (jobs := self._next_jobs(hand.device)):
-                fresh = [job for job in jobs if job.pair.output not in self._tried]
-                if fresh:
-                    self._driver.started(fresh)
+                if jobs[0].pair.output not in self._tried:  # else it was begun before, alone now
+                    self._driver.started(jobs)
                 hand.give(jobs)
 
     def _next_jobs(self, device: str) -> Sequence[Job]:

@@ -225,6 +225,8 @@ def round_of(place: Place, kind: Kind, reference: dict[str, bytes], chance: rand
         place.end(process)
     if survivors:
         assert [place.end(process) for process in survivors] == [0] * len(survivors)
+        assert place.results() == reference
+        place.run(*RUN)  # removes temporary files of the dead, which only those before could
         check_whole(place, reference)
         return len(reference)
     for name, data in place.results().items():
@@ -292,8 +294,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--short", action="store_true", help="fewer kills at writes")
     parser.add_argument("--seed", type=int, default=0)
     wanted = parser.parse_args(arguments)
-    _prepare()
     folder = Path(tempfile.mkdtemp(prefix="nst-chaos-"))
+    _prepare(folder / "site")
     os.environ["NST_CACHE"] = str(folder / "cache")
     place = Place(folder / "place")
     plain, bare = _reference(place), _reference(place, *BARE)
@@ -316,8 +318,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     shutil.rmtree(folder)
 
 
-def _prepare() -> None:
-    """Import what batches import, and offer the backbone `tiny`."""
+def _prepare(site: Path) -> None:
+    """Import what batches import, and offer the backbone `tiny` from the folder `site`."""
     os.environ["OMP_NUM_THREADS"] = "1"
     import torch
     import torch._dynamo  # which the first step of any optimizer imports
@@ -328,7 +330,6 @@ def _prepare() -> None:
     for name in ("batch.backends.local", "batch.backends.process", "cli.app", "cli.work"):
         import_module(f"nstcli.{name}")
     torch.set_num_threads(1)
-    site = Path(tempfile.mkdtemp(prefix="nst-site-"))
     install(site, "tiny", Path(tiny.__file__).read_text("utf-8"))
     sys.path.insert(0, str(site))
 

@@ -12,6 +12,7 @@ from tests.nstcli.cli.conftest import Nst
 COMMANDS = [
     "batch",
     "stylize",
+    "compare-backbones",
     "layers",
     "gallery",
     "sheet",

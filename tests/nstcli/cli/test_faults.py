@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -543,3 +544,67 @@ def test_waiting_for_others_does_not_silence_the_sign_of_life(
         clock[0] += 0.5
         lines(Waiting(3, first=False))
     assert len(capsys.readouterr().err.splitlines()) == 1 + 5
+
+
+@pytest.mark.slow
+@needs_linux
+def test_six_thousand_finished_pairs_are_looked_at_in_seconds_and_little_memory(
+    nst: Nst, tmp_path: Path, write_picture: Callable[..., Path]
+) -> None:
+    """All results are one file under many names, each with a record of its own."""
+    from nstcli.batch import plan
+    from nstcli.batch.digests import Digests
+    from nstcli.batch.records import Form, Record, key_of
+    from nstcli.batch.store import Store
+    from nstcli.recipe import Recipe
+
+    photos = [write_picture(f"many/{n:03}.png", seed=n) for n in range(100)]
+    art = [write_picture(f"works/{n:03}.png", seed=1000 + n) for n in range(60)]
+    run = ("batch", "many", "works", *SAME[3:])
+    assert nst(*run, "--limit", "1").code == 0
+    store = Store(tmp_path / "out")
+    pairs = plan.pairs(photos, art, ".png")
+    record = store.load(pairs[0].output)
+    assert record is not None
+    known = Digests(None).of((*photos, *art))
+    recipe = Recipe.model_validate(record.recipe)
+    for pair in pairs[1:]:
+        digests = {f"{role}_sha256": known[getattr(pair, role)] for role in ("content", "style")}
+        key = key_of(recipe, *digests.values(), Form())  # type: ignore[arg-type]
+        other = Record.model_validate({**record.model_dump(), **digests, "key": key})
+        store.path(pair).hardlink_to(store.path(pairs[0]))
+        (store.hidden / "pairs" / f"{pair.output}.json").write_text(other.model_dump_json())
+
+    code = """
+        import sys, time
+        from pathlib import Path
+        from nstcli.cli.app import main
+        try:
+            main()
+        except SystemExit as ended:
+            most = Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]
+            print(ended.code, most, time.process_time())
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code), *run, "-q"],
+        cwd=tmp_path, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    ended, most, seconds = done.stdout.split()
+    assert ended == "0"
+    assert int(most) < 200_000  # KiB; torch alone would take more
+    assert float(seconds) < 20
+    assert len(events(tmp_path)) == 3  # of the first pair
+
+
+def test_what_a_killed_process_left_beside_a_single_result_is_removed(
+    nst: Nst, tmp_path: Path
+) -> None:
+    from backbones.files import _temporary_in
+
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    name = _temporary_in(tmp_path).name.replace(f"-{os.getpid()}-", f"-{gone.pid}-")
+    left = tmp_path / name
+    left.write_bytes(b"half of a pict")
+    assert nst("stylize", "photos/cat.png", "art/ink.png", *RUN[5:], "-o", "a.png").code == 0
+    assert not left.exists()

@@ -1,0 +1,64 @@
+from itertools import accumulate
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nstcli.batch.backends import Execution
+from nstcli.batch.records import Form
+from nstcli.batch.session import Settings
+from nstcli.comparison.budget import Pace, key_of, seconds_per_step, with_steps
+from nstcli.presets import DEFAULT
+from nstcli.recipe import resolve
+from tests.tiny import TINY
+
+
+def settings(**choices: object) -> Settings:
+    recipe = resolve(TINY, "0" * 64, {**DEFAULT, **choices})
+    return Settings(TINY, TINY.weight_set(), recipe, Form())
+
+
+@given(fixed=st.floats(0, 10), step=st.floats(0.001, 1), steps=st.integers(1, 1000))
+def test_the_steps_fill_the_seconds(fixed: float, step: float, steps: int) -> None:
+    assert Pace(fixed, step).steps_in(fixed + steps * step) == steps
+
+
+def test_there_is_always_a_step() -> None:
+    assert Pace(5.0, 1.0).steps_in(2.0) == 1
+
+
+@given(
+    paces=st.lists(st.floats(0.01, 1), min_size=1, max_size=4),
+    late=st.floats(0, 100),
+)
+def test_a_step_costs_the_mean_of_the_scales_whatever_one_of_them_took(
+    paces: list[float], late: float
+) -> None:
+    each = 8
+    costs = [4.0**scale for scale in range(len(paces)) for _ in range(each)]
+    spans = [pace for pace in paces for _ in range(each)]
+    spans[-1] += late  # the machine had something else to do for a moment
+    done = accumulate(cost / sum(costs) for cost in costs)
+    times = list(zip(done, accumulate(spans), strict=True))
+    # Of the first scale, the first step has no beginning that was seen.
+    weighed = [(pace, each - (scale == 0)) for scale, pace in enumerate(paces)]
+    expected = sum(pace * n for pace, n in weighed) / sum(n for _, n in weighed)
+    assert seconds_per_step(times) == pytest.approx(expected)
+
+
+def test_the_steps_hold_for_one_recipe_and_one_machine_part() -> None:
+    plain = key_of(settings(), Execution(), 5.0)
+    assert key_of(settings(steps=7), Execution(), 5.0) == plain
+    assert len({
+        plain,
+        key_of(settings(size=100), Execution(), 5.0),
+        key_of(settings(), Execution(device="cpu"), 5.0),
+        key_of(settings(), Execution(precision="float32"), 5.0),
+        key_of(settings(), Execution(), 6.0),
+    }) == 5  # fmt: skip
+
+
+def test_only_the_steps_change() -> None:
+    before, after = settings().recipe, with_steps(settings(), 7).recipe
+    assert after.steps == 7
+    assert after.model_copy(update={"steps": before.steps}) == before
