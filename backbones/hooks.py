@@ -94,6 +94,19 @@ class FeatureExtractor(nn.Module):
         self._find_modules()
         return self
 
+    def see_every_pixel(self) -> Self:
+        """Let the backbone's stem, its strided first convolution, take every pixel from now on.
+
+        What a stem skips, no loss can ask for. Taken densely, every layer keeps what it has
+        learnt to look for and finds it in more places; all strides shrink by that of the stem.
+        Nothing changes where there is none. The same idea, for all layers of a network: Chen et
+        al. 2018 (DeepLab), who keep the field of the later ones by dilation; here it may shrink.
+        """
+        if self.backbone.stem:
+            stem = self.network.get_submodule(self.backbone.stem)
+            stem.stride = (1, 1)  # type: ignore[assignment]
+        return self
+
     def forward(self, image: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
         """Return the activations at `layers`, shallowest first.
 

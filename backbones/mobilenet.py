@@ -94,4 +94,5 @@ MOBILENET = Backbone(
     style_layers={f"stage{stage}_1": 1.0 for stage in (1, 2, 3, 4, 6)},
     weight_sets=builtin.MOBILENET,
     simplify=_fold_batch_norms,
+    stem="conv_stem",
 )

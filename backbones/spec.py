@@ -164,6 +164,8 @@ class Backbone:
         minimum_size: shortest edge in pixels that the deepest layer can still be read of.
         simplify: turns a network that has its weights into an equal one that runs faster, in
             place; every layer keeps its module path.
+        stem: module path of a first convolution that has a stride, if there is one; see
+            `FeatureExtractor.see_every_pixel`.
     """
 
     name: str
@@ -175,6 +177,7 @@ class Backbone:
     weight_sets: tuple[WeightSet, ...]
     minimum_size: int = 32
     simplify: Callable[[nn.Module], None] | None = None
+    stem: str | None = None
     _by_name: Mapping[str, Layer] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -81,4 +81,5 @@ SQUEEZENET = Backbone(
     content_layers={"fire5": 1.0},
     style_layers={"conv1": 1.0, "fire3": 1.0, "fire4": 1.0, "fire5": 1.0, "fire7": 1.0},
     weight_sets=builtin.SQUEEZENET,
+    stem="features.0",
 )

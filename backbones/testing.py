@@ -17,7 +17,8 @@ def check_backbone(backbone: Backbone) -> None:
 
     Checked for every layer: it is reached, in the order declared; its channels, stride and
     receptive field are as declared; an image of the minimum size suffices; a gradient comes back
-    to the image; and the simplified network, if there is one, computes the same. Needs no download.
+    to the image; the simplified network, if there is one, computes the same; and the stem, if there
+    is one, is what the strides come from. Needs no download.
 
     Raises:
         BackboneError: the first statement found wrong.
@@ -45,6 +46,7 @@ def check_backbone(backbone: Backbone) -> None:
         _expect(backbone, f"{where}stride", step / grown if grown else 0.0, float(layer.stride))
     _check_gradients(backbone, extractor)
     _check_simplified(backbone)
+    _check_stem(backbone)
     _check_receptive_fields(backbone)
 
 
@@ -76,6 +78,28 @@ def _check_simplified(backbone: Backbone) -> None:
         for name, feature in expected(image, names).items():
             same = torch.allclose(found[name], feature, rtol=1e-6, atol=1e-6)
             _expect(backbone, f"{name!r}: equal in the simplified network", same, True)
+
+
+def _check_stem(backbone: Backbone) -> None:
+    """See that the stem has a stride, which all layers lose when it takes every pixel."""
+    if not backbone.stem:
+        return
+    network = backbone.build()
+    stem = dict(network.named_modules()).get(backbone.stem)
+    strided = isinstance(stem, nn.Conv2d) and stem.stride[0] == stem.stride[1] > 1
+    _expect(backbone, f"stem {backbone.stem!r} is a convolution with a stride", strided, True)
+    assert isinstance(stem, nn.Conv2d)  # noqa: S101 - as was seen
+    factor = stem.stride[0]
+    extractor = FeatureExtractor(backbone, network, IMAGENET).see_every_pixel()
+    names = [layer.name for layer in backbone.layers]
+    small = backbone.minimum_size
+    step = max(layer.stride for layer in backbone.layers) * 4
+    with torch.no_grad():
+        features, larger = extractor(_noise(small), names), extractor(_noise(small + step), names)
+    for layer in backbone.layers:
+        grown = larger[layer.name].shape[-1] - features[layer.name].shape[-1]
+        what = f"{layer.name!r}: stride with a dense stem"
+        _expect(backbone, what, step / grown if grown else 0.0, layer.stride / factor)
 
 
 def _check_receptive_fields(backbone: Backbone) -> None:

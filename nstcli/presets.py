@@ -17,6 +17,7 @@ DEFAULT: Mapping[str, Any] = {
     "tv": "l2",
     "content_layers": None,
     "style_layers": None,
+    "dense": True,
     "pooling": "max",
     "optimizer": "lbfgs",
     "learning_rate": 0.05,
@@ -28,7 +29,7 @@ DEFAULT: Mapping[str, Any] = {
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "default": {},
-    "draft": {"model": "squeezenet", "size": 384, "steps": 120},
+    "draft": {"model": "squeezenet", "dense": False, "size": 384, "steps": 120},
     "high": {"size": 1024, "steps": 400},
     # Gatys, Ecker, Bethge 2016: their network with average pooling, their losses, one scale,
     # white noise to start from.
@@ -49,6 +50,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     "cs231n": {
         "model": "squeezenet",
         "weights": "torchvision",
+        "dense": False,
         "size": 192,
         "scales": 1,
         "loss": "sum",

@@ -56,6 +56,7 @@ class Recipe(BaseModel):
         learning_rate: Adam's, in the pixel range [0, 1]; L-BFGS finds its own.
         schedule: how that rate falls: along a cosine, to a tenth; or all at once, to a thirtieth
             for the last tenth of the steps.
+        dense: let a strided first convolution see every pixel; false for backbones without.
         pooling: `avg` swaps the network's max pooling for average pooling.
         init: what the optimization starts from.
         scales: number of sizes from coarse to fine, each half of the next; `auto` starts at
@@ -79,6 +80,7 @@ class Recipe(BaseModel):
     tv: TotalVariation
     content_layers: Layers
     style_layers: Layers
+    dense: bool
     pooling: Pooling
     optimizer: Optimizer
     learning_rate: Annotated[float, Field(gt=0, le=10)]
@@ -96,6 +98,16 @@ class Recipe(BaseModel):
             "style": self.style_weight,
             "tv": self.tv_weight,
         }
+
+    def telling(self) -> dict[str, Any]:
+        """Return, as for JSON, what changes pixels; options without effect here are left out."""
+        idle = {
+            "seed": self.init != "noise",
+            "learning_rate": self.optimizer != "adam",
+            "schedule": self.optimizer != "adam",
+            "tv": not self.tv_weight,
+        }
+        return self.model_dump(mode="json", exclude={name for name, no in idle.items() if no})
 
     @model_validator(mode="after")
     def _asks_for_something(self) -> Self:
@@ -124,6 +136,7 @@ def resolve(backbone: Backbone, weights: str, choices: Mapping[str, Any]) -> Rec
             values[f"{term}_weight"] = weight
     for role in ("content_layers", "style_layers"):
         values[role] = parse_layers(values[role], getattr(backbone, role), backbone)
+    values["dense"] = bool(values["dense"] and backbone.stem)
     if values["scales"] != "auto":
         values["scales"] = _count(values["scales"])
     try:

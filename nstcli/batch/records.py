@@ -94,7 +94,7 @@ class Form:
 def key_of(recipe: Recipe, content_sha256: str, style_sha256: str, form: Form) -> str:
     """Return the sha256 that changes whenever the pixels of the result would."""
     parts = {
-        "recipe": recipe.model_dump(mode="json"),
+        "recipe": recipe.telling(),
         "content": content_sha256,
         "style": style_sha256,
         "format": form.format,

@@ -62,8 +62,6 @@ class Settings:
                 f"the weights {self.title} changed while the pairs "
                 "were planned, or their source has others now; run it again"
             )
-        if self.recipe.pooling == "avg":
-            extractor.pool_by_average()
         memory = weights.cache_folder() / "precision.json"
         extractor, found = arranged(extractor, self.recipe, execution.precision, memory)
         return Worker(

@@ -149,7 +149,7 @@ class Worker:
             "key": job.key,
             "content_sha256": job.content_sha256,
             "style_sha256": job.style_sha256,
-            "recipe": self._recipe.model_dump(mode="json"),
+            "recipe": self._recipe.telling(),
         }
         return {"Software": f"nst {nstcli.__version__}", "nst": json.dumps(made, sort_keys=True)}
 

@@ -130,6 +130,10 @@ class RecipeOptions:
         str | None,
         Option("Layers of the style term", metavar="A,B=WEIGHT", reads=readers.layers),
     ] = DEFAULT["style_layers"]
+    dense: Annotated[
+        bool,
+        Option("Let a strided first convolution see every pixel: finer, four times the work"),
+    ] = DEFAULT["dense"]
     pooling: Annotated[Literal["max", "avg"], Option("How the network pools")] = DEFAULT["pooling"]
     optimizer: Annotated[Literal["lbfgs", "adam"], Option("Optimizer")] = DEFAULT["optimizer"]
     learning_rate: Annotated[

@@ -13,6 +13,7 @@ import torch
 from backbones.files import write_atomic
 from backbones.hooks import FeatureExtractor
 from nstcli.engine.losses import gram
+from nstcli.engine.network import fitted
 from nstcli.recipe import Recipe
 
 # What is timed: two thirds of a tenth of a megapixel tell layouts apart as well as a large one,
@@ -41,13 +42,14 @@ CANDIDATES = (FLOAT32, BFLOAT16, Precision("float32", "contiguous_format"))
 def arranged(
     extractor: FeatureExtractor, recipe: Recipe, wanted: str, memory: Path
 ) -> tuple[FeatureExtractor, Precision]:
-    """Put the extractor into the precision wanted; return it, and which that is.
+    """Fit the network to the recipe and the precision wanted; return it, and which that is.
 
     `auto` takes the fastest candidate for this backbone, size and device. It is measured once and
     remembered in the file `memory`, so that a machine gives the same bytes again; `float32` gives
     the same bytes on every run of one machine even without it.
     """
     _settle_cuda(exact=wanted == "float32")
+    fitted(extractor, recipe)
     if wanted == "auto":
         chosen = _remembered(extractor, recipe, memory)
     else:
@@ -98,7 +100,8 @@ def _situation(extractor: FeatureExtractor, recipe: Recipe) -> str:
         machine = f"{platform.node()} {device.type} {capability} ×{torch.get_num_threads()}"
     layers = ",".join(sorted({*recipe.content_layers, *recipe.style_layers}))
     size = min(recipe.size, _LONGEST)
-    return f"{machine} · torch {torch.__version__} · {recipe.model} {layers} · {size} px"
+    dense = " dense" if recipe.dense else ""
+    return f"{machine} · torch {torch.__version__} · {recipe.model}{dense} {layers} · {size} px"
 
 
 def _fastest(extractor: FeatureExtractor, recipe: Recipe) -> Precision:

@@ -155,8 +155,6 @@ def _judged(
     """Make every pair, and yield its style error and LPIPS."""
     asked = case.settings(variant.model, **{"size": size, "steps": steps, **variant.choices})
     extractor = Transformed.load(asked.backbone, asked.weight_set)
-    if asked.recipe.pooling == "avg":
-        extractor.pool_by_average()
     extractor.transform = variant.transform
     for scene in scenes:
         scales = case.scales(extractor, asked.recipe, scene.pair)

@@ -15,6 +15,7 @@ from backbones.spec import Preprocessing
 from nstcli import images
 from nstcli.batch.records import Form
 from nstcli.batch.session import Settings, settle
+from nstcli.engine.network import fitted
 from nstcli.engine.objective import Part, evaluate, parts
 from nstcli.engine.precision import Precision, arranged
 from nstcli.engine.pyramid import factors, resized, shrunk
@@ -72,6 +73,8 @@ def network(asked: Settings) -> tuple[nn.Module, Preprocessing]:
     with torch.device("meta"):
         built = asked.backbone.build()
     built.load_state_dict(loaded.tensors, assign=True)
+    if asked.recipe.dense:  # the same arithmetic on both sides
+        built.get_submodule(asked.backbone.stem).stride = (1, 1)
     return built.eval().requires_grad_(False), loaded.preprocessing
 
 
@@ -86,8 +89,8 @@ def modules(asked: Settings) -> dict[str, str]:
 
 
 def plain(asked: Settings) -> FeatureExtractor:
-    """Load an extractor that nobody arranged: float32, contiguous."""
-    return FeatureExtractor.load(asked.backbone, asked.weight_set)
+    """Load an extractor with no more than the recipe's network: float32, contiguous."""
+    return fitted(FeatureExtractor.load(asked.backbone, asked.weight_set), asked.recipe)
 
 
 def fastest(asked: Settings, scratch: Path) -> tuple[FeatureExtractor, Precision]:
@@ -96,7 +99,8 @@ def fastest(asked: Settings, scratch: Path) -> tuple[FeatureExtractor, Precision
     It is measured in this run, and remembered for it alone: what the user's cache remembers may be
     of a busier hour.
     """
-    return arranged(plain(asked), asked.recipe, "auto", scratch / "precision.json")
+    extractor = FeatureExtractor.load(asked.backbone, asked.weight_set)
+    return arranged(extractor, asked.recipe, "auto", scratch / "precision.json")
 
 
 def scales(extractor: FeatureExtractor, recipe: Recipe, pair: Pair) -> list[Scale]:

@@ -1,5 +1,4 @@
 import errno
-import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath

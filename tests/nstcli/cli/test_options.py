@@ -54,6 +54,7 @@ GIVEN: dict[str, tuple[list[str], Any]] = {
     "tv": (["--tv", "l1"], "l1"),
     "content_layers": (["--content-layers", "relu4_2"], "relu4_2"),
     "style_layers": (["--style-layers", "a,b=2"], "a,b=2"),
+    "dense": (["--no-dense"], False),
     "pooling": (["--pooling", "avg"], "avg"),
     "optimizer": (["--optimizer", "adam"], "adam"),
     "learning_rate": (["--learning-rate", "0.1"], 0.1),
@@ -156,6 +157,7 @@ def test_verbose_says_which_file_and_where_from(run: Run, tmp_path: Path) -> Non
         "size 384 (preset draft)",
         "steps 120 (preset draft)",
         "style-weight 50 (nst.toml)",
+        "dense no (preset draft)",
         "seed 7 (NST_SEED)",
         "verbose yes (nst.toml)",
     ]

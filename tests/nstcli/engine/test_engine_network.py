@@ -1,0 +1,92 @@
+"""The network as a recipe wants it: how it pools, and what its stem sees."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+import backbones
+from backbones import BackboneError
+from backbones.hooks import FeatureExtractor
+from backbones.spec import IMAGENET, Layer
+from backbones.testing import check_backbone
+from nstcli.engine.network import fitted
+from nstcli.presets import DEFAULT
+from nstcli.recipe import Recipe, resolve
+from tests.tiny import TINY
+
+SHA = "0" * 64
+
+
+def build() -> nn.Module:
+    return nn.Sequential(
+        nn.Conv2d(3, 8, 3, stride=2, padding=1), nn.ReLU(), nn.Conv2d(8, 4, 3, padding=1)
+    )
+
+
+STRIDED = replace(
+    TINY,
+    name="strided",
+    build=build,
+    layers=(Layer("conv1", "0", "conv", 8, 2, 3), Layer("conv2", "2", "conv", 4, 2, 7)),
+    content_layers={"conv2": 1.0},
+    style_layers={"conv1": 1.0},
+    stem="0",
+)
+
+
+def wanted(**choices: object) -> Recipe:
+    return resolve(STRIDED, SHA, {**DEFAULT, **choices})
+
+
+def shapes(recipe: Recipe) -> list[tuple[int, ...]]:
+    torch.manual_seed(0)
+    extractor = fitted(FeatureExtractor(STRIDED, build(), IMAGENET), recipe)
+    found = extractor(torch.rand(1, 3, 16, 24), ["conv1", "conv2"])
+    return [tuple(feature.shape[-2:]) for feature in found.values()]
+
+
+def test_a_dense_stem_sees_every_pixel() -> None:
+    assert shapes(wanted()) == [(16, 24), (16, 24)]
+    assert shapes(wanted(dense=False)) == [(8, 12), (8, 12)]
+
+
+def test_what_it_finds_where_it_looked_before_is_the_same() -> None:
+    network = build()
+    extractor = FeatureExtractor(STRIDED, network, IMAGENET)
+    image = torch.rand(1, 3, 16, 24)
+    before = extractor(image, ["conv1"])["conv1"]
+    after = fitted(extractor, wanted())(image, ["conv1"])["conv1"]
+    torch.testing.assert_close(after[..., ::2, ::2], before)
+
+
+def test_a_backbone_without_stem_is_never_dense(extractor: FeatureExtractor) -> None:
+    recipe = resolve(TINY, SHA, {**DEFAULT, "dense": True})
+    assert recipe.dense is False
+    image = torch.rand(1, 3, 16, 24)
+    before = extractor(image, ["conv1"])["conv1"]
+    assert torch.equal(extractor.see_every_pixel()(image, ["conv1"])["conv1"], before)
+
+
+def test_pooling_is_the_recipes(extractor: FeatureExtractor) -> None:
+    image = torch.rand(1, 3, 16, 24)
+    maxima = fitted(extractor, resolve(TINY, SHA, dict(DEFAULT)))(image, ["pool1"])["pool1"]
+    averages = fitted(extractor, resolve(TINY, SHA, {**DEFAULT, "pooling": "avg"}))
+    assert not torch.allclose(averages(image, ["pool1"])["pool1"], maxima)
+
+
+@pytest.mark.parametrize(
+    ("stem", "problem"),
+    [("1", "is a convolution with a stride"), ("2", "a stride"), ("9", "a stride")],
+)
+def test_the_contract_sees_a_wrong_stem(stem: str, problem: str) -> None:
+    check_backbone(STRIDED)
+    with pytest.raises(BackboneError, match=f"stem '{stem}' .*{problem}"):
+        check_backbone(replace(STRIDED, stem=stem))
+
+
+@pytest.mark.parametrize("name", ["squeezenet", "mobilenet"])
+def test_the_light_networks_have_one(name: str) -> None:
+    assert backbones.get(name).stem
+    assert resolve(backbones.get(name), SHA, dict(DEFAULT)).dense
