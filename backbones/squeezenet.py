@@ -79,7 +79,7 @@ SQUEEZENET = Backbone(
     build=_build,
     layers=_layers(),
     content_layers={"fire5": 1.0},
-    style_layers={"conv1": 1.0, "fire3": 1.0, "fire4": 1.0, "fire5": 1.0, "fire7": 1.0},
+    style_layers={"conv1": 1.0, **{f"fire{number}": 1.0 for number in range(2, 8)}},
     weight_sets=builtin.SQUEEZENET,
     stem="features.0",
 )

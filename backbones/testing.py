@@ -26,7 +26,6 @@ def check_backbone(backbone: Backbone) -> None:
     extractor = FeatureExtractor(backbone, backbone.build(), IMAGENET)
     names = [layer.name for layer in backbone.layers]
     small = backbone.minimum_size
-    step = max(layer.stride for layer in backbone.layers) * 4
     with torch.no_grad():
         try:
             features = extractor(_noise(small), names)
@@ -34,20 +33,30 @@ def check_backbone(backbone: Backbone) -> None:
             raise BackboneError(
                 f"backbone {backbone.name!r}: fails at its minimum size of {small} px: {error}"
             ) from error
-        larger = extractor(_noise(small + step), names)
     _expect(backbone, "order of layers", list(features), names)
+    strides = _strides(extractor)
     for layer in backbone.layers:
         shape = features[layer.name].shape
         where = f"{layer.name!r}: "
         _expect(backbone, f"{where}(batch, channels)", tuple(shape[:2]), (2, layer.channels))
         _expect(backbone, f"{where}is empty at the minimum size", min(shape) < 1, False)
-        # Growing the image by k strides grows the activation by exactly k, whatever the padding.
-        grown = larger[layer.name].shape[-1] - shape[-1]
-        _expect(backbone, f"{where}stride", step / grown if grown else 0.0, float(layer.stride))
+        _expect(backbone, f"{where}stride", strides[layer.name], float(layer.stride))
     _check_gradients(backbone, extractor)
     _check_simplified(backbone)
     _check_stem(backbone)
     _check_receptive_fields(backbone)
+
+
+def _strides(extractor: FeatureExtractor) -> dict[str, float]:
+    """Measure the stride of every layer; 0 where an activation does not grow with the image."""
+    layers, small = extractor.backbone.layers, extractor.backbone.minimum_size
+    names = [layer.name for layer in layers]
+    # Growing the image by k strides grows the activation by exactly k, whatever the padding.
+    step = max(layer.stride for layer in layers) * 4
+    with torch.no_grad():
+        features, larger = (extractor(_noise(edge), names) for edge in (small, small + step))
+    grown = {name: larger[name].shape[-1] - features[name].shape[-1] for name in names}
+    return {name: step / by if by else 0.0 for name, by in grown.items()}
 
 
 def _check_gradients(backbone: Backbone, extractor: FeatureExtractor) -> None:
@@ -86,20 +95,13 @@ def _check_stem(backbone: Backbone) -> None:
         return
     network = backbone.build()
     stem = dict(network.named_modules()).get(backbone.stem)
-    strided = isinstance(stem, nn.Conv2d) and stem.stride[0] == stem.stride[1] > 1
+    factor = stem.stride[0] if isinstance(stem, nn.Conv2d) else 1
+    strided = isinstance(stem, nn.Conv2d) and stem.stride == (factor, factor) and factor > 1
     _expect(backbone, f"stem {backbone.stem!r} is a convolution with a stride", strided, True)
-    assert isinstance(stem, nn.Conv2d)  # noqa: S101 - as was seen
-    factor = stem.stride[0]
-    extractor = FeatureExtractor(backbone, network, IMAGENET).see_every_pixel()
-    names = [layer.name for layer in backbone.layers]
-    small = backbone.minimum_size
-    step = max(layer.stride for layer in backbone.layers) * 4
-    with torch.no_grad():
-        features, larger = extractor(_noise(small), names), extractor(_noise(small + step), names)
+    strides = _strides(FeatureExtractor(backbone, network, IMAGENET).see_every_pixel())
     for layer in backbone.layers:
-        grown = larger[layer.name].shape[-1] - features[layer.name].shape[-1]
         what = f"{layer.name!r}: stride with a dense stem"
-        _expect(backbone, what, step / grown if grown else 0.0, layer.stride / factor)
+        _expect(backbone, what, strides[layer.name], layer.stride / factor)
 
 
 def _check_receptive_fields(backbone: Backbone) -> None:
@@ -111,7 +113,8 @@ def _check_receptive_fields(backbone: Backbone) -> None:
     network = backbone.build()
     _linearise(network)
     extractor = FeatureExtractor(backbone, network, IMAGENET).pool_by_average().double()
-    edge = max(layer.receptive_field + 2 * layer.stride for layer in backbone.layers)
+    wide = max(layer.receptive_field + 2 * layer.stride for layer in backbone.layers)
+    edge = max(backbone.minimum_size, wide)
     image = torch.rand(1, 3, backbone.minimum_size, edge, dtype=torch.float64, requires_grad=True)
     features = extractor(image, [layer.name for layer in backbone.layers])
     for layer in backbone.layers:

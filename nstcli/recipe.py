@@ -101,19 +101,28 @@ class Recipe(BaseModel):
 
     def telling(self) -> dict[str, Any]:
         """Return, as for JSON, what changes pixels; options without effect here are left out."""
-        idle = {
-            "seed": self.init != "noise",
-            "learning_rate": self.optimizer != "adam",
-            "schedule": self.optimizer != "adam",
-            "tv": not self.tv_weight,
-        }
-        return self.model_dump(mode="json", exclude={name for name, no in idle.items() if no})
+        return telling(self.model_dump(mode="json"))
 
     @model_validator(mode="after")
     def _asks_for_something(self) -> Self:
         if not any(self.weights_of_terms.values()):
             raise ValueError("all weights are 0, which leaves nothing to optimize for")
         return self
+
+
+def telling(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of a recipe changes pixels; of an older one, what is not known to be idle.
+
+    Args:
+        recipe: as `Recipe` is dumped for JSON, maybe by another version.
+    """
+    idle = {
+        "seed": recipe.get("init", "noise") != "noise",
+        "learning_rate": recipe.get("optimizer", "adam") != "adam",
+        "schedule": recipe.get("optimizer", "adam") != "adam",
+        "tv": not recipe.get("tv_weight", 1),
+    }
+    return {name: value for name, value in recipe.items() if not idle.get(name)}
 
 
 def resolve(backbone: Backbone, weights: str, choices: Mapping[str, Any]) -> Recipe:

@@ -6,7 +6,7 @@ Importing this package does not import torch; reading tensors does.
 from backbones.weights.cache import State, cache_folder, cached_path, identity, verify
 from backbones.weights.companions import COMPANIONS, LPIPS, Companion
 from backbones.weights.obtain import Weights, load, pull
-from backbones.weights.selection import select
+from backbones.weights.selection import select, title
 
 __all__ = [
     "COMPANIONS",
@@ -20,5 +20,6 @@ __all__ = [
     "load",
     "pull",
     "select",
+    "title",
     "verify",
 ]

@@ -12,6 +12,7 @@ from backbones.weights import cache, cachefile, convert
 from backbones.weights.cache import State
 from backbones.weights.companions import Companion
 from backbones.weights.hashing import content_sha256
+from backbones.weights.selection import title
 from backbones.weights.sources import LocalFile
 
 if TYPE_CHECKING:
@@ -157,7 +158,7 @@ def _why_not_offline(state: State, path: Path) -> str:
 
 def _failure(backbone: Backbone | Companion, weight_set: WeightSet, problem: str) -> BackboneError:
     """Say which set failed and what would help; nothing is chosen in the user's place."""
-    name = f"{backbone.name}:{weight_set.name}"
+    name = title(backbone, weight_set)
     lines = [
         f"cannot get the weights {name}: {problem}",
         "what would help:",

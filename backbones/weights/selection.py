@@ -13,6 +13,7 @@ from backbones.weights.sources import LocalFile
 
 if TYPE_CHECKING:
     from backbones.spec import Backbone
+    from backbones.weights.companions import Companion
 
 
 def select(backbone: Backbone, wanted: str | None) -> WeightSet:
@@ -37,6 +38,11 @@ def select(backbone: Backbone, wanted: str | None) -> WeightSet:
             f"sets for {backbone.name}: {', '.join(sorted(known))}"
         )
     return backbone.weight_set(name if colon else wanted)
+
+
+def title(owner: Backbone | Companion, weight_set: WeightSet) -> str:
+    """Name a weight set with what it belongs to: `vgg19:gatys`."""
+    return f"{owner.name}:{weight_set.name}"
 
 
 def _is_path(wanted: str) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from backbones.spec import closest
-from nstcli.batch.plan import shown
+from nstcli.batch.plan import plural, shown
 from nstcli.batch.source import Source
 from nstcli.batch.walk import Identity, Rules, Seen, chosen, identity, is_junk, trouble, walk
 from nstcli.errors import InputError
@@ -110,17 +110,23 @@ def _in_folder(argument: str, path: Path, rules: Rules) -> Found:
 
 def _matching(argument: str, path: Path, rules: Rules) -> Found:
     """List the files that a pattern matches, whatever their suffix: the user named them."""
-    matched = (Path(p) for p in sorted(set(glob.glob(str(path), recursive=True))))  # noqa: PTH207
-    entries = [p for p in chosen(matched, rules) if not is_junk(p.name)]
+    matched = [Path(p) for p in sorted(set(glob.glob(str(path), recursive=True)))]  # noqa: PTH207
+    wanted = list(chosen(matched, rules))
+    entries = [p for p in wanted if not is_junk(p.name)]
     problems = [(p, what) for p in entries if (what := trouble(p))]
     _refuse(problems, rules)
     folders = sum(p.is_dir() for p in entries)
     files = [p for p in entries if p.is_file()]
     if not files:
+        if matched and not wanted:
+            raise InputError(
+                f"--include and --exclude leave none of the files that '{shown(argument)}' "
+                "matches; they hold for contents and styles alike"
+            )
         raise InputError(f"no file matches '{shown(argument)}'{_because(problems)}")
     notes = _named(problems)
     if folders:
-        notes.append(f"'{shown(argument)}': {_plural(folders, 'folder')} left out")
+        notes.append(f"'{shown(argument)}': {plural(folders, 'folder')} left out")
     sources = tuple(Source(p) for p in sorted(files, key=lambda p: (p.name, str(p))))
     return Found(argument, sources, tuple(problems), tuple(notes))
 
@@ -135,7 +141,10 @@ def _refuse(problems: Sequence[tuple[Path, str]], rules: Rules) -> None:
 def _nothing(argument: str, path: Path, rules: Rules, seen: Seen) -> str:
     """Say that a folder has no pictures, and where some may be."""
     if seen.filtered:
-        return f"--include and --exclude leave no pictures of the folder '{shown(argument)}'"
+        return (
+            f"--include and --exclude leave no pictures of the folder '{shown(argument)}'; "
+            "they hold for contents and styles alike"
+        )
     text = f"no pictures in the folder '{shown(argument)}'{_because(seen.problems)}"
     if seen.unread:
         deeper = walk(path, replace(rules, recursive=True), _MOST_FOLDERS)
@@ -163,16 +172,12 @@ def _counted(argument: str, seen: Seen) -> list[str]:
     if seen.others:
         kinds = [suffix or "no suffix" for suffix, _ in seen.others.most_common(4)]
         more = ", …" if len(seen.others) > len(kinds) else ""
-        files = _plural(seen.others.total(), "other file")
+        files = plural(seen.others.total(), "other file")
         notes.append(f"'{shown(argument)}': {files} left out ({shown(', '.join(kinds))}{more})")
     if seen.unread:
-        folders = _plural(seen.unread, "sub-folder")
+        folders = plural(seen.unread, "sub-folder")
         notes.append(f"'{shown(argument)}': {folders} left out; -r reads them, too")
     return notes
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def _neighbour(path: Path) -> str:

@@ -15,7 +15,7 @@ from nstcli.batch.history import Run, newest_run
 from nstcli.batch.names import folded
 from nstcli.batch.origins import Origin, Trace, trace_all
 from nstcli.batch.plan import shown
-from nstcli.batch.records import Failure, Record, embedded_key, stopped_key
+from nstcli.batch.records import Failure, Record, embedded_key
 from nstcli.batch.store import Store, is_image, read_result
 from nstcli.errors import InputError
 from nstcli.images import EXTENSIONS, read_metadata
@@ -174,8 +174,7 @@ def _results(store: Store, records: Mapping[str, Record]) -> Iterator[Item]:
 
 def _compared(name: str, place: Path, record: Record, digest: str | InputError) -> Item:
     if digest == record.output_sha256:
-        stopped = record.key.endswith(stopped_key(""))
-        return Item(name, Condition.STOPPED if stopped else Condition.MADE, record)
+        return Item(name, Condition.STOPPED if record.stopped else Condition.MADE, record)
     if isinstance(digest, InputError):
         if isinstance(digest.__cause__, FileNotFoundError | NotADirectoryError):
             return Item(name, Condition.MISSING, record)

@@ -16,7 +16,7 @@ from typing import Any
 import nstcli
 from backbones.files import write_atomic
 from nstcli.batch.plan import shown, stored
-from nstcli.batch.records import Failure, Record, stopped_key
+from nstcli.batch.records import Failure, Record
 from nstcli.batch.store import Store
 from nstcli.errors import InputError
 
@@ -92,23 +92,21 @@ def of_failure(name: str, failure: Failure) -> dict[str, Any]:
     }
 
 
-def in_lines(document: Mapping[str, Any]) -> str:
+def in_lines(document: Mapping[str, Any], *, ascii_only: bool = False) -> str:
     """Write JSON with a line for each field, and for each entry of a field that is a list.
 
     So that line by line tools and diffs are of use, at the speed of the encoder written in C.
+    With `ascii_only`, it is JSON still on a stream that cannot encode every letter.
     """
-    fields = (f"{_encoded(name)}: {_field(value)}" for name, value in document.items())
+    encode = json.JSONEncoder(ensure_ascii=ascii_only).encode
+
+    def field(value: object) -> str:
+        if not isinstance(value, list) or not value:
+            return encode(value)
+        return "[\n" + ",\n".join(map(encode, value)) + "\n]"
+
+    fields = (f"{encode(name)}: {field(value)}" for name, value in document.items())
     return "{\n" + ",\n".join(fields) + "\n}\n"
-
-
-def _field(value: object) -> str:
-    if not isinstance(value, list) or not value:
-        return _encoded(value)
-    return "[\n" + ",\n".join(map(_encoded, value)) + "\n]"
-
-
-def _encoded(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False)
 
 
 def _result(folder: Path, name: str, record: Record, recipes: Recipes) -> dict[str, Any]:
@@ -116,7 +114,7 @@ def _result(folder: Path, name: str, record: Record, recipes: Recipes) -> dict[s
         size: int | None = (folder / name).stat().st_size
     except OSError:
         size = None
-    made = "stopped" if record.key.endswith(stopped_key("")) else "made"
+    made = "stopped" if record.stopped else "made"
     state = "missing" if size is None else made
     return {**of_record(name, record, recipes), "state": state, "bytes": size}
 

@@ -63,6 +63,11 @@ def printable(text: str) -> str:
     return _OBEYED.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
+def plural(count: int, noun: str) -> str:
+    """Count things: `1 pair`, `2 pairs`."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
 def pairs(
     contents: Iterable[Source | Path],
     styles: Iterable[Source | Path],

@@ -48,6 +48,11 @@ class Record(BaseModel):
     curve: tuple[tuple[int, float], ...] = ()
     notes: tuple[str, ...] = ()
 
+    @property
+    def stopped(self) -> bool:
+        """Whether the optimization was ended before its time."""
+        return self.key.endswith(stopped_key(""))
+
 
 class Failure(BaseModel):
     """Why a pair could not be made."""

@@ -21,8 +21,8 @@ from nstcli.batch.events import (
     Waiting,
     WorkerReady,
 )
-from nstcli.batch.outcomes import Made, Outcome
-from nstcli.batch.plan import Job
+from nstcli.batch.outcomes import Failed, Made, Outcome
+from nstcli.batch.plan import Job, shown
 from nstcli.batch.records import State
 from nstcli.batch.session import Settings
 from nstcli.batch.store import Held, Results
@@ -50,8 +50,8 @@ def prepare(store: Results, failures: Sequence[PairFailed]) -> None:
         message = f"cannot write to '{store.where}': {error.strerror or error}"
         if error.errno in _FULL:
             raise StoppedError(message) from error
-        raise InputError(message) from error
-    with _writing(store):
+        raise InputError(f"{message}; choose another -o") from error
+    with writing(store):
         for failure in failures:
             store.fail(failure.pair, failure.error, 0.0)
 
@@ -174,7 +174,7 @@ class _Driver:
 
     def ended(self, job: Job, outcome: Outcome) -> None:
         """Write down what became of a job, and tell of it."""
-        with _writing(self._store):
+        with writing(self._store):
             if isinstance(outcome, Made):
                 self._store.save(job.pair, outcome.data, outcome.record)
             else:
@@ -183,7 +183,9 @@ class _Driver:
         if isinstance(outcome, Made):
             self._listen(PairDone(job.pair, outcome.record))
             return
-        self._fail(job, outcome.error)
+        self._listen(PairFailed(job.pair, outcome.error))
+        if self._rules.fail_fast:
+            raise StoppedError(f"stopped at the first failure: {job.pair.title}: {outcome.error}")
 
     def release(self) -> None:
         """Let other processes have what was begun and not ended."""
@@ -192,7 +194,7 @@ class _Driver:
 
     def _take(self, job: Job) -> bool:
         """Lock a job; tell whether it is still to be made."""
-        with _writing(self._store):
+        with writing(self._store):
             lock = self._store.take(job.pair)
         if lock is None:
             self._elsewhere.append(job)
@@ -202,31 +204,25 @@ class _Driver:
         try:
             state = self._store.state(job.pair, job.key)
         except InputError as error:
-            self._release(job)
-            self._fail(job, str(error))
+            self.ended(job, Failed(str(error), 0.0))
             return False
         if state is State.UP_TO_DATE and not self._rules.force:
             self._release(job)
             self._listen(PairFound(job.pair))
             return False
         if state.needs_consent and not self._rules.overwrite:
-            self._release(job)
-            name = self._store.path(job.pair)
-            self._fail(job, f"'{name}' appeared while the batch was running; move it away")
+            name = shown(self._store.path(job.pair))
+            problem = f"'{name}' appeared while the batch was running; move it away"
+            self.ended(job, Failed(problem, 0.0))
             return False
         return True
 
     def _release(self, job: Job) -> None:
         self._locks.pop(job.pair.output).release()
 
-    def _fail(self, job: Job, error: str) -> None:
-        self._listen(PairFailed(job.pair, error))
-        if self._rules.fail_fast:
-            raise StoppedError(f"stopped at the first failure: {job.pair.title}: {error}")
-
 
 @contextmanager
-def _writing(store: Results) -> Iterator[None]:
+def writing(store: Results) -> Iterator[None]:
     """Tell a problem of the output folder, which ends the batch, from one of a pair."""
     try:
         yield

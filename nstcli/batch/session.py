@@ -32,7 +32,7 @@ class Settings:
     @property
     def title(self) -> str:
         """Name the network with its weights, `vgg19:gatys`."""
-        return f"{self.backbone.name}:{self.weight_set.name}"
+        return weights.title(self.backbone, self.weight_set)
 
     def fetch(self, offline: bool, progress: Progress | None) -> None:
         """Download the weights if they are not here.
@@ -52,8 +52,10 @@ class Settings:
         from backbones.hooks import FeatureExtractor
         from nstcli.batch.readings import Readings
         from nstcli.batch.work import Worker
+        from nstcli.engine.allocator import keep_freed_memory
         from nstcli.engine.precision import arranged
 
+        keep_freed_memory()  # before anything is measured
         extractor = FeatureExtractor.load(
             self.backbone, self.weight_set, offline=execution.offline
         ).to(device)
@@ -120,11 +122,11 @@ def settle(
     """
     backbone = backbones.get(model)
     chosen = weights.select(backbone, weight_set)
+    title = weights.title(backbone, chosen)
     sha256 = weights.identity(backbone, chosen)
     if sha256 is None:
-        title = f"{backbone.name}:{chosen.name}"
         weights.pull(backbone, chosen, offline=offline, progress=progress(title))
         sha256 = weights.identity(backbone, chosen)
     if sha256 is None:
-        raise backbones.BackboneError(f"weights {backbone.name}:{chosen.name} have no identity")
+        raise backbones.BackboneError(f"weights {title} have no identity")
     return Settings(backbone, chosen, resolve(backbone, sha256, choices), form)

@@ -14,6 +14,9 @@ from nstcli.batch.session import Settings
 from nstcli.batch.store import Results
 from nstcli.errors import InputError
 
+# What a user can do about results that are in the way.
+CONSENT = "--overwrite replaces them; -o NEW keeps both."
+
 
 @dataclass(frozen=True)
 class Standing:
@@ -79,7 +82,8 @@ def refuse_inputs_as_outputs(pairs: Sequence[Pair], store: Results) -> None:
     Raises:
         InputError: a result would have the path of an input.
     """
-    inputs = {path.resolve() for pair in pairs for path in (pair.content, pair.style)}
+    paths = {path for pair in pairs for path in (pair.content, pair.style)}
+    inputs = {path.resolve() for path in paths}
     for pair in pairs:
         path = store.path(pair)
         if path.resolve() in inputs:
@@ -89,8 +93,13 @@ def refuse_inputs_as_outputs(pairs: Sequence[Pair], store: Results) -> None:
             )
 
 
-def refusal(standings: Sequence[Standing], settings: Settings, store: Results) -> str | None:
-    """Say why making these pairs needs the user's consent, or None when it does not."""
+def refusal(
+    standings: Sequence[Standing], settings: Settings, store: Results, advice: str = CONSENT
+) -> str | None:
+    """Say why making these pairs needs the user's consent, or None when it does not.
+
+    `advice` says how a user gives it.
+    """
     touchy = [standing for standing in standings if standing.state.needs_consent]
     if not touchy:
         return None
@@ -103,8 +112,15 @@ def refusal(standings: Sequence[Standing], settings: Settings, store: Results) -
             if store.path(touchy[0].job.pair) == store.where
             else f"{count} of {len(standings)} results in '{store.where}'"
         )
-        problems.append(f"{subject} {'was' if count == 1 else 'were'} {state.value}{why}.")
-    return " ".join(problems) + " --overwrite replaces them; -o NEW keeps both."
+        problems.append(f"{subject} {_said_of(state, count)}{why}.")
+    return " ".join([*problems, advice])
+
+
+def _said_of(state: State, count: int) -> str:
+    """Say how so many results stand."""
+    if count == 1:
+        return f"was {state.value}"
+    return f"were {state.value.replace('it was', 'they were')}"
 
 
 def _changes(touchy: Sequence[Standing], settings: Settings, store: Results) -> str:

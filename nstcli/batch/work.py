@@ -113,21 +113,24 @@ class Worker:
                 )
             return on_steps(jobs, steps)
 
+        results: Sequence[Result | DivergedError | Failed]
+        one_by_one = False
         try:
             with _memory_limits(self._recipe.size):
                 scales = [task.reading.scales for task in tasks]
                 results = stylize_together(self._extractor, scales, self._recipe, watch)
         except (OutOfMemoryError, TimedOutError) as error:
-            if isinstance(error, OutOfMemoryError) and len(tasks) > 1:
-                for task in tasks:
-                    yield from self._paint([task], on_steps)
-                return
-            for job in jobs:
-                yield job, Failed(str(error), time.perf_counter() - started)
+            one_by_one = isinstance(error, OutOfMemoryError) and len(tasks) > 1
+            results = [Failed(str(error), time.perf_counter() - started)] * len(tasks)
+        if one_by_one:  # not above: an error at hand keeps alive all that did not fit
+            for task in tasks:
+                yield from self._paint([task], on_steps)
             return
         seconds = (time.perf_counter() - started) / len(tasks)
         for task, result in zip(tasks, results, strict=True):
-            if isinstance(result, DivergedError):
+            if isinstance(result, Failed):
+                yield task.job, result
+            elif isinstance(result, DivergedError):
                 yield task.job, Failed(str(result), seconds + task.seconds)
             else:
                 yield task.job, self._made(task, result, seconds)

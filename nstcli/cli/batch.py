@@ -17,6 +17,7 @@ from nstcli.cli.options import (
 if TYPE_CHECKING:
     from nstcli.batch.plan import Pair
     from nstcli.cli.screen import Screen
+    from nstcli.config.readers import Shard
 
 # How many results with unexpected names are told one by one.
 _TOLD = 5
@@ -71,7 +72,7 @@ def batch(
     file_format = written.format or "png"
     pairs = _planned((content, style), taken, output, written.name, recipe, file_format, screen)
     if execution.shard:
-        pairs = pairs[execution.shard.index - 1 :: execution.shard.count]
+        pairs = _part(pairs, execution.shard, screen)
     store = Store(output)
     summaries = Summaries(store, screen, written.gallery)
     order = Order(
@@ -89,6 +90,16 @@ def batch(
         finish=summaries.finish,
     )
     raise typer.Exit(run_pairs(order, screen))
+
+
+def _part(pairs: "list[Pair]", shard: "Shard", screen: "Screen") -> "list[Pair]":
+    """Return one part of a batch. An empty one is no failure: job arrays have more at times."""
+    from nstcli.batch.plan import plural
+
+    part = pairs[shard.index - 1 :: shard.count]
+    if not part:
+        screen.say(f"note: part {shard} is empty: the batch has {plural(len(pairs), 'pair')}")
+    return part
 
 
 def _planned(

@@ -45,8 +45,8 @@ class Comparison:
         execution: ExecutionOptions,
         messages: MessageOptions,
         screen: Screen,
-        time_budget: float | None = None,
-        exports: Exports = Exports(),  # noqa: B008 - it cannot change
+        time_budget: float | None,
+        exports: Exports,
     ):
         self._contest = contest
         self._taken = taken

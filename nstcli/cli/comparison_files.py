@@ -28,17 +28,22 @@ class Exports:
         """Find out before the work what would go wrong after it.
 
         Raises:
-            InputError: there is no such folder, or an input would be replaced.
+            InputError: there is no such folder, an input would be replaced, or one export by
+                another.
         """
-        taken = {path.resolve() for path in inputs}
+        inputs_taken = {path.resolve() for path in inputs}
+        exports_taken: set[Path] = set()
         for path in (self.json, self.csv, self.markdown):
             if path is None:
                 continue
             if path.is_dir() or not path.parent.is_dir():
                 what = "that is a folder" if path.is_dir() else f"no folder '{shown(path.parent)}'"
                 raise InputError(f"cannot export to '{shown(path)}': {what}")
-            if path.resolve() in taken:
+            if path.resolve() in inputs_taken:
                 raise InputError(f"exporting to '{shown(path)}' would replace an input")
+            if path.resolve() in exports_taken:
+                raise InputError(f"two exports to '{shown(path)}'; give each a file of its own")
+            exports_taken.add(path.resolve())
 
     def write(
         self, contest: Contest, table: Sequence[Row], title: str, budget: float | None

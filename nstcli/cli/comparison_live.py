@@ -106,7 +106,7 @@ class LiveTable:
     def begin(self, entry: Entry, doing: str) -> None:
         """Tell what comes next."""
         self._running = entry.title
-        self._show(f"{entry.title}: {doing}", 0, "")
+        self._begin(f"{entry.title}: {doing}")
         self._draw()
 
     def judging(self, count: int) -> None:
@@ -123,7 +123,7 @@ class LiveTable:
     def __call__(self, event: Event) -> None:
         """Move the bar, or draw the table anew."""
         if isinstance(event, PairStarted):
-            self._show(f"{self._running}  {event.pair.title}", 0, "")
+            self._begin(f"{self._running}  {event.pair.title}")
         elif isinstance(event, PairStep):
             told = f"step {event.step}  loss {event.loss:.4g}"
             self._bar.update(self._task, completed=event.done, told=told)
@@ -135,10 +135,8 @@ class LiveTable:
                 self._screen.remark(note)
             self._draw()
 
-    def _show(self, what: str, done: float, told: str) -> None:
-        self._bar.reset(
-            self._task, total=1, completed=int(done), description=printable(what), told=told
-        )
+    def _begin(self, what: str) -> None:
+        self._bar.reset(self._task, total=1, description=printable(what), told="")
 
     def _draw(self) -> None:
         # The baselines can wait: a table that is higher than its terminal cannot be seen whole.

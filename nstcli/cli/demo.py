@@ -44,6 +44,7 @@ def demo(
         ExecutionOptions(),
         MessageOptions(),
         "png",
+        advice=f"They stay as they are; for new ones, name another folder: nst demo {folder}-2",
     )
     code = run_pairs(order, screen)
     if code:

@@ -115,7 +115,7 @@ def _cache(folder: Path) -> dict[str, Any]:
 
     found, broken = backbones.load_all()
     present = [
-        f"{backbone.name}:{weight_set.name}"
+        weights.title(backbone, weight_set)
         for backbone in found
         for weight_set in backbone.weight_sets
         if weights.cached_path(backbone, weight_set).is_file()

@@ -12,8 +12,8 @@ import backbones
 from backbones import BackboneError, weights
 from nstcli.batch.inventory import Condition, Inventory, Item
 from nstcli.batch.origins import Origin, Trace
-from nstcli.batch.plan import printable, shown
-from nstcli.cli.tally import duration, plural
+from nstcli.batch.plan import plural, printable, shown
+from nstcli.cli.tally import duration
 
 # How many of one kind are named, unless all are wanted.
 _NAMED = 10

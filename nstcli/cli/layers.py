@@ -141,4 +141,5 @@ def _print_backbones(found: "list[Backbone]") -> None:
 
 
 def _print_json(value: object) -> None:
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    # In ASCII: an output stream that cannot encode a letter would make it no JSON any more.
+    typer.echo(json.dumps(value, indent=2))

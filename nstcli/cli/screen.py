@@ -112,6 +112,8 @@ def done_line(event: PairDone, verbose: bool) -> Text:
     line = Text.assemble(
         ("✓ ", "green"), event.pair.title, (" → ", "dim"), event.pair.output,
         (f"  {record.seconds:.1f}s", "dim"),
+        (f"  stopped at step {record.steps}; the same command makes it whole", "yellow")
+        if record.stopped else "",
     )  # fmt: skip
     if verbose:
         line.append(

@@ -33,8 +33,8 @@ def sheet(
 
     path = output or folder / "sheet.png"
     file_format = _format(path)
-    _refuse_foreign(path)
     try:
+        _refuse_foreign(path)
         pixels = draw_sheet(folder, cell)
         data = encode(pixels, format=file_format, metadata={"Software": _SOFTWARE})
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -37,7 +37,7 @@ def status(
 
     inventory = take_inventory(folder)
     if as_json:
-        typer.echo(in_lines(_described(inventory)), nl=False)
+        typer.echo(in_lines(_described(inventory), ascii_only=True), nl=False)
     else:
         out = console(stderr=False)
         for line in told(inventory, verbose):

@@ -66,13 +66,19 @@ def _format_of(output: Path | None, wanted: str | None) -> str:
     """Tell the format from the name of the result, or from the option where the name says none.
 
     Raises:
-        InputError: the name ends in nothing that can be written, or in another format.
+        InputError: the name is a folder's, or ends in nothing that can be written, or in another
+            format.
     """
     from nstcli.errors import InputError
     from nstcli.images import FORMATS
 
-    if output is None or (wanted and not output.suffix):
+    if output is None:
         return wanted or "png"
+    if output.is_dir():
+        inside = output / f"NAME.{wanted or 'png'}"
+        raise InputError(f"'{output}' is a folder; name the result itself: -o '{inside}'")
+    if wanted and not output.suffix:
+        return wanted
     for name, suffixes in FORMATS.items():
         if output.suffix.lower() in suffixes and wanted in {None, name}:
             return name

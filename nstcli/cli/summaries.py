@@ -40,7 +40,9 @@ class Summaries:
                 write_manifest(self._store)
             except (OSError, InputError) as error:
                 self._complain(f"the manifest cannot be written: {error}")
-        if self._wants_gallery and (self._changed or not page.exists()):
+        # An interrupted run may leave nothing to show.
+        missing = not page.exists() and next(self._store.recorded(), None)
+        if self._wants_gallery and (self._changed or missing):
             self._write_gallery()
         return page if self._wants_gallery and page.exists() else self._store.folder
 

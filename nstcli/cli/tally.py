@@ -4,13 +4,14 @@ import json
 import sys
 import time
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import typer
 from rich.text import Text
 
 from nstcli.batch.events import Event, PairDone, PairFailed, PairFound
-from nstcli.batch.plan import stored
+from nstcli.batch.plan import plural, stored
 from nstcli.batch.store import Results
 from nstcli.cli.screen import Screen, abandon
 
@@ -50,10 +51,10 @@ class Tally:
 
     def show(self, screen: Screen, where: object) -> None:
         """Say it at length: the counts, where the results are, what failed and why."""
-        screen.say(f"Done: {self.counts()} → {where}")
-        for error, failed in self._by_cause().items():
-            titles = failed[0].pair.title if len(failed) == 1 else plural(len(failed), "pair")
-            screen.complain(Text.assemble("  ", ("✗ ", "red"), titles, "   ", error))
+        nothing = not (self.made or self.elsewhere or self.cached)
+        screen.say(f"Done: {self.counts()}" + ("" if nothing else f" → {where}"))
+        for line in self.failure_lines():
+            screen.complain(line)
         if self.failures:
             these = "failed pair" if len(self.failures) == 1 else "failed pairs"
             screen.complain(f"Re-run the same command to retry only the {these}.")
@@ -86,16 +87,17 @@ class Tally:
         except BrokenPipeError:  # nobody reads it; the results are what counts
             abandon(sys.stdout)
 
+    def failure_lines(self) -> Iterator[Text]:
+        """Describe the failures, a line for each cause."""
+        for error, failed in self._by_cause().items():
+            titles = failed[0].pair.title if len(failed) == 1 else plural(len(failed), "pair")
+            yield Text.assemble("  ", ("✗ ", "red"), titles, "   ", error)
+
     def _by_cause(self) -> dict[str, list[PairFailed]]:
         causes: dict[str, list[PairFailed]] = defaultdict(list)
         for failure in self.failures:
             causes[failure.error].append(failure)
         return causes
-
-
-def plural(count: int, noun: str) -> str:
-    """Count things: `1 pair`, `2 pairs`."""
-    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def duration(seconds: float) -> str:

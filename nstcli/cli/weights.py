@@ -32,7 +32,7 @@ def list_sets() -> None:
         table.add_column(heading, justify="right" if heading == "download" else "left")
     for backbone, weight_set in _all():
         cached = weights.cached_path(backbone, weight_set).is_file()
-        name = Text(f"{backbone.name}:{weight_set.name}")
+        name = Text(weights.title(backbone, weight_set))
         if weight_set is backbone.weight_sets[0]:
             name.append(" (default)", "dim")
         table.add_row(
@@ -65,7 +65,7 @@ def pull(
     screen = Screen()
     failed = False
     for backbone, weight_set in wanted:
-        title = f"{backbone.name}:{weight_set.name}"
+        title = backbones.weights.title(backbone, weight_set)
         try:
             path = backbones.weights.pull(backbone, weight_set, progress=screen.downloading(title))
         except backbones.BackboneError as error:
@@ -89,7 +89,7 @@ def verify(names: Names = None) -> None:
     for backbone, weight_set in chosen:
         state = weights.verify(backbone, weight_set)
         if names or state is not weights.State.ABSENT:
-            out.print(f"{backbone.name}:{weight_set.name}  {state.value}")
+            out.print(f"{weights.title(backbone, weight_set)}  {state.value}")
         bad |= state is weights.State.DAMAGED or (bool(names) and state is weights.State.ABSENT)
     if bad:
         raise typer.Exit(1)
@@ -114,7 +114,7 @@ def _find(name: str) -> "tuple[Backbone | Companion, WeightSet]":
 
     for companion in weights.COMPANIONS:
         for each in companion.weight_sets:
-            if name in {companion.name, f"{companion.name}:{each.name}"}:
+            if name in {companion.name, weights.title(companion, each)}:
                 return companion, each
     model, _, weight_set = name.partition(":")
     backbone = backbones.get(model)

@@ -6,18 +6,19 @@ from dataclasses import dataclass
 
 from nstcli.batch import backends
 from nstcli.batch.backends import Execution
-from nstcli.batch.events import Event, Listener, PairFailed, PairStep
-from nstcli.batch.plan import Job, Pair
+from nstcli.batch.events import Event, Listener, PairFailed, PairStep, WorkerReady
+from nstcli.batch.plan import Job, Pair, plural
 from nstcli.batch.records import Form, State
 from nstcli.batch.run import prepare, run
-from nstcli.batch.session import Settings, memory_needed, settle
+from nstcli.batch.session import Settings, settle
 from nstcli.batch.store import Results
-from nstcli.batch.survey import Standing, broken, reason, refusal, refuse_inputs_as_outputs, survey
+from nstcli.batch.survey import CONSENT, broken, refusal, refuse_inputs_as_outputs, survey
+from nstcli.cli.dry_run import show
 from nstcli.cli.interruption import Interruption
 from nstcli.cli.live import working
 from nstcli.cli.options import ExecutionOptions, MessageOptions, OutputOptions, RecipeOptions
-from nstcli.cli.screen import Screen, console, failed_line, harmless
-from nstcli.cli.tally import Tally, plural
+from nstcli.cli.screen import Screen
+from nstcli.cli.tally import Tally
 from nstcli.errors import InputError, StoppedError
 from nstcli.images import DEFAULT_MAX_PIXELS
 
@@ -30,6 +31,7 @@ class Order:
         listeners: hear every event, besides the screen.
         keep_best: an interruption writes the best picture so far; else it drops the running pair.
         finish: called at the end, however it comes; returns what to name as the place of results.
+        advice: what to do about results in the way.
     """
 
     pairs: Sequence[Pair]
@@ -45,6 +47,7 @@ class Order:
     strict: bool = False
     listeners: Sequence[Listener] = ()
     finish: Callable[[], object] | None = None
+    advice: str = CONSENT
 
 
 def run_pairs(order: Order, screen: Screen) -> int:
@@ -64,17 +67,28 @@ def run_pairs(order: Order, screen: Screen) -> int:
     bad = broken([s.job.pair for s in todo], order.max_pixels)
     failures += bad
     if order.dry_run:
-        _list(standings, failures, settings, order, screen)
+        show(
+            standings,
+            failures,
+            settings,
+            order.store,
+            screen,
+            precision=order.execution.precision,
+            as_json=order.messages.as_json,
+        )
         return 0
     if order.strict and failures:
         raise InputError(f"{failures[0].error}; --strict makes nothing then")
-    problem = None if order.written.overwrite else refusal(standings, settings, order.store)
-    if problem:
-        raise InputError(problem)
+    if not order.written.overwrite:
+        problem = refusal(standings, settings, order.store, order.advice)
+        if problem:
+            raise InputError(problem)
     unusable = {failure.pair for failure in bad}
     jobs = [s.job for s in todo if s.job.pair not in unusable]
     tally = Tally(order.store, len(standings) - len(todo), failures)
     screen.say(_header(order.pairs, tally.cached, settings))
+    for line in tally.failure_lines() if jobs else ():  # else the end says it at once
+        screen.say(line)
     code = _outcome(order, jobs, settings, tally, screen)
     if order.messages.as_json:
         tally.print_json(code)
@@ -89,6 +103,7 @@ def _outcome(
     try:
         if not jobs:
             prepare(order.store, tally.failures)
+            _tell(order, tally.failures)
         if order.execution.fail_fast and tally.failures:
             first = tally.failures[0]
             raise StoppedError(f"stopped at the first failure: {first.pair.title}: {first.error}")
@@ -105,6 +120,13 @@ def _outcome(
         screen.complain(f"warning: {order.store.warning}")
     tally.show(screen, _finish(order))
     return interruption.exit_code or (1 if tally.failures else 0)
+
+
+def _tell(order: Order, failures: Sequence[PairFailed]) -> None:
+    """Let the listeners know of pairs that failed before the run."""
+    for failure in failures:
+        for listener in order.listeners:
+            listener(failure)
 
 
 def _finish(order: Order) -> object:
@@ -149,6 +171,7 @@ def _make(
         max_pixels=order.max_pixels,
         backend=options.backend or "auto",
     )
+    known = list(tally.failures)
     with ExitStack() as stack:
         stack.enter_context(interruption)
         show = stack.enter_context(working(screen, len(jobs), settings.recipe.steps))
@@ -156,6 +179,9 @@ def _make(
         def listen(event: Event) -> None:
             for listener in (tally, *order.listeners, show):
                 listener(event)
+            if isinstance(event, WorkerReady):  # the folder is there now
+                _tell(order, known)
+                known.clear()
             if isinstance(event, PairStep) and interruption.asked and not order.keep_best:
                 raise KeyboardInterrupt
 
@@ -166,7 +192,7 @@ def _make(
             execution,
             order.store,
             listen,
-            failures=tally.failures,
+            failures=tuple(known),
             overwrite=order.written.overwrite,
             force=order.written.force,
             fail_fast=options.fail_fast,
@@ -179,30 +205,14 @@ def _make(
 def _header(pairs: Sequence[Pair], cached: int, settings: Settings) -> str:
     recipe = settings.recipe
     contents, styles = (len({getattr(p, role) for p in pairs}) for role in ("content", "style"))
+    of = f"{plural(contents, 'content')} {{}} {plural(styles, 'style')}"
+    # Of a part of a batch, and of contents with a style each, the product would be no truth.
+    whole = len(pairs) == contents * styles
+    parts = f": {of.format('×')}" if whole else f" of {of.format('and')}"
     return (
-        f"{plural(len(pairs), 'pair')}: {plural(contents, 'content')} × "
-        f"{plural(styles, 'style')}{f', {cached} cached' if cached else ''}"
-        f" · {recipe.model} {settings.weight_set.name} · {recipe.size} px"
+        plural(len(pairs), "pair")
+        + (parts if pairs else "")
+        + (f", {cached} cached" if cached else "")
+        + f" · {recipe.model} {settings.weight_set.name} · {recipe.size} px"
         f" · {plural(recipe.steps, 'step')}"
     )
-
-
-def _list(
-    standings: Sequence[Standing],
-    failures: Sequence[PairFailed],
-    settings: Settings,
-    order: Order,
-    screen: Screen,
-) -> None:
-    """Print what a run would do, a pair a line, on the standard output."""
-    out = console(stderr=False)
-    bad = {failure.pair for failure in failures}
-    sound = [standing for standing in standings if standing.job.pair not in bad]
-    for standing in sound:
-        pair, why = standing.job.pair, reason(standing, settings, order.store)
-        line = f"{standing.state.value:24}  {pair.title} → {pair.output}"
-        out.print(harmless(line + (f"   ({why})" if why else "")))
-    for failure in failures:
-        out.print(failed_line(failure))
-    needed = memory_needed(settings, [s.job.pair for s in sound], order.execution.precision)
-    screen.say(f"peak memory: up to {needed / 2**30:.1f} GiB besides torch and the network")

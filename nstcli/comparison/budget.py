@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -15,11 +15,12 @@ from nstcli.batch import backends
 from nstcli.batch.backends import Execution
 from nstcli.batch.outcomes import Failed, Made, Outcome
 from nstcli.batch.plan import Job
+from nstcli.batch.run import writing
 from nstcli.batch.session import Settings
 from nstcli.batch.survey import broken, survey
 from nstcli.comparison.contest import Contest, Entry
 from nstcli.comparison.notes import Notes, digest
-from nstcli.errors import InputError, StoppedError
+from nstcli.errors import InputError
 
 if TYPE_CHECKING:
     from nstcli.engine.window import Step
@@ -79,20 +80,24 @@ def measure(
     return Pace(max(0.0, _seconds(watch.outcome) - steps * step), step)
 
 
-def seconds_per_step(times: Sequence[tuple[float, float]]) -> float:
+def seconds_per_step(times: Sequence[tuple[int, float, float]]) -> float:
     """Return what a step costs on the average of the scales.
 
     Of each scale the median counts, since a first step does more than others.
 
     Args:
-        times: (share of the work done, time in seconds) after every step.
+        times: (steps taken, share of the work done, time in seconds), after every step or, where
+            a GPU is left alone in between, after every few.
     """
     by_work: dict[float, list[float]] = defaultdict(list)
-    for (done_before, before), (done, now) in pairwise(times):
-        by_work[round(done - done_before, 9)].append(now - before)
-    count = sum(map(len, by_work.values()))
-    mean = sum(len(spans) * median(spans) for spans in by_work.values()) / max(1, count)
-    return max(mean, 1e-6)
+    steps: Counter[float] = Counter()
+    for (taken_before, done_before, before), (taken, done, now) in pairwise(times):
+        count = taken - taken_before
+        work = round((done - done_before) / count, 9)  # of a step, the same within a scale
+        by_work[work].append((now - before) / count)
+        steps[work] += count
+    mean = sum(steps[work] * median(paces) for work, paces in by_work.items())
+    return max(mean / max(1, steps.total()), 1e-6)
 
 
 def _seconds(made: Made) -> float:
@@ -103,7 +108,7 @@ class _Stopwatch:
     """A driver of one job that notes when its steps end, and writes nothing."""
 
     def __init__(self, job: Job, stop: Callable[[], bool]):
-        self.times: list[tuple[float, float]] = []
+        self.times: list[tuple[int, float, float]] = []
         self.outcome: Outcome | None = None
         self._job: Job | None = job
         self._stop = stop
@@ -122,7 +127,7 @@ class _Stopwatch:
         pass
 
     def stepped(self, jobs: Sequence[Job], steps: Sequence[Step]) -> bool:
-        self.times.append((steps[0].done, time.perf_counter()))
+        self.times.append((steps[0].number, steps[0].done, time.perf_counter()))
         return self._stop()
 
     def ended(self, job: Job, outcome: Outcome) -> None:
@@ -166,19 +171,12 @@ def share_seconds(
                 job = _first_job(entry, entry.settings, contest, execution.max_pixels)
                 steps = measure(entry.settings, job, execution, stop).steps_in(seconds)
             except (BackboneError, InputError) as error:
-                contest.update(entry, error=str(error))
+                contest.update(entry, settings=None, error=str(error))
                 continue
             notes.put("steps", key, steps)
-            _save(notes, contest)
+            with writing(contest.store):
+                notes.save()
         contest.update(entry, settings=with_steps(entry.settings, steps))
-
-
-def _save(notes: Notes, contest: Contest) -> None:
-    try:
-        notes.save()
-    except OSError as error:
-        where = contest.store.where
-        raise StoppedError(f"cannot write to '{where}': {error.strerror or error}") from error
 
 
 def _first_job(entry: Entry, settings: Settings, contest: Contest, max_pixels: int) -> Job:

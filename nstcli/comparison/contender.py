@@ -28,7 +28,7 @@ class Contender:
     @property
     def title(self) -> str:
         """Name both, `vgg19:gatys`."""
-        return f"{self.backbone.name}:{self.weight_set.name}"
+        return weights.title(self.backbone, self.weight_set)
 
     @property
     def name(self) -> str:

@@ -186,9 +186,8 @@ class Contest:
     @property
     def complete(self) -> bool:
         """Whether everything was made and judged."""
-        return not any(entry.error for entry in self.entries) and all(
-            pair.output in self.measured for entry in self.entries for pair in entry.pairs
-        )
+        made = all(pair.output in self.records for e in self.entries for pair in e.pairs)
+        return made and not self.unjudged() and not any(entry.error for entry in self.entries)
 
     def _recall(self, pair: Pair) -> None:
         record = self.store.load(pair.output)

@@ -7,6 +7,7 @@ import io
 import json
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 import nstcli
@@ -14,6 +15,7 @@ from nstcli.batch.plan import Pair, stored
 from nstcli.batch.records import Record
 from nstcli.comparison.contest import Contest, Entry
 from nstcli.comparison.figures import BASELINES, Column, Figure, Row, columns
+from nstcli.metrics.record import Metrics
 
 # Raise it when a field changes its meaning or goes; new fields may come at any time.
 _SCHEMA = 1
@@ -22,7 +24,7 @@ _RECORD = (
     "device", "precision", "width", "height", "steps", "seconds", "step_seconds", "step_spread",
     "peak_memory",
 )  # fmt: skip
-_METRICS = ("content_error", "style_error", "lpips", "ssim", "frechet", "color")
+_METRICS = tuple(field.name for field in fields(Metrics))
 
 
 def as_json(
@@ -58,7 +60,8 @@ def as_csv(contest: Contest) -> str:
     stream = io.StringIO()
     baselines = [f"{name}_baseline_{metric}" for name in BASELINES for metric in _METRICS]
     names = [*_KNOWN, *_RECORD, "judge", *_METRICS, *baselines, "error"]
-    writer = csv.DictWriter(stream, names, lineterminator="\n")
+    # Judgements of another version may know other measures.
+    writer = csv.DictWriter(stream, names, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     for entry in contest.entries:
         for pair in entry.pairs:
@@ -85,12 +88,6 @@ def as_markdown(title: str, rows: Sequence[Row], remarks: Sequence[str]) -> str:
     failed = [row for row in rows if row.error]
     lines += [f"{_escaped(row.title)}: {_escaped(row.error)}  " for row in failed]
     return "\n".join(lines) + "\n"
-
-
-def written(column: Column, figure: Figure, *, spread: bool) -> str:
-    """Write a figure, with its spread if wanted and if there is any."""
-    text = column.write(figure.value)
-    return f"{text} ± {column.write(figure.spread)}" if spread and figure.spread else text
 
 
 _KNOWN = ("content", "style", "result", "backbone", "weight_set", "parameters")
@@ -148,10 +145,16 @@ def _cells(row: Row, shown: Sequence[Column]) -> list[str]:
     cells = []
     for column in shown:
         figure = row.figures.get(column.key)
-        text = written(column, figure, spread=True) if figure else ""
+        text = _written(column, figure) if figure else ""
         cells.append(f"**{text}**" if column.key in row.best else text)
     title = f"*{_escaped(row.title)}*" if row.baseline else _escaped(row.title)
     return [title, *cells, row.judge]
+
+
+def _written(column: Column, figure: Figure) -> str:
+    """Write a figure, with its spread if there is any."""
+    text = column.write(figure.value)
+    return f"{text} ± {column.write(figure.spread)}" if figure.spread else text
 
 
 def _line(cells: Sequence[str]) -> str:

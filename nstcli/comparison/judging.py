@@ -19,6 +19,7 @@ from nstcli.batch import measured
 from nstcli.batch.device import choose
 from nstcli.batch.measured import Measured
 from nstcli.batch.plan import Pair, shown
+from nstcli.batch.run import writing
 from nstcli.comparison.contest import Contest, Entry
 from nstcli.errors import InputError
 from nstcli.metrics.judge import Judge
@@ -35,7 +36,7 @@ def judge_all(contest: Contest, call: Call, max_pixels: int) -> Iterator[Pair]:
     What cannot be judged is noted in the contest's failures, and yielded likewise.
 
     Raises:
-        OSError: the output folder cannot be written to.
+        StoppedError: the output folder cannot be written to.
     """
     for name, waiting in contest.unjudged().items():
         try:
@@ -63,7 +64,8 @@ def _judge_pair(
         except (BackboneError, InputError) as error:
             contest.failures[pair.output] = f"not judged: {error}"
         else:
-            measured.save(contest.store.folder, pair.output, known)
+            with writing(contest.store):
+                measured.save(contest.store.folder, pair.output, known)
             contest.measured[pair.output] = known
         yield pair
 

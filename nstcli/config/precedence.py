@@ -90,6 +90,8 @@ def settle(
     above = {**variables, **line}
     named = Path(above["config"].value).expanduser() if "config" in above else None
     found = files.nearest(folder)
+    if named and found and (folder / named).resolve() == found.resolve():
+        found = None
     paths = [path for path in (named, found) if path is not None]
     read = [_file(settings, path, folder) for path in paths]
     given: dict[str, Given] = {}

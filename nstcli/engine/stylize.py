@@ -150,9 +150,11 @@ def _fitting(image: Tensor, scale: Scale) -> Tensor:
 
 
 def _diverged(step: int, loss: float, best: Tensor, recipe: Recipe) -> DivergedError:
+    other = "a smaller --learning-rate" if recipe.optimizer == "adam" else "--optimizer adam"
+    seed = ", another --seed" if recipe.init == "noise" else ""
     return DivergedError(
         f"the optimization diverged at step {step} of {recipe.steps}: its loss went to "
-        f"{loss:.3g}; try --optimizer adam, a smaller --style-weight or another --seed",
+        f"{loss:.3g}; try {other}{seed} or a smaller --style-weight",
         best,
     )
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 import backbones
+from backbones import weights
 from backbones.hooks import FeatureExtractor
 from backbones.spec import Progress
 from nstcli.engine.losses import gram
@@ -60,7 +61,7 @@ class Judge:
         extractor = perceptual.extractor
         weight_set = backbone.weight_set()
         if (name, weight_set.name) != (lpips.BACKBONE, lpips.WEIGHT_SET):
-            title = f"{name}:{weight_set.name}"
+            title = weights.title(backbone, weight_set)
             extractor = FeatureExtractor.load(
                 backbone,
                 weight_set,

@@ -61,7 +61,7 @@ class Lpips:
             companion,
             chosen,
             offline=offline,
-            progress=progress(f"{companion.name}:{chosen.name}") if progress else None,
+            progress=progress(weights.title(companion, chosen)) if progress else None,
         )
         heads = {name.removesuffix(".weight"): t.flatten() for name, t in loaded.tensors.items()}
         return cls(network, heads)

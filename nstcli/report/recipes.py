@@ -7,6 +7,8 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from nstcli.recipe import telling
+
 Recipe = Mapping[str, Any]
 
 # Says nothing about the picture.
@@ -19,6 +21,7 @@ def differing(recipes: Sequence[Recipe]) -> list[str]:
     What goes with the backbone (its weights, its layers) counts only where results of one
     backbone differ in it.
     """
+    recipes = [telling(recipe) for recipe in recipes]
     names = {name: None for recipe in recipes for name in recipe if name not in _UNSAID}
     values: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for recipe in recipes:
@@ -39,8 +42,9 @@ def variant_of(recipe: Recipe, fields: Sequence[str]) -> str:
 
 
 def described(recipe: Recipe) -> list[tuple[str, str]]:
-    """List a whole recipe as (name, value), in words."""
-    return [(words(name), value_of(value)) for name, value in recipe.items() if name not in _UNSAID]
+    """List a recipe as (name, value), in words, without what had no effect."""
+    said = {name: value for name, value in telling(recipe).items() if name not in _UNSAID}
+    return [(words(name), value_of(value)) for name, value in said.items()]
 
 
 def words(name: str) -> str:
@@ -51,6 +55,7 @@ def words(name: str) -> str:
         "ssim": "SSIM",
         "tv": "TV norm",
         "tv_weight": "TV weight",
+        "dense": "dense stem",
     }.get(name, name.replace("_", " "))
 
 
@@ -58,6 +63,8 @@ def value_of(value: object) -> str:
     """Write the value of a field for people; layers as the command line takes them."""
     if isinstance(value, Mapping):
         return ", ".join(k if v == 1 else f"{k}={value_of(v)}" for k, v in value.items())
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:g}"
     if isinstance(value, str) and len(value) == 64:  # a sha256

@@ -6,25 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from nstcli.batch.records import Record
 from nstcli.errors import InputError
-from nstcli.images import Picture, decode, lettered, resize
+from nstcli.images import Picture, cells, decode
+from nstcli.images.cells import Cells, Pixels
 from nstcli.report.grid import Entry, Grid, Input, read_grid
 from nstcli.report.inputs import copy_input
 from nstcli.report.thumbs import LARGE, Thumbs
 
-Pixels = NDArray[np.uint8]
-
-# Widths of a column: as asked for or by the number of columns, but always within these.
-WIDEST, NARROWEST = 320, 64
-# A sheet is at most so wide or high as long as its columns need not be narrower than that.
-_LONGEST = 12_000
-
-_INK, _QUIET, _ALARM = (28, 27, 26), (101, 98, 93), (164, 48, 31)
-_EMPTY, _FAILED = 243, (251, 238, 234)
+# Widths of a column, where none is asked for.
+_WIDEST, _NARROWEST = 320, 64
 
 
 @dataclass(frozen=True)
@@ -53,14 +44,12 @@ def draw_sheet(folder: Path, cell: int | None = None) -> Pixels:
     """
     grid = read_grid(folder)
     rows = _rows(grid)
-    return _Drawing(grid, folder, cell or _width(grid, rows)).sheet(rows)
+    return _Drawing(folder, Cells(cell) if cell else _cells_of(grid, rows)).sheet(grid, rows)
 
 
-def _width(grid: Grid, rows: Sequence[_Row]) -> int:
-    """Choose the width of a column: none is wider than the results, which are not enlarged."""
-    results = [entry.known.width for entry in grid.entries if isinstance(entry.known, Record)]
-    room = _LONGEST // max(len(grid.styles) + 1, len(rows) + 1)
-    return max(NARROWEST, min(WIDEST, max(results, default=WIDEST), room))
+def _cells_of(grid: Grid, rows: Sequence[_Row]) -> Cells:
+    widths = [entry.known.width for entry in grid.entries if isinstance(entry.known, Record)]
+    return Cells.fitting(len(grid.styles) + 1, len(rows) + 1, widths, _NARROWEST, _WIDEST)
 
 
 def _rows(grid: Grid) -> list[_Row]:
@@ -81,36 +70,32 @@ def _of(variant: str, cell: Sequence[Entry]) -> Entry | None:
 
 
 class _Drawing:
-    """Draws with one width of columns; every length is a share of it."""
+    """Finds the pictures of a folder and draws them."""
 
-    def __init__(self, grid: Grid, folder: Path, cell: int):
-        self._grid = grid
+    def __init__(self, folder: Path, drawn: Cells):
         self._folder = folder
         self._thumbs = Thumbs(folder)
-        self._cell = cell
-        self._gap = max(4, cell // 20)
-        self._text = max(10, cell // 18)
+        self._cells = drawn
 
-    def sheet(self, rows: Sequence[_Row]) -> Pixels:
+    def sheet(self, grid: Grid, rows: Sequence[_Row]) -> Pixels:
         """Draw everything, row by row."""
-        heads = [self._headed(style, self._cell * 3 // 4) for style in self._grid.styles]
-        bands = [self._band([self._blank(1), *heads], bottom=True)]
-        bands += [self._band(self._row(row)) for row in rows]
-        gap = self._white(self._gap, bands[0].shape[1])
-        return np.concatenate([part for band in bands for part in (gap, band)] + [gap])
+        draw = self._cells
+        heads = [self._headed(style, draw.width * 3 // 4) for style in grid.styles]
+        first = draw.row([draw.blank(), *heads], bottom=True)
+        return draw.sheet([first, *(draw.row(self._row(row)) for row in rows)])
 
     def _row(self, row: _Row) -> list[Pixels]:
-        head = self._headed(row.content, self._cell * 3 // 2, row.variant)
+        head = self._headed(row.content, self._cells.highest, row.variant)
         return [head, *(self._result(entry) for entry in row.entries)]
 
     def _headed(self, known: Input, highest: int, variant: str = "") -> Pixels:
         """Draw a content or style with its name below."""
-        picture = self._input(known)
-        image = self._fitted(picture, highest) if picture else self._note("not found", _QUIET)
-        captions = [self._line(known.label, _INK)]
+        draw, picture = self._cells, self._input(known)
+        image = draw.fitted(picture, highest) if picture else draw.field("not found")
+        captions = [draw.line(known.label, cells.INK)]
         if variant:
-            captions.append(self._line(variant, _QUIET))
-        return np.concatenate([image, self._white(self._text // 3, self._cell), *captions])
+            captions.append(draw.line(variant, cells.QUIET))
+        return draw.captioned(image, *captions)
 
     def _input(self, known: Input) -> Picture | None:
         copy_input(known.path, known.sha256, self._folder, self._thumbs)
@@ -118,56 +103,13 @@ class _Drawing:
         return decode(thumb.path.read_bytes(), known.label) if thumb else None
 
     def _result(self, entry: Entry | None) -> Pixels:
+        draw = self._cells
         if entry is None:
-            return self._note("not made", _QUIET)
+            return draw.field("not made")
         if not isinstance(entry.known, Record):
-            return self._note("failed", _ALARM, _FAILED)
+            return draw.field("failed", cells.ALARM, cells.FAILED)
         try:
             picture = decode((self._folder / entry.output).read_bytes(), entry.output)
         except (OSError, InputError):
-            return self._note("its file is gone or damaged", _ALARM)
-        return self._fitted(picture, self._cell * 3 // 2)
-
-    def _fitted(self, picture: Picture, highest: int) -> Pixels:
-        """Shrink to the column's width and at most `highest`; a smaller one stays as it is."""
-        scale = min(self._cell / picture.width, highest / picture.height)
-        longest = max(1, int(scale * max(picture.width, picture.height)))
-        rgb = resize(picture, longest).rgb
-        canvas = self._white(rgb.shape[0], self._cell)
-        canvas[:, : rgb.shape[1]] = rgb[:, : self._cell]
-        return canvas
-
-    def _note(
-        self, text: str, ink: tuple[int, int, int], ground: tuple[int, int, int] | int = _EMPTY
-    ) -> Pixels:
-        """Draw a placeholder that says why nothing is there."""
-        canvas = self._white(self._cell * 3 // 4, self._cell)
-        canvas[:] = ground
-        line = lettered(text, self._text, self._cell - 2 * self._gap, ink)
-        top, left = (canvas.shape[0] - line.shape[0]) // 2, (self._cell - line.shape[1]) // 2
-        area = canvas[top : top + line.shape[0], left : left + line.shape[1]]
-        area[:] = np.minimum(area, line)  # the ground shows where the line is white
-        return canvas
-
-    def _line(self, text: str, ink: tuple[int, int, int]) -> Pixels:
-        line = lettered(text, self._text, self._cell, ink)
-        canvas = self._white(line.shape[0], self._cell)
-        canvas[:, : line.shape[1]] = line
-        return canvas
-
-    def _band(self, cells: Sequence[Pixels], bottom: bool = False) -> Pixels:
-        """Set cells side by side, aligned at their tops or bottoms, with gaps around."""
-        height = max(len(cell) for cell in cells)
-        gap = self._white(height, self._gap)
-        parts = [gap]
-        for cell in cells:
-            fill = self._white(height - len(cell), self._cell)
-            parts += [np.concatenate([fill, cell] if bottom else [cell, fill]), gap]
-        return np.concatenate(parts, axis=1)
-
-    def _blank(self, height: int) -> Pixels:
-        return self._white(height, self._cell)
-
-    @staticmethod
-    def _white(height: int, width: int) -> Pixels:
-        return np.full((height, width, 3), 255, np.uint8)
+            return draw.field("its file is gone or damaged", cells.ALARM)
+        return draw.fitted(picture, draw.highest)

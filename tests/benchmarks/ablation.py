@@ -10,6 +10,7 @@ steps. The defaults come first; what the others add to them is in their names.
 import argparse
 import statistics
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,9 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from backbones.hooks import FeatureExtractor
 from nstcli import images, samples
+from nstcli.engine.allocator import keep_freed_memory
+from nstcli.engine.precision import arranged
 from nstcli.engine.stylize import stylize
 from nstcli.images import Picture
 from nstcli.metrics.judge import Judge
@@ -43,12 +47,15 @@ def centred(features: Tensor) -> Tensor:
 
 
 class Transformed(FeatureExtractor):
-    """Hands out activations that went through a function; for trying ideas."""
+    """Sees enlarged pictures and hands out activations that went through a function: for trials."""
 
     transform: Callable[[Tensor], Tensor] | None = None
+    enlarge: int = 1
 
     def forward(self, image: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
         """Return the activations at `layers`, transformed."""
+        if self.enlarge > 1:
+            image = interpolate(image, scale_factor=self.enlarge, mode="bilinear")
         found = super().forward(image, layers)
         return {name: self.transform(x) for name, x in found.items()} if self.transform else found
 
@@ -61,6 +68,7 @@ class Variant:
     name: str = "default"
     choices: Mapping[str, Any] = field(default_factory=dict)
     transform: Callable[[Tensor], Tensor] | None = None
+    enlarge: int = 1
 
 
 @dataclass(frozen=True)
@@ -71,10 +79,41 @@ class Scene:
     judged: Judged
 
 
+_WITHOUT_STEM = "stage1_1,stage2_1,stage3_1,stage4_1,stage5_1,stage6_1"
 VARIANTS = (
     Variant("vgg19"),
     Variant("squeezenet"),
+    Variant("squeezenet", "stem with its stride", {"dense": False}),
+    Variant("squeezenet", "stride, but pictures enlarged twice", {"dense": False}, enlarge=2),
+    Variant("squeezenet", "CS231n's taps", {"style_layers": "conv1,fire3,fire4,fire5,fire7"}),
+    Variant("squeezenet", "taps to fire5", {"style_layers": "conv1,fire2,fire3,fire4,fire5"}),
+    Variant("squeezenet", "taps to fire9", {"style_layers": "conv1,fire3,fire5,fire7,fire9"}),
+    Variant("squeezenet", "average pooling", {"pooling": "avg"}),
+    Variant("squeezenet", "one scale", {"scales": 1}),
+    Variant("squeezenet", "total variation 20", {"tv_weight": 20.0}),
+    Variant("squeezenet", "softmax smoothing", transform=smoothed),
+    Variant("squeezenet", "centred maps", transform=centred),
     Variant("mobilenet"),
+    Variant("mobilenet", "stem with its stride", {"dense": False}),
+    Variant("mobilenet", "stride, but pictures enlarged twice", {"dense": False}, enlarge=2),
+    Variant("mobilenet", "without the stem's tap", {"style_layers": _WITHOUT_STEM}),
+    Variant(
+        "mobilenet",
+        "taps behind residual additions",
+        {"style_layers": "stem,stage1,stage2,stage3,stage4,stage5,stage6"},
+    ),
+    Variant(
+        "mobilenet",
+        "expanded ReLU6 maps",
+        {"style_layers": "stem,expand2_1,expand3_1,expand4_1,expand5_1,expand6_1"},
+    ),
+    Variant(
+        "mobilenet", "taps to stage4", {"style_layers": "stem,stage1_1,stage2_1,stage3_1,stage4_1"}
+    ),
+    Variant("mobilenet", "one scale", {"scales": 1}),
+    Variant("mobilenet", "total variation 20", {"tv_weight": 20.0}),
+    Variant("mobilenet", "softmax smoothing", transform=smoothed),
+    Variant("mobilenet", "centred maps", transform=centred),
 )
 
 _COLUMNS = (
@@ -101,6 +140,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     contents, styles = _pictures(asked.contents, True), _pictures(asked.styles, False)
     wanted = asked.models.split(",") if asked.models else [v.model for v in VARIANTS]
     variants = [v for v in VARIANTS if v == VARIANTS[0] or v.model in wanted]
+    keep_freed_memory()
     judge = Judge.load("vgg16")
     scenes = [_scene(judge, content, style, asked.size) for content in contents for style in styles]
     rows = list(_rows(variants, scenes, asked.size, asked.steps))
@@ -155,7 +195,10 @@ def _judged(
     """Make every pair, and yield its style error and LPIPS."""
     asked = case.settings(variant.model, **{"size": size, "steps": steps, **variant.choices})
     extractor = Transformed.load(asked.backbone, asked.weight_set)
-    extractor.transform = variant.transform
+    extractor.transform, extractor.enlarge = variant.transform, variant.enlarge
+    with tempfile.TemporaryDirectory() as scratch:
+        memory = Path(scratch) / "precision.json"
+        arranged(extractor, asked.recipe, "auto", memory)
     for scene in scenes:
         scales = case.scales(extractor, asked.recipe, scene.pair)
         found = scene.judged.measure(stylize(extractor, scales, asked.recipe).image)

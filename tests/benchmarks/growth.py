@@ -24,6 +24,7 @@ from nstcli.batch.session import Settings
 from nstcli.batch.store import Store
 from nstcli.batch.survey import broken, survey
 from nstcli.batch.work import Worker
+from nstcli.engine.allocator import keep_freed_memory
 from nstcli.engine.pyramid import resized
 from nstcli.engine.stylize import Scale, stylize
 from tests.benchmarks import case
@@ -56,6 +57,7 @@ _BATCH = (
 
 def measure(scope: Scope) -> Section:
     """Measure both."""
+    keep_freed_memory()
     return Section(
         "Growth",
         f"{scope.small}. Sizes: {scope.growth_steps} steps from two images in memory to the "

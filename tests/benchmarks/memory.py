@@ -13,6 +13,7 @@ from pathlib import Path
 
 import torch
 
+from nstcli.engine.allocator import keep_freed_memory
 from nstcli.engine.stylize import stylize
 from tests.benchmarks import case
 from tests.benchmarks.case import Pair
@@ -129,6 +130,7 @@ def peak(task: Task) -> int:
 
 
 def _ours(task: Task) -> None:
+    keep_freed_memory()
     pair = Pair(*torch.load(task.pair))
     asked = case.settings(task.model, size=task.size)
     extractor = case.plain(asked)

@@ -14,9 +14,11 @@ from torch import Tensor, nn
 
 from backbones.hooks import FeatureExtractor
 from nstcli.batch.session import Settings
+from nstcli.engine.allocator import keep_freed_memory
 from nstcli.engine.stylize import stylize
 from nstcli.engine.window import Step
 from tests.benchmarks import case
+from tests.benchmarks.allocator import as_usual
 from tests.benchmarks.case import Judge, Pair
 from tests.benchmarks.clock import Stopwatch
 from tests.benchmarks.reference import Reference, optimize
@@ -114,6 +116,7 @@ def run_reference(
     asked: Settings, pair: Pair, judge: Judge, checkpoints: Sequence[int]
 ) -> list[Mark]:
     """Run the reference once and note its pictures after so many evaluations."""
+    as_usual()
     network, preprocessing = case.network(asked)
     pictures: dict[int, tuple[float, Tensor]] = {}
     clock = Stopwatch()
@@ -144,6 +147,7 @@ def run_ours(
     Raises:
         RuntimeError: evaluations and steps differ in number.
     """
+    keep_freed_memory()
     race = Race()
     seen: list[Tensor] = []
     full = pair.content.shape

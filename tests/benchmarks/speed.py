@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterator
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from nstcli.engine.allocator import keep_freed_memory
 from tests.benchmarks import case
+from tests.benchmarks.allocator import as_usual
 from tests.benchmarks.clock import interleaved
 from tests.benchmarks.report import Column, Row, Section, Table
 from tests.benchmarks.scope import Scope
@@ -70,10 +72,12 @@ def _row(scope: Scope, model: str, size: int, rates: dict[str, float]) -> Row:
     image = (0.9 * pair.content + 0.1 * pair.style).requires_grad_()
 
     def our_evaluation() -> None:
+        keep_freed_memory()
         loss = case.weighted(extractor, image, terms, asked.recipe) * image.numel()
         (image.grad,) = torch.autograd.grad(loss, image)
 
     def their_evaluation() -> None:
+        as_usual()
         image.grad = None
         (theirs.loss(image) * image.numel()).backward()
 

@@ -151,6 +151,7 @@
   const after = $(".after", box);
   const before = $(".before", box);
   const slider = $(".slider", box);
+  const boxTitle = $("h2", box);
   const [previous, next] = [$(".previous", box), $(".next", box)];
   let current = null;
 
@@ -228,7 +229,7 @@
     const image = $("img", work.figure);
     const names = [bdi(content.label), make("span", { className: "by" }, " × "), bdi(style.label)];
     if (work.variant) names.push(make("span", { className: "by" }, ` · ${work.variant}`));
-    $("h2", box).replaceChildren(...names);
+    boxTitle.replaceChildren(...names);
     $(".sources", box).replaceChildren(
       source($("th", rows[work.content]), "content"),
       source(columns[work.style], "style"),
@@ -242,8 +243,11 @@
     if (content.large) before.src = content.large;
     before.alt = `${content.label}, as it was`;
     const place = shown.indexOf(work);
+    const held = [previous, next].includes(document.activeElement);
     previous.disabled = place <= 0;
     next.disabled = place >= shown.length - 1;
+    // A button that is disabled loses the focus, and keys would go past the box.
+    if (held && document.activeElement?.disabled !== false) boxTitle.focus({ preventScroll: true });
     for (const near of [shown[place + 1], shown[place - 1]]) {
       if (near?.full) new Image().src = near.full;
     }
@@ -264,7 +268,7 @@
     compare(0);
     show(works[link.parentElement.dataset.work]);
     box.showModal();
-    box.focus();
+    boxTitle.focus({ preventScroll: true }); // it is read out, and no key moves anything else
   });
   slider.addEventListener("input", () => compare(slider.value));
   previous.addEventListener("click", () => step(-1));

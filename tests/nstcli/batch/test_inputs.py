@@ -150,8 +150,12 @@ def test_an_empty_top_hints_at_its_sub_folders(tree: Path) -> None:
 
 def test_patterns_that_leave_nothing_are_named(tree: Path) -> None:
     for rules in (Rules(include=("*.gif",)), Rules(exclude=("*",)), Rules(True, exclude=("*",))):
-        with pytest.raises(InputError, match=r"--include and --exclude leave no pictures of"):
+        with pytest.raises(InputError, match=r"leave no pictures of .* contents and styles alike"):
             find(str(tree), rules)
+    with pytest.raises(InputError, match=r"leave none of the files that .* matches"):
+        find(str(tree / "*.jpg"), Rules(include=("*.gif",)))
+    with pytest.raises(InputError, match=r"no file matches"):
+        find(str(tree / "*.gif"), Rules(include=("*.gif",)))
 
 
 def test_links_count_as_what_they_lead_to(tree: Path, tmp_path: Path) -> None:

@@ -242,6 +242,7 @@ def test_what_appeared_meanwhile_is_not_replaced_without_consent(
     assert "save a.png" not in bench.log
     (failed,) = (event for event in bench.events if isinstance(event, PairFailed))
     assert failed.error == "'out/a.png' appeared while the batch was running; move it away"
+    assert "fail a.png" in bench.log
 
 
 def test_with_consent_it_is(bench: Bench) -> None:

@@ -265,7 +265,7 @@ def test_limit(nst: Nst, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "tiff"])
 def test_formats_carry_the_recipe(nst: Nst, tmp_path: Path, suffix: str) -> None:
-    nst(*RUN, "--format", suffix, "--seed", "7", "--limit", "1")
+    nst(*RUN, "--format", suffix, "--init", "noise", "--seed", "7", "--limit", "1")
     data = (tmp_path / "out" / f"cat__ink.{suffix}").read_bytes()
     made = json.loads(read_metadata(data)["nst"])
     assert made["recipe"]["model"] == "tiny"
@@ -450,7 +450,7 @@ def test_a_pair_that_cannot_fit_is_refused_before_it_begins(
 
 
 def test_a_dry_run_tells_the_memory(nst: Nst) -> None:
-    assert "peak memory: up to 0.0 GiB besides torch and the network" in nst(*RUN, "-n").err
+    assert "peak memory: up to 8" in nst(*RUN, "-n").err
 
 
 def test_weights_that_change_after_planning_are_refused(
@@ -541,3 +541,19 @@ def test_on_a_terminal_two_bars_show_the_batch_and_the_pair(
     assert "loss " in text
     assert text.count("✓ ") >= 4
     assert "Done: 4 made" in text
+
+
+def test_what_is_broken_is_told_before_anything_is_made_and_written_down(
+    nst: Nst, tmp_path: Path
+) -> None:
+    (tmp_path / "photos" / "bad.png").write_bytes(b"\x89PNG no more")
+    lines = nst(*RUN).err.splitlines()
+    assert "✗ 2 pairs   photos/bad.png: " in lines[1]
+    assert "bad.png" in (tmp_path / "out/index.html").read_text()
+    log = (tmp_path / "out/.nst/events.jsonl").read_text().splitlines()
+    failed = [json.loads(line) for line in log if '"failed"' in line]
+    assert [event["result"] for event in failed] == ["bad__ink.png", "bad__wave.png"]
+    for path in (tmp_path / "photos").glob("[cd]*"):
+        path.unlink()
+    nst(*RUN, "-o", "none")  # nothing is left to make
+    assert "bad.png" in (tmp_path / "none/index.html").read_text()

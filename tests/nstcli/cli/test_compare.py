@@ -213,6 +213,18 @@ def test_without_a_judge_the_pictures_stay_and_the_next_run_judges(
     assert "[1/1]" not in again.err
 
 
+def test_judgements_that_cannot_be_written_end_it_early(nst: Nst, tmp_path: Path) -> None:
+    in_the_way = tmp_path / "out/.nst/metrics"
+    in_the_way.parent.mkdir(parents=True)
+    in_the_way.write_text("")
+    ended = nst(*RUN)
+    assert ended.code == 3
+    assert "cannot write to 'out'" in ended.err
+    assert set(results(tmp_path)) == RESULTS
+    in_the_way.unlink()
+    assert nst(*RUN).code == 0
+
+
 def test_exports(nst: Nst, tmp_path: Path) -> None:
     ended = nst(
         *RUN, "--export-json", "a.json", "--export-csv", "a.csv", "--export-markdown", "a.md"
@@ -261,6 +273,7 @@ def test_a_time_budget_decides_the_steps_once(nst: Nst, tmp_path: Path) -> None:
         (("--export-csv", "no/where.csv"), "no folder 'no'"),
         (("--export-csv", "photos"), "that is a folder"),
         (("--export-json", "photos/cat.png"), "would replace an input"),
+        (("--export-json", "a", "--export-csv", "./a"), "two exports to 'a'"),
         (("--time-budget", "0"), "0.1"),
         (("--style-layers", "relu1=x"), "not a number"),
         (("--size", "0"), "size"),

@@ -76,3 +76,20 @@ def test_a_folder_that_cannot_be_written_to_is_named(nst: Nst, out: Path, comman
     ended = nst(command, "out")
     assert ended.code == 2
     assert "cannot write to 'out" in ended.err
+
+
+def test_a_sheet_that_cannot_be_looked_at_is_named(
+    nst: Nst, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert nst("sheet", "out").code == 0
+    read = Path.read_bytes
+
+    def refuse(path: Path) -> bytes:
+        if path.name == "sheet.png":
+            raise PermissionError(13, "Permission denied")
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    ended = nst("sheet", "out")
+    assert ended.code == 2
+    assert "sheet.png': Permission denied" in ended.err

@@ -164,6 +164,13 @@ def test_verbose_says_which_file_and_where_from(run: Run, tmp_path: Path) -> Non
     assert run("--no-verbose")["said"] == ""
 
 
+def test_the_nearest_file_named_once_more_is_read_once(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "nst.toml").write_text("steps = 7\n")
+    said = run("-v", "-c", "nst.toml")["said"]
+    assert said.count("settings are read from") == 1
+    assert "steps 7 (nst.toml)" in said
+
+
 def test_a_wrong_value_of_our_own_form_is_named(run: Run) -> None:
     with pytest.raises(InputError, match=r"^--shard 3/2: should be I/N with I from 1 to N$"):
         run("--shard", "3/2")

@@ -107,6 +107,7 @@ def test_ctrl_c_keeps_the_best_picture_so_far(
     said = process.stderr.read()
     assert process.wait(60) == 130
     assert "stopping with the best picture so far" in said
+    assert "stopped at step " in said
     data = (tmp_path / "cat__wave.png").read_bytes()
     assert decode(data, "x").rgb.shape == (24, 32, 3)
     # It does not pass for the finished one, nor does finishing it need consent.

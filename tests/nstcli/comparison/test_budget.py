@@ -1,15 +1,21 @@
+from dataclasses import replace
 from itertools import accumulate
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backbones import BackboneError
 from nstcli.batch.backends import Execution
 from nstcli.batch.records import Form
 from nstcli.batch.session import Settings
-from nstcli.comparison.budget import Pace, key_of, seconds_per_step, with_steps
+from nstcli.comparison.budget import Pace, key_of, seconds_per_step, share_seconds, with_steps
+from nstcli.comparison.contest import Entry
+from nstcli.comparison.notes import Notes
 from nstcli.presets import DEFAULT
 from nstcli.recipe import resolve
+from tests.nstcli.comparison.made import contest
 from tests.tiny import TINY
 
 
@@ -30,18 +36,21 @@ def test_there_is_always_a_step() -> None:
 @given(
     paces=st.lists(st.floats(0.01, 1), min_size=1, max_size=4),
     late=st.floats(0, 100),
+    every=st.sampled_from([1, 2, 4]),
 )
 def test_a_step_costs_the_mean_of_the_scales_whatever_one_of_them_took(
-    paces: list[float], late: float
+    paces: list[float], late: float, every: int
 ) -> None:
-    each = 8
+    each = 16
     costs = [4.0**scale for scale in range(len(paces)) for _ in range(each)]
     spans = [pace for pace in paces for _ in range(each)]
     spans[-1] += late  # the machine had something else to do for a moment
     done = accumulate(cost / sum(costs) for cost in costs)
-    times = list(zip(done, accumulate(spans), strict=True))
-    # Of the first scale, the first step has no beginning that was seen.
-    weighed = [(pace, each - (scale == 0)) for scale, pace in enumerate(paces)]
+    steps = zip(range(1, each * len(paces) + 1), done, accumulate(spans), strict=True)
+    # A GPU is looked at after every few steps alone.
+    times = [step for step in steps if not step[0] % every]
+    # Of the first scale, the first look has no beginning that was seen.
+    weighed = [(pace, each - every * (scale == 0)) for scale, pace in enumerate(paces)]
     expected = sum(pace * n for pace, n in weighed) / sum(n for _, n in weighed)
     assert seconds_per_step(times) == pytest.approx(expected)
 
@@ -62,3 +71,20 @@ def test_only_the_steps_change() -> None:
     before, after = settings().recipe, with_steps(settings(), 7).recipe
     assert after.steps == 7
     assert after.model_copy(update={"steps": before.steps}) == before
+
+
+def test_who_cannot_be_measured_is_given_up(tmp_path: Path) -> None:
+    found = contest(tmp_path, "a", "b")
+    found.entries = [replace(entry, settings=settings()) for entry in found.entries]
+    notes = Notes(tmp_path)
+    notes.put("steps", key_of(settings(), Execution(), 5.0), 7)
+    first, second = found.entries
+    found.entries[0] = replace(first, settings=settings(size=100))
+
+    def prepare(entry: Entry) -> None:
+        raise BackboneError(f"no weights of {entry.title}")
+
+    share_seconds(found, 5.0, Execution(), notes, prepare=prepare, stop=lambda: False)
+    lost, measured = found.entries
+    assert (lost.error, lost.settings) == ("no weights of a:random", None)
+    assert measured == replace(second, settings=with_steps(settings(), 7))

@@ -46,6 +46,17 @@ def test_csv_has_a_line_for_every_pair_of_every_backbone(tmp_path: Path) -> None
     assert (lines[1]["style_error"], lines[1]["error"]) == ("", "too | small")
 
 
+def test_csv_leaves_out_measures_of_another_version(tmp_path: Path) -> None:
+    made = contest(tmp_path, "a")
+    tell(made, "a", {**GOOD, "beauty": 0.5})
+    known = made.measured["c0__s__a.png"]
+    baselines = {**known.baselines, "noise": GOOD}
+    made.measured["c0__s__a.png"] = known.model_copy(update={"baselines": baselines})
+    (line,) = csv.DictReader(io.StringIO(as_csv(made)))
+    assert line["color"] == "5.0"
+    assert not {"beauty", "noise_baseline_color"} & set(line)
+
+
 def test_csv_quotes_hostile_names(tmp_path: Path) -> None:
     made = some(tmp_path)
     pair = Pair(Path('a,"b\n.png'), Path("s.png"), "c0__s__a.png")

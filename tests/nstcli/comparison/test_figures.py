@@ -104,10 +104,12 @@ def test_the_same_seconds_rank_nobody(tmp_path: Path) -> None:
 def test_the_judgement_of_another_judge_does_not_count(tmp_path: Path) -> None:
     made = contest(tmp_path, "a")
     tell(made, "a", GOOD)
+    assert made.complete
     output = "c0__s__a.png"
     made.measured[output] = made.measured[output].model_copy(update={"judge": "vgg19"})
     assert "lpips" not in rows(made)[0].figures
     assert [pair.output for _, pair in made.unjudged()["vgg16"]] == [output]
+    assert not made.complete
 
 
 def test_steps_are_a_column_only_where_they_differ(tmp_path: Path) -> None:

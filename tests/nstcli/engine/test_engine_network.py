@@ -86,6 +86,28 @@ def test_the_contract_sees_a_wrong_stem(stem: str, problem: str) -> None:
         check_backbone(replace(STRIDED, stem=stem))
 
 
+class Beside(nn.Module):
+    """A layer that does not see through the stem."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 8, 3, stride=2, padding=1)
+        self.other = nn.Conv2d(3, 4, 3, stride=2, padding=1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.stem(x)
+        found: torch.Tensor = self.other(x)
+        return found
+
+
+def test_the_contract_sees_a_layer_beside_the_stem() -> None:
+    layers = (Layer("conv1", "stem", "conv", 8, 2, 3), Layer("conv2", "other", "conv", 4, 2, 3))
+    aside = replace(STRIDED, build=Beside, layers=layers, stem="stem")
+    check_backbone(replace(aside, stem=None))
+    with pytest.raises(BackboneError, match=r"'conv2': stride with a dense stem is 2\.0, .* 1\.0"):
+        check_backbone(aside)
+
+
 @pytest.mark.parametrize("name", ["squeezenet", "mobilenet"])
 def test_the_light_networks_have_one(name: str) -> None:
     assert backbones.get(name).stem

@@ -17,11 +17,13 @@ from torch import Tensor
 
 import backbones
 from backbones.hooks import FeatureExtractor
+from nstcli.engine.network import fitted
 from nstcli.engine.stylize import Scale, stylize
 from nstcli.engine.targets import read_content, read_style
 from nstcli.metrics.judge import Judge
 from nstcli.metrics.lpips import Lpips
 from nstcli.metrics.record import Metrics
+from nstcli.presets import DEFAULT
 from nstcli.recipe import resolve
 
 pytestmark = pytest.mark.network
@@ -134,7 +136,8 @@ def test_optimizing_for_the_style_brings_every_style_figure_nearer(judge: Judge)
     """SqueezeNet makes the picture, and networks that had no part in it agree that it is nearer."""
     backbone = backbones.get("squeezenet")
     extractor = FeatureExtractor.load(backbone, backbone.weight_set())
-    recipe = resolve(backbone, "0" * 64, {"steps": 40, "size": 128, "scales": "1"})
+    recipe = resolve(backbone, "0" * 64, {**DEFAULT, "steps": 40, "size": 128, "scales": 1})
+    fitted(extractor, recipe)
     content, style = photo("astronaut"), photo("coffee")
     scale = Scale(read_content(extractor, content, recipe), read_style(extractor, [style], recipe))
     comparison = judge.pair(content, style).compare(stylize(extractor, [scale], recipe).image)

@@ -379,3 +379,19 @@ def test_every_control_has_a_name_and_nothing_moves_unasked(made: Store, visit: 
     assert page.locator("img:not([alt])").count() == 0
     image = page.locator(".work img").first
     assert image.evaluate("image => getComputedStyle(image).transitionDuration") == "0s"
+
+
+def test_the_focus_stays_in_the_lightbox_at_the_last_picture(made: Store, visit: Visit) -> None:
+    page = visit(write_gallery(made.folder))
+    page.locator(".work > a").nth(4).focus()
+    page.keyboard.press("Enter")
+    page.locator("dialog[open]").wait_for()
+    assert page.evaluate("() => document.activeElement.id") == "box-title"  # which is read out
+    following = page.get_by_role("button", name="Next picture")
+    following.focus()
+    page.keyboard.press("Enter")
+    assert title(page) == "emu.png × wave.png"
+    assert following.is_disabled()
+    page.keyboard.press("ArrowLeft")
+    assert title(page) == "emu.png × ink.png"
+    assert page.locator("dialog[tabindex]").count() == 0  # HTML forbids it

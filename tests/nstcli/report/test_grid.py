@@ -7,9 +7,12 @@ from nstcli.batch.plan import Pair
 from nstcli.batch.records import Failure
 from nstcli.batch.store import Store
 from nstcli.errors import InputError
+from nstcli.presets import DEFAULT
+from nstcli.recipe import resolve
 from nstcli.report.grid import Grid, read_grid
 from nstcli.report.recipes import described, differing, value_of, variant_of
 from tests.nstcli.report.made import RECIPE, batch, make, sha256, write
+from tests.tiny import TINY
 
 
 def labels(grid: Grid) -> tuple[list[str], list[str]]:
@@ -111,6 +114,23 @@ def test_recipes_in_words() -> None:
     assert words["backbone"] == "vgg19"
     assert "version" not in words
     assert value_of(None) == "None"
+
+
+def test_every_option_of_today_has_words() -> None:
+    recipe = resolve(TINY, "0" * 64, {**DEFAULT, "optimizer": "adam", "init": "noise"})
+    words = dict(described(recipe.model_dump(mode="json")))
+    assert (words["learning rate"], words["schedule"]) == ("0.05", "cosine")
+    assert (words["dense stem"], words["TV weight"]) == ("no", "0")
+    assert not {"True", "False"} & set(words.values())
+    assert not any("_" in name for name in words)
+
+
+def test_options_without_effect_are_neither_told_nor_told_apart() -> None:
+    made = resolve(TINY, "0" * 64, DEFAULT).model_dump(mode="json")
+    assert not {"seed", "learning rate", "schedule", "TV norm"} & set(dict(described(made)))
+    assert differing([made, {**made, "seed": 7, "learning_rate": 0.1}]) == []
+    noise = {**made, "init": "noise"}
+    assert differing([noise, {**noise, "seed": 7}]) == ["seed"]
 
 
 def test_measurements_come_along_unless_the_result_is_another(tmp_path: Path) -> None:

@@ -1,0 +1,22 @@
+"""Memory that is freed is kept for the next step, instead of being given back to the system."""
+
+import ctypes
+from contextlib import suppress
+
+# glibc's names for its settings (malloc.h), and the largest of its `int`s.
+_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
+_MOST = 2**31 - 1
+
+
+def keep_freed_memory() -> None:
+    """Let the C library keep what is freed, where it is one that can be told to.
+
+    Every step frees and takes the same activations. glibc gives blocks above 32 MiB back to the
+    system at once, which clears their pages anew for each step: from half a megapixel on, that
+    took most of the time of the light networks. What is kept is needed until the last pair is
+    made; the peak grows by a few percent.
+    """
+    with suppress(AttributeError, OSError, TypeError):  # another library, another system
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(_M_MMAP_MAX, 0)
+        mallopt(_M_TRIM_THRESHOLD, _MOST)
