@@ -75,7 +75,7 @@ def _build() -> nn.Module:
 
 SQUEEZENET = Backbone(
     name="squeezenet",
-    description="SqueezeNet 1.1, small and about ten times faster than VGG-19: drafts and laptops",
+    description="SqueezeNet 1.1, small: over three times as fast as VGG-19, for laptops",
     build=_build,
     layers=_layers(),
     content_layers={"fire5": 1.0},

@@ -22,7 +22,7 @@ class Run:
         started: when it was ready to make pairs, in seconds since 1970.
         last: when it was last heard of.
         made: how many results it made.
-        failed: how many pairs it could not make, besides those whose pictures were bad before.
+        failed: how many pairs it could not make.
         unfinished: results that it began and did not end: in hand, or lost with the process.
     """
 

@@ -75,10 +75,12 @@ def refuse_nested(output: Path, found: Found) -> None:
     """Keep results from being taken for inputs by the next run, by whatever path.
 
     Raises:
-        InputError: `output` is an input folder, or lies inside one that is read with its
-            sub-folders.
+        InputError: `output` is an input folder, lies inside one that is read with its sub-folders,
+            or a pattern has found results in it.
     """
     whole = output.expanduser().resolve()
+    if not found.folders:
+        _refuse_results(output, whole, found)
     for folder in (whole, *whole.parents) if found.recursive else (whole,):
         if identity(folder) in found.folders:
             where = (
@@ -90,6 +92,18 @@ def refuse_nested(output: Path, found: Found) -> None:
                 f"'{shown(output)}' {where}: the next run would take the results for pictures to "
                 "paint; choose another -o"
             )
+
+
+def _refuse_results(output: Path, whole: Path, found: Found) -> None:
+    for source in found.sources:
+        path = source.path.resolve()
+        if whole in path.parents:
+            record = whole / ".nst" / "pairs" / f"{path.relative_to(whole)}.json"
+            if record.exists():
+                raise InputError(
+                    f"'{shown(found.argument)}' finds '{shown(source.path)}', which is a result "
+                    f"in '{shown(output)}'; choose another -o or a narrower pattern"
+                )
 
 
 def _in_folder(argument: str, path: Path, rules: Rules) -> Found:

@@ -6,7 +6,8 @@ from backbones.files import sweep, write_atomic
 from nstcli.batch.digests import Digests
 from nstcli.batch.plan import Pair
 from nstcli.batch.records import Record, State
-from nstcli.batch.store import Held, read_result, state_by_itself
+from nstcli.batch.results import Held
+from nstcli.batch.store import read_result, state_by_itself
 
 
 class _Free:

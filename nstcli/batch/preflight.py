@@ -54,7 +54,10 @@ def look(path: Path, max_pixels: int = images.DEFAULT_MAX_PIXELS) -> Looked:
         raise InputError(f"{name}: cannot be read: {error.strerror or error}") from error
     width, height = images.size_of(data) or (0, 0)
     with _one_large if width * height > _LARGE else nullcontext():
-        picture = images.decode(data, name, max_pixels)
+        try:
+            picture = images.decode(data, name, max_pixels)
+        except MemoryError as error:
+            raise InputError(f"{name}: {width}×{height} px do not fit into memory") from error
     return Looked(picture.width, picture.height, picture.notes)
 
 

@@ -24,8 +24,8 @@ from nstcli.batch.events import (
 from nstcli.batch.outcomes import Failed, Made, Outcome
 from nstcli.batch.plan import Job, shown
 from nstcli.batch.records import State
+from nstcli.batch.results import Held, Results
 from nstcli.batch.session import Settings
-from nstcli.batch.store import Held, Results
 from nstcli.errors import InputError, StoppedError
 
 if TYPE_CHECKING:  # it imports torch, which a run that has nothing to make does without

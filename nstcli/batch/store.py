@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -14,51 +14,10 @@ from nstcli.batch.digests import Digests
 from nstcli.batch.locks import Locks
 from nstcli.batch.plan import Pair, shown, stored
 from nstcli.batch.records import Failure, Record, State, embedded_key, stopped_key
+from nstcli.batch.results import Held
 from nstcli.errors import InputError
 
 Known = TypeVar("Known", bound=BaseModel)
-
-
-class Held(Protocol):
-    """A pair taken for this process."""
-
-    def release(self) -> None:
-        """Let others have it."""
-
-
-class Results(Protocol):
-    """Where results go, and what is known of those that lie there."""
-
-    where: Path
-    digests: Digests
-
-    def path(self, pair: Pair) -> Path:
-        """Return where the result of a pair is or will be."""
-
-    def load(self, output: str) -> Record | None:
-        """Return the record of a result, if there is one."""
-
-    def failure(self, output: str) -> str | None:
-        """Return why a result could not be made at the last try."""
-
-    def state(self, pair: Pair, key: str) -> State:
-        """Tell how a pair stands that would be made with this key."""
-
-    def prepare(self) -> None:
-        """Make what the other methods write to, and remove what killed processes left."""
-
-    @property
-    def warning(self) -> str | None:
-        """What the user should know of the place, once something was made there."""
-
-    def take(self, pair: Pair) -> Held | None:
-        """Take a pair for this process without waiting; None if another has it in hand."""
-
-    def save(self, pair: Pair, data: bytes, record: Record) -> None:
-        """Keep a finished result; nothing is lost if this is interrupted."""
-
-    def fail(self, pair: Pair, error: str, seconds: float) -> None:
-        """Write down why a pair could not be made."""
 
 
 class Store:
@@ -133,10 +92,21 @@ class Store:
     def take(self, pair: Pair) -> Held | None:
         """Take a pair for this process without waiting; None if another has it in hand.
 
+        A record whose writer was killed right after the result comes to its place here, where
+        nobody else can be about to do so.
+
         Raises:
             OSError: the folder is gone or read-only.
         """
-        return self.locks.take(pair.output)
+        lock = self.locks.take(pair.output)
+        announced = self._announced(pair.output)
+        if lock and announced.exists():
+            coming = _read(announced, Record)
+            with suppress(InputError):  # there is no result
+                if coming and self.digests.digest(self.path(pair)) == coming.output_sha256:
+                    _make_folder(self._record(pair.output).parent, self.hidden)
+                    announced.replace(self._record(pair.output))
+        return lock
 
     def save(self, pair: Pair, data: bytes, record: Record) -> None:
         """Write a result, then its record, and forget an earlier failure.

@@ -10,8 +10,8 @@ from nstcli.batch.events import PairFailed
 from nstcli.batch.plan import Job, Pair, shown
 from nstcli.batch.preflight import look_at_all
 from nstcli.batch.records import LOSSY, Record, State, key_of
+from nstcli.batch.results import Results
 from nstcli.batch.session import Settings
-from nstcli.batch.store import Results
 from nstcli.errors import InputError
 
 # What a user can do about results that are in the way.

@@ -7,13 +7,13 @@ import typer
 from nstcli.batch.events import PairFailed
 from nstcli.batch.manifest import in_lines
 from nstcli.batch.plan import stored
+from nstcli.batch.results import Results
 from nstcli.batch.session import Settings, memory_needed
-from nstcli.batch.store import Results
 from nstcli.batch.survey import Standing, reason
 from nstcli.cli.screen import Screen, console, failed_line, harmless, size
 
 
-def show(
+def print_plan(
     standings: Sequence[Standing],
     failures: Sequence[PairFailed],
     settings: Settings,

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from nstcli.batch.events import Event, PairDone, PairFailed, PairFound
 from nstcli.batch.plan import plural, stored
-from nstcli.batch.store import Results
+from nstcli.batch.results import Results
 from nstcli.cli.screen import Screen, abandon
 
 

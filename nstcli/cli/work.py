@@ -9,11 +9,11 @@ from nstcli.batch.backends import Execution
 from nstcli.batch.events import Event, Listener, PairFailed, PairStep, WorkerReady
 from nstcli.batch.plan import Job, Pair, plural
 from nstcli.batch.records import Form, State
+from nstcli.batch.results import Results
 from nstcli.batch.run import prepare, run
 from nstcli.batch.session import Settings, settle
-from nstcli.batch.store import Results
 from nstcli.batch.survey import CONSENT, broken, refusal, refuse_inputs_as_outputs, survey
-from nstcli.cli.dry_run import show
+from nstcli.cli.dry_run import print_plan
 from nstcli.cli.interruption import Interruption
 from nstcli.cli.live import working
 from nstcli.cli.options import ExecutionOptions, MessageOptions, OutputOptions, RecipeOptions
@@ -67,7 +67,7 @@ def run_pairs(order: Order, screen: Screen) -> int:
     bad = broken([s.job.pair for s in todo], order.max_pixels)
     failures += bad
     if order.dry_run:
-        show(
+        print_plan(
             standings,
             failures,
             settings,
@@ -101,17 +101,19 @@ def _outcome(
     """Make the jobs, tell what became of them, and return the exit code."""
     interruption = Interruption(screen, order.keep_best)
     try:
-        if not jobs:
+        failed_already = order.execution.fail_fast and tally.failures
+        if not jobs or failed_already:
             prepare(order.store, tally.failures)
             _tell(order, tally.failures)
-        if order.execution.fail_fast and tally.failures:
+        if failed_already:
             first = tally.failures[0]
             raise StoppedError(f"stopped at the first failure: {first.pair.title}: {first.error}")
         if jobs:
             _make(order, jobs, settings, tally, screen, interruption)
     except (KeyboardInterrupt, StoppedError) as error:
         _finish(order)
-        screen.complain(f"Interrupted: {tally.counts()}. Re-run the same command for the rest.")
+        how = "Stopped" if isinstance(error, StoppedError) else "Interrupted"
+        screen.complain(f"{how}: {tally.counts()}. Re-run the same command for the rest.")
         if isinstance(error, StoppedError):
             screen.complain(f"nst: {error}")
             return 3
@@ -158,19 +160,8 @@ def _make(
     Raises:
         KeyboardInterrupt: somebody wanted an end, and pairs are left.
     """
-    options = order.execution
-    settings.fetch(options.offline, screen.downloading(settings.title))
-    together = options.pairs_per_step
-    execution = Execution(
-        device=options.device,
-        precision=options.precision,
-        jobs=options.jobs,
-        pairs_per_step=None if together == "auto" else together,
-        timeout=options.timeout,
-        offline=options.offline,
-        max_pixels=order.max_pixels,
-        backend=options.backend or "auto",
-    )
+    execution = _execution(order)
+    settings.fetch(execution.offline, screen.downloading(settings.title))
     known = list(tally.failures)
     with ExitStack() as stack:
         stack.enter_context(interruption)
@@ -195,11 +186,32 @@ def _make(
             failures=tuple(known),
             overwrite=order.written.overwrite,
             force=order.written.force,
-            fail_fast=options.fail_fast,
+            fail_fast=order.execution.fail_fast,
             stop=lambda: interruption.asked,
         )
     if interruption.asked and tally.ended < len(jobs):
         raise KeyboardInterrupt
+
+
+def _execution(order: Order) -> Execution:
+    """Return by what means an order is to be made.
+
+    Raises:
+        InputError: several workers are wanted of the backend that has one.
+    """
+    options, together = order.execution, order.execution.pairs_per_step
+    if options.backend == "local" and options.jobs > 1:
+        raise InputError("--backend local is one worker; leave it out for several --jobs")
+    return Execution(
+        device=options.device,
+        precision=options.precision,
+        jobs=options.jobs,
+        pairs_per_step=None if together == "auto" else together,
+        timeout=options.timeout,
+        offline=options.offline,
+        max_pixels=order.max_pixels,
+        backend=options.backend or "auto",
+    )
 
 
 def _header(pairs: Sequence[Pair], cached: int, settings: Settings) -> str:

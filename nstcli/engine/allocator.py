@@ -3,9 +3,9 @@
 import ctypes
 from contextlib import suppress
 
-# glibc's names for its settings (malloc.h), and the largest of its `int`s.
+# glibc's names for its settings (malloc.h); -1 is its word for never.
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
-_MOST = 2**31 - 1
+_NEVER = -1
 
 
 def keep_freed_memory() -> None:
@@ -19,4 +19,4 @@ def keep_freed_memory() -> None:
     with suppress(AttributeError, OSError, TypeError):  # another library, another system
         mallopt = ctypes.CDLL(None).mallopt
         mallopt(_M_MMAP_MAX, 0)
-        mallopt(_M_TRIM_THRESHOLD, _MOST)
+        mallopt(_M_TRIM_THRESHOLD, _NEVER)

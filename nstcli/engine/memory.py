@@ -21,6 +21,8 @@ _EDGE = 128
 # and what each optimizer remembers (L-BFGS: ten curvature pairs and a few vectors at work).
 _PICTURES = {"adam": 3 + 4, "lbfgs": 3 + 2 * 10 + 7}
 _PICTURE_BYTES = 3 * 4
+# Where Linux tells a container of its limits.
+_CGROUP = Path("/sys/fs/cgroup")
 # What passes through the first layers and the allocator besides: measured as the difference
 # between the sum of the rest and the peak of a process, SqueezeNet and VGG-19 at 512 and 1024 px.
 _PASSING_BYTES = 340
@@ -58,7 +60,23 @@ def free_bytes(device: torch.device) -> int:
         # What torch has taken from the device before and holds unused is free to us.
         held = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return int(free) + held
-    return int(psutil.virtual_memory().available)
+    return int(min(psutil.virtual_memory().available, _left_to_the_container()))
+
+
+def _left_to_the_container() -> float:
+    """Return what the limit of a Linux container leaves, which psutil does not look at."""
+    try:
+        limit, used, kinds = (
+            (_CGROUP / f"memory.{name}").read_text("ascii").strip()
+            for name in ("max", "current", "stat")
+        )
+        if limit == "max":
+            return math.inf
+        # Files that were read and are not in use count as used, but make room when it is wanted.
+        cached = dict(line.split() for line in kinds.splitlines())["inactive_file"]
+        return max(0, int(limit) - int(used) + int(cached))
+    except (OSError, ValueError, KeyError):
+        return math.inf
 
 
 def peak_bytes(device: torch.device) -> int:

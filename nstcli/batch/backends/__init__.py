@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from nstcli.batch.outcomes import Outcome
 from nstcli.batch.plan import Job
-from nstcli.errors import InputError
 from nstcli.images import DEFAULT_MAX_PIXELS
 
 if TYPE_CHECKING:
@@ -78,18 +77,9 @@ BACKENDS: Mapping[str, str] = {
 
 
 def get(execution: Execution) -> Backend:
-    """Return the backend asked for: for several devices or workers, that of processes.
-
-    Raises:
-        InputError: the one asked for has a single worker, and several are wanted.
-    """
+    """Return the backend asked for: for several devices or workers, that of processes."""
     name = execution.backend
-    several = "," in execution.device or execution.jobs > 1
     if name == "auto":
+        several = "," in execution.device or execution.jobs > 1
         name = "process" if several else "local"
-    if name == "local" and several:
-        raise InputError(
-            "--backend local is one worker on one device; leave it out for several --jobs or "
-            "devices"
-        )
     return cast(Backend, import_module(BACKENDS[name]).work)

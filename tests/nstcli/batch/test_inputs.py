@@ -153,7 +153,7 @@ def test_patterns_that_leave_nothing_are_named(tree: Path) -> None:
         with pytest.raises(InputError, match=r"leave no pictures of .* contents and styles alike"):
             find(str(tree), rules)
     with pytest.raises(InputError, match=r"leave none of the files that .* matches"):
-        find(str(tree / "*.jpg"), Rules(include=("*.gif",)))
+        find(str(tree / "*.png"), Rules(include=("*.gif",)))
     with pytest.raises(InputError, match=r"no file matches"):
         find(str(tree / "*.gif"), Rules(include=("*.gif",)))
 
@@ -309,3 +309,16 @@ def test_the_same_folder_is_found_the_same_by_any_path(
     monkeypatch.chdir(tree)
     assert names(Path(), DEEP) == names(tree, DEEP)
     assert find("a", DEEP).sources[1].folder == PurePosixPath("deep")
+
+
+def test_a_pattern_that_finds_results_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "photos/out").mkdir(parents=True)
+    for name in ("photos/a.png", "photos/out/a__b.png"):
+        (tmp_path / name).write_bytes(b"x")
+    found = find(str(tmp_path / "photos/**/*.png"))
+    refuse_nested(tmp_path / "photos/out", found)  # a picture that happens to lie there
+    (tmp_path / "photos/out/.nst/pairs").mkdir(parents=True)
+    (tmp_path / "photos/out/.nst/pairs/a__b.png.json").write_text("{}")
+    with pytest.raises(InputError, match=r"a__b\.png', which is a result in "):
+        refuse_nested(tmp_path / "photos/out", found)
+    refuse_nested(tmp_path / "elsewhere", found)

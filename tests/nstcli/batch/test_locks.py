@@ -293,7 +293,7 @@ def test_threads_exclude_each_other(folder: Path) -> None:
     for thread in threads:
         thread.join()
     assert clashes == []
-    assert len(turns) > 300
+    assert len(turns) > 100  # of 1200; how many clash is up to the scheduler
 
 
 # Takes locks of a few names at random. Who holds one writes its number into a file, for which

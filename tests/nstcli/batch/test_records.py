@@ -301,3 +301,14 @@ def test_the_key_tells_content_from_style() -> None:
     assert key_of(RECIPE, "s", "c", Form("png", 95)) != KEY
     assert key_of(RECIPE, "c", "t", Form("png", 95)) != KEY
     assert key_of(RECIPE, "c", "s", Form("tiff", 95)) != KEY
+
+
+def test_a_result_whose_record_was_about_to_come_is_kept(store: Store) -> None:
+    """Killed between the two: whoever takes the pair next finds it made."""
+    _killed_saving(store, result())
+    assert store.load(PAIR.output) is None
+    lock = store.take(PAIR)
+    assert lock is not None
+    lock.release()
+    assert store.state(PAIR, KEY) is State.UP_TO_DATE
+    assert store.load(PAIR.output) == record(result())

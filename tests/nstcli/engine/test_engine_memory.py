@@ -1,10 +1,12 @@
 import gc
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
 from backbones.hooks import FeatureExtractor
+from nstcli.engine import memory
 from nstcli.engine.memory import bytes_per_pixel, free_bytes, largest_size
 from nstcli.engine.precision import BFLOAT16, FLOAT32, arranged
 from tests.nstcli.engine.scene import recipe
@@ -53,3 +55,22 @@ def test_the_largest_size_that_fits(
 def test_free_memory_is_known() -> None:
     gc.collect()
     assert 2**20 < free_bytes(torch.device("cpu")) < 2**50
+
+
+@pytest.mark.parametrize(
+    ("limit", "expected"), [("max", None), ("3000000", 3_000_000 - 1_000_000 + 400_000), ("5", 0)]
+)
+def test_a_container_has_what_its_limit_leaves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, expected: int | None
+) -> None:
+    monkeypatch.setattr(memory, "_CGROUP", tmp_path)
+    unlimited = free_bytes(torch.device("cpu"))
+    used = 1_000_000 if limit != "5" else 5_000_000
+    (tmp_path / "memory.max").write_text(f"{limit}\n")
+    (tmp_path / "memory.current").write_text(f"{used}\n")
+    (tmp_path / "memory.stat").write_text("anon 600000\ninactive_file 400000\n")
+    free = free_bytes(torch.device("cpu"))
+    if expected is None:
+        assert free > unlimited / 2
+    else:
+        assert free == expected
