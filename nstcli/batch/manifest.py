@@ -15,10 +15,10 @@ from typing import Any
 
 import nstcli
 from backbones.files import write_atomic
-from nstcli.batch.plan import shown, stored
+from nstcli.batch.foreign import refuse_foreign
+from nstcli.batch.plan import stored
 from nstcli.batch.records import Failure, Record
 from nstcli.batch.store import Store
-from nstcli.errors import InputError
 
 NAME = "manifest.json"
 # Raise it when a field changes its meaning or goes; new fields may come at any time.
@@ -54,7 +54,7 @@ def write_manifest(store: Store) -> Path:
         OSError: the folder cannot be written to.
     """
     path = store.folder / NAME
-    _refuse_foreign(path)
+    refuse_foreign(path, "manifest", lambda data: data.startswith(_MARK))
     recipes = Recipes()
     results = [_result(store.folder, name, record, recipes) for name, record in store.records()]
     failures = [of_failure(name, failure) for name, failure in store.failures()]
@@ -136,15 +136,3 @@ def _totals(
 def _finite(value: object) -> object:
     """Return a value as JSON has it, which has no NaN and no infinity."""
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _refuse_foreign(path: Path) -> None:
-    ours = False
-    if not path.is_dir():
-        try:
-            with path.open("rb") as stream:
-                ours = stream.read(len(_MARK)) == _MARK
-        except FileNotFoundError:
-            return
-    if not ours:
-        raise InputError(f"'{shown(path)}' is there and no manifest of nst; move it away")

@@ -27,6 +27,7 @@ def sheet(
 ) -> None:
     """Write one picture of all results between their photos and artworks, for print or a README."""
     from backbones.files import write_atomic
+    from nstcli.batch.foreign import refuse_foreign
     from nstcli.errors import InputError
     from nstcli.images import encode
     from nstcli.report.sheet import draw_sheet
@@ -34,7 +35,7 @@ def sheet(
     path = output or folder / "sheet.png"
     file_format = _format(path)
     try:
-        _refuse_foreign(path)
+        refuse_foreign(path, "sheet", _is_sheet, "choose another -o")
         pixels = draw_sheet(folder, cell)
         data = encode(pixels, format=file_format, metadata={"Software": _SOFTWARE})
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -59,16 +60,7 @@ def _format(path: Path) -> str:
     raise InputError(f"cannot tell the format of '{path}'; end it with .{', .'.join(FORMATS)}")
 
 
-def _refuse_foreign(path: Path) -> None:
-    """Keep pictures that are no sheets.
-
-    Raises:
-        InputError: one is where the sheet would go.
-    """
-    from nstcli.errors import InputError
+def _is_sheet(data: bytes) -> bool:
     from nstcli.images import read_metadata
 
-    if path.is_dir() or (
-        path.exists() and read_metadata(path.read_bytes()).get("Software") != _SOFTWARE
-    ):
-        raise InputError(f"'{path}' is there and not a sheet of nst; choose another -o")
+    return read_metadata(data).get("Software") == _SOFTWARE

@@ -160,7 +160,7 @@ def _make(
     Raises:
         KeyboardInterrupt: somebody wanted an end, and pairs are left.
     """
-    execution = _execution(order)
+    execution = _execution(order, len(jobs))
     settings.fetch(execution.offline, screen.downloading(settings.title))
     known = list(tally.failures)
     with ExitStack() as stack:
@@ -193,8 +193,8 @@ def _make(
         raise KeyboardInterrupt
 
 
-def _execution(order: Order) -> Execution:
-    """Return by what means an order is to be made.
+def _execution(order: Order, pairs: int) -> Execution:
+    """Return by what means an order is to be made, with no more workers than there are pairs.
 
     Raises:
         InputError: several workers are wanted of the backend that has one.
@@ -205,7 +205,7 @@ def _execution(order: Order) -> Execution:
     return Execution(
         device=options.device,
         precision=options.precision,
-        jobs=options.jobs,
+        jobs=min(options.jobs, pairs),
         pairs_per_step=None if together == "auto" else together,
         timeout=options.timeout,
         offline=options.offline,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from backbones.files import write_atomic
+from nstcli.batch.foreign import refuse_foreign
 from nstcli.batch.plan import Pair, shown
 from nstcli.comparison.contest import Contest, Entry
 from nstcli.errors import InputError
@@ -28,7 +29,7 @@ def write_sheet(contest: Contest) -> Path:
         OSError: it cannot be written.
     """
     path = contest.store.folder / NAME
-    _refuse_foreign(path)
+    refuse_foreign(path, "sheet", lambda data: read_metadata(data).get("Software") == _SOFTWARE)
     data = encode(draw_sheet(contest), metadata={"Software": _SOFTWARE})
     write_atomic(path, data)
     return path
@@ -42,13 +43,6 @@ def draw_sheet(contest: Contest) -> Pixels:
     draw = Cells.fitting(columns, rows, widths, _NARROWEST, _WIDEST)
     same = zip(*(entry.pairs for entry in entries), strict=True)
     return draw.sheet([draw.row(_row(contest, draw, pairs)) for pairs in same])
-
-
-def _refuse_foreign(path: Path) -> None:
-    if path.is_dir() or (
-        path.exists() and read_metadata(path.read_bytes()).get("Software") != _SOFTWARE
-    ):
-        raise InputError(f"'{shown(path)}' is there and not a sheet of nst; move it away")
 
 
 def _row(contest: Contest, draw: Cells, same: Sequence[Pair]) -> list[Pixels]:

@@ -13,6 +13,9 @@ _HISTORY = 10
 # Root mean square change of pixels in [0, 1] that the first and any later step may make.
 _FIRST_STEP = 0.01
 _LONGEST_STEP = 0.05
+# Square of a change of gradient below which nothing can be learned from it: a little less, and
+# float32 has no reciprocals of such products.
+_LEAST_CHANGE = 1e-25
 
 
 class _Pair(NamedTuple):
@@ -38,6 +41,8 @@ class LBFGS(Optimizer):
         self._image = image
         self._history: deque[_Pair] = deque(maxlen=_HISTORY)
         self._before: tuple[Tensor, Tensor] | None = None
+        # The size of an inverse curvature, of each picture: that of the last convex pair.
+        self._gamma = image.new_ones(len(image), 1)
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any]) -> Any:  # type: ignore[override]
@@ -61,9 +66,10 @@ class LBFGS(Optimizer):
     def _learn(self, s: Tensor, y: Tensor) -> None:
         """Keep a curvature pair; one without positive curvature counts for nothing."""
         product = (s * y).sum(1, keepdim=True)
-        convex = product > 1e-10 * y.square().sum(1, keepdim=True)
-        rho = torch.where(convex, 1 / product, 0)
-        self._history.append(_Pair(s, y, rho))
+        square = y.square().sum(1, keepdim=True)
+        convex = (product > 1e-10 * square) & (square > _LEAST_CHANGE)
+        self._gamma = torch.where(convex, product / square, self._gamma)
+        self._history.append(_Pair(s, y, torch.where(convex, 1 / product, 0)))
 
     def _multiply(self, gradient: Tensor) -> Tensor:
         """Apply the inverse Hessian that the history stands for: (N, D) -> (N, D)."""
@@ -71,10 +77,7 @@ class LBFGS(Optimizer):
         for s, y, rho in reversed(self._history):
             alphas.append(rho * (s * q).sum(1, keepdim=True))
             q -= alphas[-1] * y
-        if self._history:
-            _, y, rho = self._history[-1]
-            gamma = 1 / (rho * y.square().sum(1, keepdim=True))
-            q *= torch.where(rho > 0, gamma, 1)
+        q *= self._gamma
         for (s, y, rho), alpha in zip(self._history, reversed(alphas), strict=True):
             q += (alpha - rho * (y * q).sum(1, keepdim=True)) * s
         return q

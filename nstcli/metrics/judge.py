@@ -94,18 +94,14 @@ class Judge:
         """
         return self.pair(content, style).measure(picture)
 
-    def pair(self, content: Tensor | Reading, style: Tensor | Reading) -> "Pair":
-        """Get ready to judge pictures of one content and style.
-
-        Either may be a reading already, so that a batch reads each of its images once.
+    def pair(self, content: Tensor, style: Tensor) -> "Pair":
+        """Get ready to judge pictures of one content and style, both (1, 3, H, W) in [0, 1].
 
         Raises:
             BackboneError: an image is below the minimum size.
             ValueError: an image is no (1, 3, H, W).
         """
-        read_content = content if isinstance(content, Reading) else self.read(content)
-        read_style = style if isinstance(style, Reading) else self.read_style(style)
-        return Pair(self, read_content, read_style)
+        return Pair(self, self.read(content), self.read_style(style))
 
     def read(self, image: Tensor) -> Reading:
         """Look at a picture or a content, (1, 3, H, W), RGB in [0, 1].

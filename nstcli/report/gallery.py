@@ -6,9 +6,9 @@ from collections import defaultdict
 from pathlib import Path
 
 from backbones.files import write_atomic
+from nstcli.batch.foreign import refuse_foreign
 from nstcli.batch.plan import shown
 from nstcli.batch.records import Failure, Record
-from nstcli.errors import InputError
 from nstcli.report.data import measures_of, script_data
 from nstcli.report.grid import Entry, Grid, Input, read_grid
 from nstcli.report.inputs import copy_input
@@ -39,7 +39,7 @@ def write_gallery(folder: Path, *, self_contained: bool = False) -> Path:
     """
     grid = read_grid(folder)
     path = folder / NAME
-    _refuse_foreign(path)
+    refuse_foreign(path, "gallery", lambda data: _MARK in data[:4096])
     thumbs = Thumbs(folder)
     for known in {*grid.contents, *grid.styles}:
         copy_input(known.path, known.sha256, folder, thumbs)
@@ -47,11 +47,6 @@ def write_gallery(folder: Path, *, self_contained: bool = False) -> Path:
     page = _Builder(grid, folder, thumbs, link, self_contained).page()
     write_atomic(path, render(page).encode())
     return path
-
-
-def _refuse_foreign(path: Path) -> None:
-    if path.is_dir() or (path.exists() and _MARK not in path.read_bytes()[:4096]):
-        raise InputError(f"'{path}' is there and not a gallery of nst; move it away")
 
 
 class _Builder:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path, PurePath
 
 from nstcli.batch import measured
@@ -59,9 +60,13 @@ class Grid:
     styles: tuple[Input, ...]
     entries: tuple[Entry, ...]
 
-    def cell(self, content: int, style: int) -> list[Entry]:
-        """List the pairs of a row and a column, results before failures."""
-        return [e for e in self.entries if (e.content, e.style) == (content, style)]
+    @cached_property
+    def cells(self) -> Mapping[tuple[int, int], Sequence[Entry]]:
+        """The pairs of each row and column that has any, results before failures."""
+        found: dict[tuple[int, int], list[Entry]] = {}
+        for entry in self.entries:
+            found.setdefault((entry.content, entry.style), []).append(entry)
+        return found
 
 
 def read_grid(folder: Path) -> Grid:

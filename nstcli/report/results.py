@@ -13,6 +13,11 @@ from nstcli.report.thumbs import LARGE, SMALL, Thumb, Thumbs
 # Formats that browsers do not show: the large copy stands in.
 _NOT_FOR_BROWSERS = {"tiff"}
 
+# What can be wrong with a result's file.
+_GONE = "its file is gone"
+_UNREADABLE = "its file cannot be read"
+_EDITED = "changed after it was made"
+
 
 @dataclass(frozen=True)
 class Look:
@@ -51,24 +56,24 @@ def look_at(folder: Path, output: str, record: Record, thumbs: Thumbs, embeds: b
     path = folder / output
     sha256, flaw = record.output_sha256, ""
     if not path.is_file():
-        flaw = "its file is gone"
+        flaw = _GONE
     elif not all(_is_fresh(path, thumbs.find(sha256, size)) for size in sizes):
         data = _read(path)
         sha256 = hashlib.sha256(data or b"").hexdigest()
         thumbs.make(sha256, lambda: data, *sizes)
         copies = [thumbs.find(sha256, size) for size in sizes]
         if not all(copies):
-            flaw = "its file cannot be read"
+            flaw = _UNREADABLE
         elif sha256 != record.output_sha256:
-            flaw = "changed after it was made"
+            flaw = _EDITED
         else:  # as it was made, only written again: the next look need not read it
             for copy in copies:
                 if copy:
                     os.utime(copy.path)
     return Look(
         thumbs.find(sha256, SMALL),
-        thumbs.find(sha256, LARGE) if needs_large or flaw == "its file is gone" else None,
-        not flaw or flaw == "changed after it was made",
+        thumbs.find(sha256, LARGE) if needs_large or flaw == _GONE else None,
+        flaw in {"", _EDITED},
         flaw,
     )
 

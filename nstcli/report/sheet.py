@@ -55,7 +55,7 @@ def _cells_of(grid: Grid, rows: Sequence[_Row]) -> Cells:
 def _rows(grid: Grid) -> list[_Row]:
     rows = []
     for number, content in enumerate(grid.contents):
-        cells = [grid.cell(number, style) for style in range(len(grid.styles))]
+        cells = [grid.cells.get((number, style), ()) for style in range(len(grid.styles))]
         made = (entry for entry in grid.entries if entry.content == number)
         variants = dict.fromkeys(entry.variant for entry in made if isinstance(entry.known, Record))
         for variant in variants or [""]:

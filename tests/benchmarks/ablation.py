@@ -79,6 +79,10 @@ class Scene:
     judged: Judged
 
 
+_FADING_FIRES = "conv1=1,fire2=0.7,fire3=0.5,fire4=0.35,fire5=0.25,fire6=0.18,fire7=0.13"
+_FADING_STAGES = (
+    "stem=1,stage1_1=0.7,stage2_1=0.5,stage3_1=0.35,stage4_1=0.25,stage5_1=0.18,stage6_1=0.13"
+)
 _WITHOUT_STEM = "stage1_1,stage2_1,stage3_1,stage4_1,stage5_1,stage6_1"
 VARIANTS = (
     Variant("vgg19"),
@@ -88,6 +92,7 @@ VARIANTS = (
     Variant("squeezenet", "CS231n's taps", {"style_layers": "conv1,fire3,fire4,fire5,fire7"}),
     Variant("squeezenet", "taps to fire5", {"style_layers": "conv1,fire2,fire3,fire4,fire5"}),
     Variant("squeezenet", "taps to fire9", {"style_layers": "conv1,fire3,fire5,fire7,fire9"}),
+    Variant("squeezenet", "deep layers weighted down", {"style_layers": _FADING_FIRES}),
     Variant("squeezenet", "average pooling", {"pooling": "avg"}),
     Variant("squeezenet", "one scale", {"scales": 1}),
     Variant("squeezenet", "total variation 20", {"tv_weight": 20.0}),
@@ -110,6 +115,7 @@ VARIANTS = (
     Variant(
         "mobilenet", "taps to stage4", {"style_layers": "stem,stage1_1,stage2_1,stage3_1,stage4_1"}
     ),
+    Variant("mobilenet", "deep layers weighted down", {"style_layers": _FADING_STAGES}),
     Variant("mobilenet", "one scale", {"scales": 1}),
     Variant("mobilenet", "total variation 20", {"tv_weight": 20.0}),
     Variant("mobilenet", "softmax smoothing", transform=smoothed),

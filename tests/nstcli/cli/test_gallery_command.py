@@ -59,7 +59,7 @@ def test_the_sheet_has_the_format_of_its_name(
         (["gallery", "photos"], "no record of any result in 'photos'"),
         (["sheet", "photos"], "no record of any result in 'photos'"),
         (["sheet", "out", "-o", "x.gif"], "cannot tell the format of 'x.gif'"),
-        (["sheet", "out", "-o", "photos/cat.png"], "not a sheet of nst; choose another -o"),
+        (["sheet", "out", "-o", "photos/cat.png"], "no sheet of nst; choose another -o"),
     ],
 )
 def test_what_cannot_be_done_is_said(

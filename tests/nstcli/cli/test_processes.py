@@ -16,6 +16,7 @@ from typing import Any
 import psutil
 import pytest
 
+from nstcli.batch.backends import Execution
 from tests import tiny
 from tests.conftest import Plugin, install
 from tests.nstcli.cli.conftest import Nst
@@ -192,6 +193,22 @@ def test_two_jobs_make_what_one_makes(nst: Nst, tmp_path: Path) -> None:
     assert (ended.code, "Done: 4 made in " in ended.err) == (0, True)
     one = {p.name: p.read_bytes() for p in (tmp_path / "one").glob("*__*")}
     assert results(tmp_path) == one
+
+
+@pytest.mark.parametrize(("wanted", "made"), [("2", 2), ("8", 4)])
+def test_cores_are_shared_among_no_more_workers_than_pairs(
+    nst: Nst, monkeypatch: pytest.MonkeyPatch, wanted: str, made: int
+) -> None:
+    seen: list[int] = []
+
+    def run(
+        jobs: object, settings: object, backend: object, by: Execution, *_: Any, **__: Any
+    ) -> None:
+        seen.append(by.jobs)
+
+    monkeypatch.setattr("nstcli.cli.work.run", run)
+    assert nst(*RUN, "-j", wanted).code == 0
+    assert seen == [made]
 
 
 def test_a_bug_in_a_worker_has_its_traceback(

@@ -243,6 +243,7 @@ def test_the_lines_tell_what_is_not_default(tmp_path: Path) -> None:
         "size 384 (preset draft)",
         "steps 120 (preset draft)",
         "style-weight 50 (nst.toml)",
+        "dense no (preset draft)",
         "seed 7 (NST_SEED)",
         "shard 1/4 (nst.toml)",
     ]

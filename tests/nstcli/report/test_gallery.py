@@ -158,7 +158,7 @@ def test_copies_are_small(tmp_path: Path) -> None:
 def test_a_page_of_somebody_else_is_never_replaced(made: Store) -> None:
     page = made.folder / "index.html"
     page.write_text("my own")
-    with pytest.raises(InputError, match="not a gallery of nst"):
+    with pytest.raises(InputError, match="no gallery of nst"):
         write_gallery(made.folder)
     assert page.read_text() == "my own"
 

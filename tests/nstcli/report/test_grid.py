@@ -24,7 +24,7 @@ def test_every_pair_has_its_cell(tmp_path: Path) -> None:
     assert labels(grid) == (["A.png", "b.png"], ["x.png", "y.png", "z.png"])
     for row, content in enumerate("Ab"):
         for column, style in enumerate("xyz"):
-            (entry,) = grid.cell(row, column)
+            (entry,) = grid.cells[row, column]
             assert entry.output == f"{content}__{style}.png"
             assert entry.variant == ""
 
@@ -60,7 +60,7 @@ def test_one_picture_under_two_paths_is_one(
     make(store, Path("photos/cat.png"), Path("art/ink.png"), "again.png")
     grid = read_grid(store.folder)
     assert labels(grid) == (["cat.png"], ["ink.png"])
-    assert len(grid.cell(0, 0)) == 2
+    assert len(grid.cells[0, 0]) == 2
 
 
 def test_a_failure_joins_the_row_of_its_path_or_name(tmp_path: Path) -> None:
@@ -70,8 +70,8 @@ def test_a_failure_joins_the_row_of_its_path_or_name(tmp_path: Path) -> None:
         store.fail(Pair(tmp_path / path, art, name), "why", 1.0)
     grid = read_grid(store.folder)
     assert labels(grid) == (["cat.png", "dog.png", "new.png"], ["ink.png"])
-    assert [e.output for e in grid.cell(1, 0)] == ["dog__ink.png", "1.png", "2.png"]
-    (lost,) = grid.cell(2, 0)
+    assert [e.output for e in grid.cells[1, 0]] == ["dog__ink.png", "1.png", "2.png"]
+    (lost,) = grid.cells[2, 0]
     assert isinstance(lost.known, Failure)
     assert grid.contents[2].sha256 == ""
 
