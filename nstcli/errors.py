@@ -10,14 +10,7 @@ class InputError(NstError):
 
 
 class DivergedError(NstError):
-    """An optimization whose loss became NaN, infinite or exploded beyond recovery.
-
-    `best` is the best picture before that, a tensor (1, 3, H, W) in [0, 1].
-    """
-
-    def __init__(self, message: str, best: object):
-        super().__init__(message)
-        self.best = best
+    """An optimization whose loss became NaN, infinite or exploded beyond recovery."""
 
 
 class StoppedError(NstError):

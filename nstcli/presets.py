@@ -32,9 +32,12 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     "draft": {"model": "squeezenet", "dense": False, "size": 384, "steps": 120},
     "high": {"size": 1024, "steps": 400},
     # Gatys, Ecker, Bethge 2016: their network with average pooling, their losses, one scale,
-    # white noise to start from.
+    # white noise to start from. Their content term is a sum over positions, their style term is
+    # none: at twice the size, a weight of the style is worth a quarter, and little but the photo
+    # is left. So the size is that which the weights were found at.
     "gatys": {
         "model": "vgg19",
+        "size": 256,
         "pooling": "avg",
         "loss": "gatys",
         "optimizer": "lbfgs",
@@ -46,7 +49,8 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     # layers and weights. Total variation counted pixels divided by ImageNet's deviations, whose
     # squares come to 1/19.6, so 0.05 there is 0.98 here, and a rate of 3 is 0.68. What still
     # differs: 192 px were the shorter edge, and 512 that of the artwork; pixels were kept within
-    # 1.5 such units of the mean rather than within [0, 1].
+    # 1.5 such units of the mean rather than within [0, 1]; Adam's betas were (0.9, 0.999) rather
+    # than (0.9, 0.99); and where the rate drops, a new Adam began, without its memory.
     "cs231n": {
         "model": "squeezenet",
         "weights": "torchvision",

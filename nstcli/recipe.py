@@ -57,7 +57,8 @@ class Recipe(BaseModel):
         schedule: how that rate falls: along a cosine, to a tenth; or all at once, to a thirtieth
             for the last tenth of the steps.
         dense: let a strided first convolution see every pixel; false for backbones without.
-        pooling: `avg` swaps the network's max pooling for average pooling.
+        pooling: `avg` swaps the network's max pooling for average pooling; `max` for backbones
+            without.
         init: what the optimization starts from.
         scales: number of sizes from coarse to fine, each half of the next; `auto` starts at
             128 to 255 pixels.
@@ -121,6 +122,8 @@ def telling(recipe: Mapping[str, Any]) -> dict[str, Any]:
         "learning_rate": recipe.get("optimizer", "adam") != "adam",
         "schedule": recipe.get("optimizer", "adam") != "adam",
         "tv": not recipe.get("tv_weight", 1),
+        "content_layers": not recipe.get("content_weight", 1),
+        "style_layers": not recipe.get("style_weight", 1),
     }
     return {name: value for name, value in recipe.items() if not idle.get(name)}
 
@@ -146,6 +149,8 @@ def resolve(backbone: Backbone, weights: str, choices: Mapping[str, Any]) -> Rec
     for role in ("content_layers", "style_layers"):
         values[role] = parse_layers(values[role], getattr(backbone, role), backbone)
     values["dense"] = bool(values["dense"] and backbone.stem)
+    if values["pooling"] == "avg" and not _has_max_pooling(backbone):
+        values["pooling"] = "max"
     if values["scales"] != "auto":
         values["scales"] = _count(values["scales"])
     try:
@@ -154,6 +159,20 @@ def resolve(backbone: Backbone, weights: str, choices: Mapping[str, Any]) -> Rec
         first = error.errors()[0]
         where = " ".join(str(part) for part in first["loc"]).replace("_", " ")
         raise InputError(f"{where}: {first['msg']}".removeprefix(": ")) from error
+
+
+def _has_max_pooling(backbone: Backbone) -> bool:
+    """Tell whether a network pools; one that names no such layer is built for it, without weights.
+
+    This may import torch.
+    """
+    if any(layer.kind == "pool" for layer in backbone.layers):
+        return True
+    import torch
+
+    with torch.device("meta"):
+        network = backbone.build()
+    return any(isinstance(module, torch.nn.MaxPool2d) for module in network.modules())
 
 
 def _count(scales: str | int) -> int:

@@ -1,7 +1,10 @@
 """The benchmark still runs, and compares what it says. No time is asserted."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from unittest.mock import DEFAULT, patch
 
@@ -14,6 +17,7 @@ from tests.benchmarks.__main__ import main
 from tests.benchmarks.clock import interleaved
 from tests.benchmarks.objective import Mark, Race, run_ours
 from tests.benchmarks.reference import optimize, truncated
+from tests.benchmarks.scope import ROOT
 from tests.benchmarks.speed import convolution_flops
 from tests.conftest import Plugin
 from tests.nstcli.engine.scene import CONTENT, OTHER, STYLE
@@ -110,13 +114,45 @@ def test_flops_are_those_of_forward_and_of_backward_to_the_input() -> None:
     assert convolution_flops(lambda: layer(image).sum().backward()) == 2 * once
 
 
-def test_the_peak_of_either_side_is_found(tmp_path: Path) -> None:
+# Finds the peak of a side that also takes and frees 400 MiB, in a process without a past.
+_PEAK = """
+import json, sys, torch
+from tests.benchmarks import memory
+side, task = sys.argv[1], memory.Task(**json.loads(sys.argv[2]))
+make = getattr(memory, side)
+def greedy(task):
+    make(task)
+    torch.ones(100 * 2**20)
+setattr(memory, side, greedy)
+print(memory.peak(task) / 2**20)
+"""
+
+
+@pytest.mark.parametrize(("side", "dtype"), [("_ours", "float32"), ("_reference", "")])
+def test_the_peak_of_either_side_is_found(tmp_path: Path, side: str, dtype: str) -> None:
     torch.save(list(PAIR), tmp_path / "pair.pt")
-    task = memory.Task("tiny", 32, str(tmp_path / "pair.pt"), 2)
-    assert memory.peak(task) >= 0
-    ours = memory.Task(**{**vars(task), "dtype": "float32", "layout": "channels_last"})
-    assert memory.peak(ours) >= 0
-    assert memory.resident("VmHWM") >= memory.resident("VmRSS") > 2**20
+    task = memory.Task("tiny", 32, str(tmp_path / "pair.pt"), 2, dtype, dtype and "channels_last")
+    command = [sys.executable, "-c", _PEAK, side, json.dumps(asdict(task))]
+    ended = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    assert 400 <= float(ended.stdout) < 600
+
+
+def test_memory_is_compared_with_what_was_predicted(
+    tmp_path: Path, write_picture: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(
+        [
+            *("--quick", "--models", "tiny", "--sizes", "32", "--sections", "memory"),
+            *("--content", str(write_picture("a.png", seed=1))),
+            *("--style", str(write_picture("b.png", 30, 30, seed=2))),
+            *("--memory-evaluations", "2", "--json", str(tmp_path / "found.json")),
+        ]
+    )
+    assert "| predicted MiB | real ÷ predicted |" in capsys.readouterr().out
+    sections = json.loads((tmp_path / "found.json").read_bytes())["sections"]
+    (row,) = sections["memory"]["tables"][0]["rows"]
+    assert 0 < row["predicted_mib"] < 10
+    assert row["real_to_predicted"] == pytest.approx(row["ours_mib"] / row["predicted_mib"])
 
 
 def test_a_process_is_timed(tmp_path: Path) -> None:

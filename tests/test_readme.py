@@ -5,19 +5,28 @@ import shlex
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-import typer
 
+import backbones
+from backbones import BackboneError, weights
 from backbones.testing import check_backbone
-from nstcli.cli.app import app
-from tests.nstcli.cli.test_app import COMMANDS
+from nstcli.cli.options import SETTINGS
+from nstcli.cli.weights import _find
+from nstcli.comparison.contender import choose
+from nstcli.config.precedence import settle
+from nstcli.presets import DEFAULT, PRESETS
+from nstcli.recipe import resolve
+from tests.nstcli.cli.test_app import COMMANDS, PROGRAM
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
 CONSOLE = "\n".join(re.findall(r"```console\n(.*?)```", README, re.DOTALL))
 PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+PROSE = re.sub(r"^```.*?^```", "", README, flags=re.DOTALL | re.MULTILINE)
 NST = [part for line in CONSOLE.splitlines() for part in line.split(" && ") if part[:4] == "nst "]
 
 
@@ -27,16 +36,67 @@ def test_there_is_something_to_check() -> None:
 
 
 @pytest.mark.parametrize("line", NST)
-def test_every_nst_command_parses(line: str) -> None:
-    """Unknown commands and options, and values out of range, raise while parsing."""
-    command = typer.main.get_command(app)
+def test_every_nst_command_means_something(line: str) -> None:
+    understand(line)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "nst compare-backbones a b -m vgg19:torchvison",
+        "nst compare-backbones a b --style-layers relu9_9",
+        "nst batch a b --model squeezenett",
+        "nst batch a b --model squeezenet --weights gatys",
+        "nst batch a b --preset draft --content-layers relu4_2",
+        "nst layers --model vgg",
+        "nst weights path vgg19:torchvison",
+    ],
+)
+def test_names_that_do_not_exist_would_be_found(line: str) -> None:
+    with pytest.raises(BackboneError):
+        understand(line)
+
+
+def understand(line: str) -> None:
+    """Read a command as the program would, and look its names up, offline.
+
+    Unknown commands and options, and values out of range, raise while it is parsed.
+    """
+    context = parsed(line)
+    values = context.params
+    flags = {
+        setting.field: values[setting.field]
+        for setting in SETTINGS
+        if values.get(setting.field) not in (None, [], ())
+    }
+    if context.info_name == "layers":
+        backbones.get(flags.get("model", DEFAULT["model"]))
+    for name in values.get("names") or [values[key] for key in ("name",) if key in values]:
+        if context.parent.info_name == "weights" and name:
+            _find(name)
+    if context.info_name not in {"batch", "stylize", "compare-backbones"}:
+        return
+    settled = settle(SETTINGS, flags, {}, Path("/"))
+    choices = {name: settled[name] for name in DEFAULT}
+    if "models" in values:
+        contenders, _ = choose(values["models"])
+        networks = [contender.backbone for contender in contenders]
+    else:
+        networks = [backbones.get(choices["model"])]
+        weights.select(networks[0], choices["weights"])
+    for network in networks:
+        resolve(network, "0" * 64, choices)
+
+
+def parsed(line: str) -> Any:
+    """Return the context in which the program would run a command."""
+    command = PROGRAM
     arguments = shlex.split(line)[1:]
-    name = "nst"
-    parent = None
+    name, parent = "nst", None
     while True:
         context = command.make_context(name, arguments, parent=parent)
         if not hasattr(command, "resolve_command"):
-            break
+            return context
         arguments = [*context._protected_args, *context.args]
         name, command, arguments = command.resolve_command(context, arguments)
         parent = context
@@ -51,9 +111,32 @@ def test_the_first_command_installs_and_runs_and_the_test_command_tests() -> Non
     assert project["scripts"]["nst"] == "nstcli.cli.app:main"
 
 
-def test_every_command_is_in_the_table() -> None:
-    for command in COMMANDS:
-        assert f"| `nst {command}" in README
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_is_in_the_table(command: str) -> None:
+    assert re.search(rf"^\| `nst {command}[ `]", README, re.MULTILINE)
+
+
+def options(command: Any) -> Iterator[str]:
+    """List the long options of a command and of those below it."""
+    yield "--help"
+    for parameter in command.params:
+        yield from (*parameter.opts, *parameter.secondary_opts)
+    for below in getattr(command, "commands", {}).values():
+        yield from options(below)
+
+
+def test_every_option_that_is_spoken_of_exists() -> None:
+    spoken = {
+        option
+        for code in re.findall(r"`([^`]+)`", PROSE)
+        for option in re.findall(r"(?<!\S)--[a-z][a-z-]*", code)
+    }
+    assert len(spoken) > 20
+    assert spoken - set(options(PROGRAM)) == set()
+
+
+def test_nothing_is_left_to_be_filled_in() -> None:
+    assert "<!--" not in README
 
 
 def test_other_commands_are_tools_of_the_test_extra() -> None:
@@ -78,10 +161,16 @@ def test_the_picture_is_there() -> None:
     assert (ROOT / name).stat().st_size > 10_000
 
 
-def test_the_presets_have_their_seconds() -> None:
-    for preset in ("draft", "default", "high"):
-        (row,) = re.findall(rf"^\| `{preset}` \|.*\| (.*?) \|$", README, re.MULTILINE)
-        assert float(row) > 0
+@pytest.mark.parametrize("preset", PRESETS)
+def test_the_presets_have_their_seconds_and_say_what_they_are(preset: str) -> None:
+    (row,) = re.findall(rf"^\| `{preset}` \| (.*) \|$", README, re.MULTILINE)
+    cells = [cell.strip() for cell in row.split("|")]
+    assert float(cells[-1]) > 0
+    for key, unit in (("size", "px"), ("steps", "steps")):
+        value = PRESETS[preset].get(key, DEFAULT[key])
+        said = {int(number) for number in re.findall(rf"(\d+) {unit}\b", cells[0])}
+        # What is as always need not be said.
+        assert said == {value} or (not said and value == DEFAULT[key]), (key, said)
 
 
 @pytest.mark.network

@@ -29,8 +29,9 @@ def select(backbone: Backbone, wanted: str | None) -> WeightSet:
     if wanted is None or wanted in known:
         return backbone.weight_set(wanted)
     if _is_path(wanted):
-        # Absolute: the processes of a batch may work in other folders.
-        return _local(backbone, Path(wanted).expanduser().absolute())
+        # Absolute: the processes of a batch may work in other folders. That of pathlib raises for
+        # the home of an unknown user.
+        return _local(backbone, Path(os.path.expanduser(wanted)).absolute())  # noqa: PTH111
     owner, colon, name = wanted.partition(":")
     if colon and owner != backbone.name:
         raise BackboneError(
@@ -55,8 +56,9 @@ def _is_path(wanted: str) -> bool:
 
 
 def _local(backbone: Backbone, path: Path) -> WeightSet:
-    if not path.is_file():
-        what = "is a folder" if path.is_dir() else "does not exist"
+    # Those of pathlib raise where the path is too long or may not be looked at.
+    if not os.path.isfile(path):  # noqa: PTH113
+        what = "is a folder" if os.path.isdir(path) else "does not exist"  # noqa: PTH112
         raise BackboneError(f"the weights file {path} {what}")
     if path.suffix.lower() not in READERS:
         raise BackboneError(f"the weights file {path} must end in {', '.join(READERS)}")

@@ -36,6 +36,7 @@ from io import FileIO
 from pathlib import Path
 
 from backbones.files import write_atomic
+from nstcli.batch.paths import exists
 from nstcli.errors import InputError
 
 _VERSION = 1
@@ -104,7 +105,7 @@ class Digests:
         """
         if not self._changed or not self._cache_file:
             return
-        known = {path: one for path, one in dict(self._known).items() if Path(path).exists()}
+        known = {path: one for path, one in dict(self._known).items() if exists(path)}
         with suppress(OSError):
             write_atomic(self._cache_file, _encoded(known))
             self._changed = False

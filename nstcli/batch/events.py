@@ -51,7 +51,7 @@ class PairFailed:
 
 @dataclass(frozen=True)
 class PairFound:
-    """Another process has made a pair in the meantime."""
+    """A pair is up to date that was to be made, by another process, or was told as failed."""
 
     pair: Pair
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from backbones.spec import closest
+from backbones.spec import closest_file
+from nstcli.batch.paths import exists, expanded, is_file, is_folder, is_link, resolved
 from nstcli.batch.plan import plural, shown
 from nstcli.batch.source import Source
 from nstcli.batch.walk import Identity, Rules, Seen, chosen, identity, is_junk, trouble, walk
@@ -59,16 +60,23 @@ def find(argument: str, rules: Rules = TOP_ONLY) -> Found:
         InputError: nothing is there, or nothing that is a picture and wanted; or, if the rules
             are strict, something cannot be read.
     """
-    path = Path(argument).expanduser()
-    if path.is_dir():
+    path = expanded(argument)
+    if is_folder(path):
         return _in_folder(argument, path, rules)
-    if path.exists():
+    if exists(path):
         return Found(argument, (Source(path),))
     if glob.has_magic(argument):
         return _matching(argument, path, rules)
-    if path.is_symlink():
+    if is_link(path):
         raise InputError(f"'{shown(argument)}' is a broken link")
-    raise InputError(f"no such file or folder: '{shown(argument)}'{_neighbour(path)}")
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        pass
+    except OSError as error:
+        problem = error.strerror or error
+        raise InputError(f"'{shown(argument)}' cannot be read: {problem}") from error
+    raise InputError(f"no such file or folder: '{shown(argument)}'{closest_file(path)}")
 
 
 def refuse_nested(output: Path, found: Found) -> None:
@@ -78,7 +86,7 @@ def refuse_nested(output: Path, found: Found) -> None:
         InputError: `output` is an input folder, lies inside one that is read with its sub-folders,
             or a pattern has found results in it.
     """
-    whole = output.expanduser().resolve()
+    whole = resolved(expanded(output))
     if not found.folders:
         _refuse_results(output, whole, found)
     for folder in (whole, *whole.parents) if found.recursive else (whole,):
@@ -96,10 +104,10 @@ def refuse_nested(output: Path, found: Found) -> None:
 
 def _refuse_results(output: Path, whole: Path, found: Found) -> None:
     for source in found.sources:
-        path = source.path.resolve()
+        path = resolved(source.path)
         if whole in path.parents:
             record = whole / ".nst" / "pairs" / f"{path.relative_to(whole)}.json"
-            if record.exists():
+            if exists(record):
                 raise InputError(
                     f"'{shown(found.argument)}' finds '{shown(source.path)}', which is a result "
                     f"in '{shown(output)}'; choose another -o or a narrower pattern"
@@ -129,8 +137,8 @@ def _matching(argument: str, path: Path, rules: Rules) -> Found:
     entries = [p for p in wanted if not is_junk(p.name)]
     problems = [(p, what) for p in entries if (what := trouble(p))]
     _refuse(problems, rules)
-    folders = sum(p.is_dir() for p in entries)
-    files = [p for p in entries if p.is_file()]
+    folders = sum(is_folder(p) for p in entries)
+    files = [p for p in entries if is_file(p)]
     if not files:
         if matched and not wanted:
             raise InputError(
@@ -192,11 +200,3 @@ def _counted(argument: str, seen: Seen) -> list[str]:
         folders = plural(seen.unread, "sub-folder")
         notes.append(f"'{shown(argument)}': {folders} left out; -r reads them, too")
     return notes
-
-
-def _neighbour(path: Path) -> str:
-    """Suggest an existing entry with a similar name."""
-    try:
-        return closest(path.name, [entry.name for entry in path.parent.iterdir()])
-    except OSError:
-        return ""

@@ -11,12 +11,14 @@ from pathlib import Path
 
 from backbones.files import abandoned
 from backbones.spec import closest
+from nstcli.batch.found import is_damaged, read_result
 from nstcli.batch.history import Run, newest_run
 from nstcli.batch.names import folded
 from nstcli.batch.origins import Origin, Trace, trace_all
+from nstcli.batch.paths import exists, is_file, is_folder
 from nstcli.batch.plan import shown
 from nstcli.batch.records import Failure, Record, embedded_key
-from nstcli.batch.store import Store, is_image, read_result
+from nstcli.batch.store import Store
 from nstcli.errors import InputError
 from nstcli.images import EXTENSIONS, read_metadata
 
@@ -135,9 +137,9 @@ def take_inventory(folder: Path) -> Inventory:
 
 def _refuse_others(folder: Path) -> None:
     hidden = folder / ".nst"
-    if not hidden.is_dir():
-        raise InputError(_no_batch(folder))
     try:
+        if not hidden.is_dir():
+            raise InputError(_no_batch(folder))
         for place in (folder, hidden, hidden / "pairs", hidden / "failures"):
             with suppress(FileNotFoundError), os.scandir(place):
                 pass
@@ -149,8 +151,8 @@ def _refuse_others(folder: Path) -> None:
 
 def _no_batch(folder: Path) -> str:
     """Say why a folder holds no batch, and where one may be."""
-    if not folder.is_dir():
-        what = "is not a folder" if folder.exists() else "is not there"
+    if not is_folder(folder):
+        what = "is not a folder" if exists(folder) else "is not there"
         near: list[str] = []
         with suppress(OSError):
             near = [shown(entry.name) for entry in folder.absolute().parent.iterdir()]
@@ -185,7 +187,7 @@ def _compared(name: str, place: Path, record: Record, digest: str | InputError) 
         return Item(name, Condition.UNREADABLE, record, str(error))
     if data is None:  # gone since
         return Item(name, Condition.MISSING, record)
-    return Item(name, Condition.EDITED if is_image(data, name) else Condition.DAMAGED, record)
+    return Item(name, Condition.DAMAGED if is_damaged(data, name) else Condition.EDITED, record)
 
 
 def _others(
@@ -214,7 +216,7 @@ def _others(
 
 
 def _may_be_picture(path: Path) -> bool:
-    return path.suffix.lower() in EXTENSIONS and not path.name.startswith(".") and path.is_file()
+    return path.suffix.lower() in EXTENSIONS and not path.name.startswith(".") and is_file(path)
 
 
 def _same(one: Path, other: Path) -> bool:
@@ -237,6 +239,6 @@ def _of_nobody(path: Path) -> Condition | None:
 
 
 def _leftovers(store: Store, known: Iterable[str]) -> list[Path]:
-    places = {store.folder, *((store.folder / name).parent for name in known)}
+    places = store.folders() | {(store.folder / name).parent for name in known}
     found = abandoned(store.hidden, recursive=True)
     return sorted([*found, *(path for place in places for path in abandoned(place))])

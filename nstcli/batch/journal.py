@@ -63,7 +63,7 @@ def _told(event: Event) -> tuple[str, str, dict[str, Any]] | None:
         case PairFailed(pair, error):
             return "failed", f"failed {pair.title}: {error}", {**_of(pair), "error": error}
         case PairFound(pair):
-            return "found", f"made by another process: {pair.title}", _of(pair)
+            return "found", f"found up to date: {pair.title}", _of(pair)
     return None
 
 

@@ -4,10 +4,11 @@ from pathlib import Path
 
 from backbones.files import sweep, write_atomic
 from nstcli.batch.digests import Digests
+from nstcli.batch.found import is_damaged, read_result, state_by_itself
+from nstcli.batch.paths import expanded
 from nstcli.batch.plan import Pair
 from nstcli.batch.records import Record, State
 from nstcli.batch.results import Held
-from nstcli.batch.store import read_result, state_by_itself
 
 
 class _Free:
@@ -23,7 +24,7 @@ class LoneFile:
     warning = None
 
     def __init__(self, path: Path):
-        self.where = self._path = path
+        self.where = self._path = expanded(path)
         self.digests = Digests(None)
 
     def path(self, pair: Pair) -> Path:
@@ -39,9 +40,18 @@ class LoneFile:
         return None
 
     def state(self, pair: Pair, key: str) -> State:
-        """Tell how the pair stands, by the key in the file itself."""
+        """Tell how the pair stands, by the key in the file itself.
+
+        Raises:
+            InputError: what lies there cannot be read.
+        """
         data = read_result(self._path)
-        return State.MISSING if data is None else state_by_itself(data, key)
+        if data is None:
+            return State.MISSING
+        state = state_by_itself(data, key)
+        # In most formats the key stands before the pixels, which may be cut short.
+        damaged = state is State.UP_TO_DATE and is_damaged(data, self._path.name)
+        return State.DAMAGED if damaged else state
 
     def prepare(self) -> None:
         """Make the folder, and remove temporary files of processes that were killed in it."""
@@ -58,3 +68,7 @@ class LoneFile:
 
     def fail(self, pair: Pair, error: str, seconds: float) -> None:
         """Leave no trace: the user sees the error, and there is nothing to resume."""
+
+    def forget(self, pair: Pair) -> bool:
+        """Return False: failures leave no trace."""
+        return False

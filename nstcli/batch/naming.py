@@ -25,6 +25,9 @@ def outputs(
     Of the forms, the first without conflict is taken. What has none gets a short digest of both
     paths behind shortened names; and the same two paths once more get a number, too. Names that
     are in no conflict stay as they are whatever else is in the batch.
+
+    The digest is of the paths below the input folders, which are the same from wherever the
+    command is given; of the paths as they were typed only where those below are the same, too.
     """
     found: dict[int, str] = {}
     taken: set[str] = set()
@@ -40,8 +43,12 @@ def outputs(
                 found[at] = candidates[at]
         taken.update(folded[at] for at in left if at in found)
         left = [at for at in left if at not in found]
+    below = {at: [str(source.folder / source.path.name) for source in combined[at]] for at in left}
+    same = Counter(map(tuple, below.values()))
     for at in left:
-        numbered = _with_digest(*combined[at], at + 1, template.complete(), suffix)
+        typed = [str(source.path) for source in combined[at]]
+        digest = names.digest(*(below[at] if same[tuple(below[at])] == 1 else typed))
+        numbered = _with_digest(*combined[at], at + 1, template.complete(), suffix, digest)
         found[at] = next(name for name in numbered if names.folded(name) not in taken)
         taken.add(names.folded(found[at]))
     return [found[at] for at in range(len(combined))]
@@ -83,12 +90,11 @@ def _forms(template: Template) -> Iterator[_Fill]:
 
 
 def _with_digest(
-    content: Source, style: Source, number: int, template: Template, suffix: str
+    content: Source, style: Source, number: int, template: Template, suffix: str, digest: str
 ) -> Iterator[str]:
     """List names that hold for these two paths alone, then those for their further uses."""
     short = [names.cut(names.safe(source.path.stem), _SHORT) for source in (content, style)]
     filled = template.fill(short[0], short[1], number)
-    digest = names.digest(str(content.path), str(style.path))
     yield path(content.folder, filled, suffix, f"~{digest}")
     for use in count(2):
         yield path(content.folder, filled, suffix, f"~{digest}-{use}")

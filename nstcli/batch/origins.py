@@ -14,6 +14,7 @@ from enum import Enum
 from pathlib import Path, PurePath
 
 from nstcli.batch.digests import Digests
+from nstcli.batch.paths import exists
 from nstcli.batch.plan import stored
 from nstcli.batch.records import Record
 from nstcli.errors import InputError
@@ -82,7 +83,7 @@ def candidates(path: str, folder: Path) -> Iterator[Path]:
     seen = set()
     for base in (Path(), folder.parent, folder):
         for place in _named(base, path):
-            if place not in seen and _exists(place):
+            if place not in seen and exists(place):
                 seen.add(place)
                 yield place
 
@@ -119,10 +120,3 @@ def _entries(folder: Path, part: str) -> list[Path]:
         return [entry for entry in folder.iterdir() if stored(entry.name) == part]
     except OSError:
         return []
-
-
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except (OSError, ValueError):  # a name that this system cannot have, or must not be looked at
-        return False

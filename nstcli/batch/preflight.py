@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nstcli import images
+from nstcli.batch.paths import is_folder
 from nstcli.batch.plan import shown
 from nstcli.batch.walk import trouble
 from nstcli.errors import InputError
@@ -45,7 +46,7 @@ def look(path: Path, max_pixels: int = images.DEFAULT_MAX_PIXELS) -> Looked:
         InputError: it cannot be read, is no picture, or has more than `max_pixels` pixels.
     """
     name = shown(path)
-    problem = "is a folder, not a file" if path.is_dir() else trouble(path)
+    problem = "is a folder, not a file" if is_folder(path) else trouble(path)
     if problem:  # opening a pipe would wait for a writer
         raise InputError(f"{name}: {problem}")
     try:

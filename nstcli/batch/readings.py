@@ -1,6 +1,7 @@
 """The images of a batch as the backbone sees them, each read once per scale."""
 
 import hashlib
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from backbones.hooks import FeatureExtractor
 from backbones.spec import BackboneError
 from nstcli import images
 from nstcli.batch.plan import Job, shown
-from nstcli.engine.memory import bytes_per_pixel, free_bytes, largest_size
+from nstcli.engine.memory import Needs, advice, free_bytes, largest_size, needs
 from nstcli.engine.pyramid import factors, shrunk
 from nstcli.engine.stylize import Scale
 from nstcli.engine.targets import Content, Style, read_content, read_style
@@ -62,13 +63,27 @@ class Reading:
 
 
 class Readings:
-    """Decodes and reads images for one extractor and one recipe; keeps what several pairs share."""
+    """Decodes and reads images for one extractor and one recipe; keeps what several pairs share.
 
-    def __init__(self, extractor: FeatureExtractor, recipe: Recipe, device: str, max_pixels: int):
+    `format` is that of the results; `memory` the bytes of the main memory that may be taken, None
+    for what there is.
+    """
+
+    def __init__(
+        self,
+        extractor: FeatureExtractor,
+        recipe: Recipe,
+        device: str,
+        max_pixels: int,
+        format: str = "png",
+        memory: float | None = None,
+    ):
         self._extractor = extractor
         self._recipe = recipe
         self._device = device
         self._max_pixels = max_pixels
+        self._format = format
+        self._memory = math.inf if memory is None else memory
         self._content: _Image | None = None
         self._styles: dict[str, _Image] = {}
 
@@ -77,11 +92,11 @@ class Readings:
 
         Raises:
             InputError: a file cannot be used, or changed since it was planned, or the pair would
-                not fit into memory.
+                not fit into memory, or its result not into its format.
         """
         content = self._content_of(job)
         style = self._style_of(job)
-        self._refuse_too_large(content)
+        self._refuse_too_large(content, style)
         minimum = self._extractor.backbone.minimum_size
         scales = [
             Scale(self._read_content(content, factor), self._read_style(style, factor))
@@ -93,23 +108,30 @@ class Readings:
     def fitting(self, reading: Reading) -> int:
         """Return how many pairs of this shape fit into memory at once, with some room left."""
         image = reading.scales[-1].content.image
-        needed = self._bytes_per_pixel * image[0, 0].numel()
-        return max(1, int(0.8 * free_bytes(image.device) / needed))
+        needed = self._needs.optimizing * image[0, 0].numel()
+        free = 0.8 * free_bytes(image.device, self._memory) - self._needs.fixed
+        return max(1, int(free / needed))
 
-    def _refuse_too_large(self, content: _Image) -> None:
-        height, width = content.pixels.shape[-2:]
-        needed = self._bytes_per_pixel * height * width
-        free = free_bytes(content.pixels.device)
-        if needed > free:
-            fitting = largest_size(max(height, width), needed, free)
-            raise InputError(
-                f"{shown(content.path)}: out of memory at {max(height, width)} px (needs about "
-                f"{needed / 2**30:.1f} GiB, {free / 2**30:.1f} free); try --size {fitting}"
-            )
+    def _refuse_too_large(self, content: _Image, style: _Image) -> None:
+        with _about(content.path):
+            images.check_edges(self._format, *content.picture.rgb.shape[:2])
+        free, fixed = free_bytes(content.pixels.device, self._memory), self._needs.fixed
+        smallest = max(_smallest(image, self._extractor) for image in (content, style))
+        roles = ((content, self._needs.optimizing), (style, self._needs.reading))
+        for image, bytes_per_pixel in roles:
+            height, width = image.pixels.shape[-2:]
+            longest, growing = max(height, width), bytes_per_pixel * height * width
+            if fixed + growing > free:
+                fitting = largest_size(longest, growing, free - fixed)
+                raise InputError(
+                    f"{shown(image.path)}: out of memory at {longest} px (needs about "
+                    f"{(fixed + growing) / 2**30:.1f} GiB, {free / 2**30:.1f} free); "
+                    f"{advice(fitting, smallest)}"
+                )
 
     @cached_property
-    def _bytes_per_pixel(self) -> float:
-        return bytes_per_pixel(self._extractor, self._recipe)
+    def _needs(self) -> Needs:
+        return needs(self._extractor, self._recipe)
 
     def _content_of(self, job: Job) -> _Image:
         """Take the content from the pair before if it is the same: contents change least often."""
@@ -157,10 +179,16 @@ class Readings:
         return _Image(path, sha256, picture, pixels)
 
 
+def _smallest(image: _Image, extractor: FeatureExtractor) -> int:
+    """Return the longest edge at which the shorter one is the least that the backbone can see."""
+    edges = image.pixels.shape[-2:]
+    return math.ceil(extractor.backbone.minimum_size * max(edges) / min(edges))
+
+
 @contextmanager
 def _about(path: Path) -> Iterator[None]:
-    """Say of which file a backbone complains."""
+    """Say which file is complained of."""
     try:
         yield
-    except BackboneError as error:
+    except (BackboneError, InputError) as error:
         raise InputError(f"{shown(path)}: {error}") from error

@@ -76,11 +76,12 @@ class State(Enum):
     STALE = "made with other settings"
     EDITED = "changed after it was made"
     FOREIGN = "not made by nst"
+    UNRECORDED = "without a record"  # made by nst; whether it was changed since, nobody can tell
 
     @property
     def needs_consent(self) -> bool:
         """Tell whether making the pair would replace something a user may want to keep."""
-        return self in {State.STALE, State.EDITED, State.FOREIGN}
+        return self in {State.STALE, State.EDITED, State.FOREIGN, State.UNRECORDED}
 
 
 # Formats whose bytes depend on the quality asked for.
@@ -113,6 +114,13 @@ def key_of(recipe: Recipe, content_sha256: str, style_sha256: str, form: Form) -
 def stopped_key(key: str) -> str:
     """Return the key of a result whose optimization was stopped before its end."""
     return f"{key}-stopped"
+
+
+def state_by_key(found: str, key: str) -> State:
+    """Tell how an unchanged result stands that was made with the key `found` instead of `key`."""
+    if found == key:
+        return State.UP_TO_DATE
+    return State.STOPPED if found == stopped_key(key) else State.STALE
 
 
 def embedded_key(data: bytes) -> str | None:

@@ -50,3 +50,6 @@ class Results(Protocol):
 
     def fail(self, pair: Pair, error: str, seconds: float) -> None:
         """Write down why a pair could not be made."""
+
+    def forget(self, pair: Pair) -> bool:
+        """Forget the failure of a pair that was found up to date; tell whether there was one."""

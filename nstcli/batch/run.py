@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import errno
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from nstcli.batch.backends import Backend, Execution
@@ -26,34 +24,14 @@ from nstcli.batch.plan import Job, shown
 from nstcli.batch.records import State
 from nstcli.batch.results import Held, Results
 from nstcli.batch.session import Settings
+from nstcli.batch.writing import prepare, writing
 from nstcli.errors import InputError, StoppedError
 
 if TYPE_CHECKING:  # it imports torch, which a run that has nothing to make does without
     from nstcli.engine.window import Step
 
-# What passes as soon as there is room; a quota is a full disk for one user.
-_FULL = {errno.ENOSPC, errno.EDQUOT}
 # Seconds between two looks at pairs that another process has in hand.
 _LOOK_AGAIN = 0.5
-
-
-def prepare(store: Results, failures: Sequence[PairFailed]) -> None:
-    """Make the output folder ready, and write down the pairs that failed before the run.
-
-    Raises:
-        InputError: the folder cannot be made.
-        StoppedError: it cannot be written to, or the disk is full.
-    """
-    try:
-        store.prepare()
-    except OSError as error:
-        message = f"cannot write to '{store.where}': {error.strerror or error}"
-        if error.errno in _FULL:
-            raise StoppedError(message) from error
-        raise InputError(f"{message}; choose another -o") from error
-    with writing(store):
-        for failure in failures:
-            store.fail(failure.pair, failure.error, 0.0)
 
 
 def run(
@@ -78,7 +56,7 @@ def run(
 
     Args:
         failures: pairs that failed before the run, to be written down with the others.
-        overwrite: what appeared under a result's name since it was looked at is replaced, too.
+        overwrite: what appears under a result's name until it is written is replaced, too.
         force: make also what is up to date.
         fail_fast: stop at the first pair that fails.
         stop: is asked at every step.
@@ -174,6 +152,10 @@ class _Driver:
 
     def ended(self, job: Job, outcome: Outcome) -> None:
         """Write down what became of a job, and tell of it."""
+        if isinstance(outcome, Made):  # minutes have passed since it was looked at
+            found = self._look(job)
+            if isinstance(found, Failed):
+                outcome = replace(found, seconds=outcome.record.seconds)
         with writing(self._store):
             if isinstance(outcome, Made):
                 self._store.save(job.pair, outcome.data, outcome.record)
@@ -201,33 +183,29 @@ class _Driver:
             return False
         self._locks[job.pair.output] = lock
         # Another process may have made it, or a user put something there, since it was looked at.
-        try:
-            state = self._store.state(job.pair, job.key)
-        except InputError as error:
-            self.ended(job, Failed(str(error), 0.0))
+        found = self._look(job)
+        if isinstance(found, Failed):
+            self.ended(job, found)
             return False
-        if state is State.UP_TO_DATE and not self._rules.force:
+        if found is State.UP_TO_DATE and not self._rules.force:
+            with writing(self._store):
+                self._store.forget(job.pair)
             self._release(job)
             self._listen(PairFound(job.pair))
             return False
+        return True
+
+    def _look(self, job: Job) -> State | Failed:
+        """Tell how a locked job stands, or why its result may not be written."""
+        try:
+            state = self._store.state(job.pair, job.key)
+        except InputError as error:
+            return Failed(str(error), 0.0)
         if state.needs_consent and not self._rules.overwrite:
             name = shown(self._store.path(job.pair))
-            problem = f"'{name}' appeared while the batch was running; move it away"
-            self.ended(job, Failed(problem, 0.0))
-            return False
-        return True
+            problem = f"'{name}' appeared or changed while the batch was running; move it away"
+            return Failed(problem, 0.0)
+        return state
 
     def _release(self, job: Job) -> None:
         self._locks.pop(job.pair.output).release()
-
-
-@contextmanager
-def writing(store: Results) -> Iterator[None]:
-    """Tell a problem of the output folder, which ends the batch, from one of a pair."""
-    try:
-        yield
-    except OSError as error:
-        raise StoppedError(
-            f"cannot write to '{store.where}': {error.strerror or error}; "
-            "what was finished is safe, the same command goes on from there"
-        ) from error

@@ -11,6 +11,7 @@ import backbones
 from backbones import Backbone, WeightSet, weights
 from backbones.spec import Progress
 from nstcli.batch.backends import Execution
+from nstcli.batch.paths import exists
 from nstcli.batch.plan import Pair
 from nstcli.batch.records import Form
 from nstcli.images import size_of
@@ -40,7 +41,7 @@ class Settings:
         Raises:
             BackboneError: they cannot be had.
         """
-        if not weights.cached_path(self.backbone, self.weight_set).exists():
+        if not exists(weights.cached_path(self.backbone, self.weight_set)):
             weights.pull(self.backbone, self.weight_set, offline=offline, progress=progress)
 
     def worker(self, device: str, execution: Execution) -> Worker:
@@ -68,7 +69,14 @@ class Settings:
         extractor, found = arranged(extractor, self.recipe, execution.precision, memory)
         return Worker(
             extractor,
-            Readings(extractor, self.recipe, device, execution.max_pixels),
+            Readings(
+                extractor,
+                self.recipe,
+                device,
+                execution.max_pixels,
+                self.form.format,
+                execution.memory,
+            ),
             self.recipe,
             device,
             found,
@@ -83,19 +91,24 @@ def memory_needed(settings: Settings, pairs: Sequence[Pair], precision: str) -> 
     The network is built with random weights for it: nothing is downloaded. This imports torch.
     """
     from backbones.hooks import FeatureExtractor
-    from nstcli.engine.memory import bytes_per_pixel
+    from nstcli.engine.memory import needs
     from nstcli.engine.precision import arranged
 
     backbone, recipe = settings.backbone, settings.recipe
     extractor = FeatureExtractor(backbone, backbone.build(), settings.weight_set.preprocessing)
     forced = "float32" if precision == "auto" else precision
     extractor, _ = arranged(extractor, recipe, forced, weights.cache_folder() / "precision.json")
-    pixels = max((_pixels(path, recipe.size) for path in {p.content for p in pairs}), default=0)
-    return round(bytes_per_pixel(extractor, recipe) * pixels)
+    needed = needs(extractor, recipe)
+    contents, styles = (
+        max((_pixels(path, recipe.size) for path in paths), default=0)
+        for paths in ({pair.content for pair in pairs}, {pair.style for pair in pairs})
+    )
+    growing = max(needed.optimizing * contents, needed.reading * styles)
+    return round(needed.fixed + growing) if growing else 0
 
 
 def _pixels(path: Path, longest: int) -> int:
-    """Count the pixels that a content will have, 0 if it cannot be read."""
+    """Count the pixels that a picture will have, 0 if it cannot be read."""
     try:
         found = size_of(path.read_bytes())
     except OSError:

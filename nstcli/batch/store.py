@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from backbones.files import sweep, write_atomic
 from nstcli.batch.digests import Digests
+from nstcli.batch.found import is_damaged, read_result, state_by_itself
 from nstcli.batch.locks import Locks
+from nstcli.batch.paths import exists, expanded, is_folder
 from nstcli.batch.plan import Pair, shown, stored
-from nstcli.batch.records import Failure, Record, State, embedded_key, stopped_key
+from nstcli.batch.records import Failure, Record, State, state_by_key
 from nstcli.batch.results import Held
 from nstcli.errors import InputError
 
@@ -24,10 +27,10 @@ class Store:
     """An output folder with its records: the `Results` of a batch."""
 
     def __init__(self, folder: Path):
-        self.where = self.folder = folder
-        self.hidden = folder / ".nst"
+        self.where = self.folder = expanded(folder)
+        self.hidden = self.folder / ".nst"
         self.digests = Digests(self.hidden / "digests.json")
-        self.locks = Locks(folder)
+        self.locks = Locks(self.folder)
         self._pairs = self.hidden / "pairs"
         self._failures = self.hidden / "failures"
         self._coming = self.hidden / "coming"
@@ -50,25 +53,19 @@ class Store:
         return _listed(self._failures, Failure)
 
     def state(self, pair: Pair, key: str) -> State:
-        """Tell how a pair stands, by its record and the bytes that lie in the folder."""
-        path = self.path(pair)
-        if not path.exists():
-            return State.FAILED if self._failure(pair.output).exists() else State.MISSING
+        """Tell how a pair stands, by its record and the bytes that lie in the folder.
+
+        Raises:
+            InputError: what lies there cannot be read, or is none that a result could replace.
+        """
         record = self.load(pair.output)
-        with suppress(InputError):  # what cannot be read is told below
-            sha256 = self.digests.digest(path)
-            if record and sha256 == record.output_sha256:
-                return State.UP_TO_DATE if record.key == key else State.STALE
-            coming = _read(self._announced(pair.output), Record)
-            if coming and sha256 == coming.output_sha256:  # killed between a result and its record
-                return State.MISSING if coming.key == key else State.STALE
-        data = read_result(path)
-        if data is None:  # gone in the meantime
-            return State.MISSING
-        if record is None:  # somebody removed it, or copied the result alone
-            state = state_by_itself(data, key)
-            return State.MISSING if state is State.UP_TO_DATE else state
-        return State.EDITED if is_image(data, pair.output) else State.DAMAGED
+        state = self._compared(pair, key, record)
+        if state.needs_consent:
+            # Another process may have finished the pair between the look at record and result.
+            before, record = record, self.load(pair.output)
+            if record != before:
+                state = self._compared(pair, key, record)
+        return state
 
     def prepare(self) -> None:
         """Make the folders, and remove temporary files of processes that were killed.
@@ -79,8 +76,7 @@ class Store:
         for folder in (self._pairs, self._failures):
             folder.mkdir(parents=True, exist_ok=True)
         sweep(self.hidden, recursive=True)
-        # Results lie beside their users' files: only folders that have some are looked at.
-        for folder in {self.folder, *(path.parent for path in self.recorded())}:
+        for folder in self.folders():
             sweep(folder)
         self.digests.save()
 
@@ -99,17 +95,14 @@ class Store:
             OSError: the folder is gone or read-only.
         """
         lock = self.locks.take(pair.output)
-        announced = self._announced(pair.output)
-        if lock and announced.exists():
-            coming = _read(announced, Record)
+        if lock and (coming := _read(self._announced(pair.output), Record)):
             with suppress(InputError):  # there is no result
-                if coming and self.digests.digest(self.path(pair)) == coming.output_sha256:
-                    _make_folder(self._record(pair.output).parent, self.hidden)
-                    announced.replace(self._record(pair.output))
+                if self.digests.digest(self.path(pair)) == coming.output_sha256:
+                    self._place(pair.output, coming)
         return lock
 
     def save(self, pair: Pair, data: bytes, record: Record) -> None:
-        """Write a result, then its record, and forget an earlier failure.
+        """Write a result, forget an earlier failure, and write its record.
 
         The record is written first, but beside its place: an older result keeps its own until
         it is replaced, and killed in between, the new one is known as ours.
@@ -117,14 +110,12 @@ class Store:
         Raises:
             OSError: the disk is full, or the folder gone or read-only.
         """
-        result, known = self.path(pair), self._record(pair.output)
-        coming = self._announced(pair.output)
-        for path in (result, known, coming):
+        result, coming = self.path(pair), self._announced(pair.output)
+        for path in (result, coming):
             _make_folder(path.parent, self.hidden)
-        write_atomic(coming, record.model_dump_json(indent=1).encode() + b"\n")
+        write_atomic(coming, _written(record))
         write_atomic(result, data)
-        coming.replace(known)
-        self._failure(pair.output).unlink(missing_ok=True)
+        self._place(pair.output, record)
 
     def fail(self, pair: Pair, error: str, seconds: float) -> None:
         """Write down why a pair could not be made."""
@@ -136,7 +127,19 @@ class Store:
         )
         path = self._failure(pair.output)
         _make_folder(path.parent, self.hidden)
-        write_atomic(path, failure.model_dump_json(indent=1).encode() + b"\n")
+        write_atomic(path, _written(failure))
+
+    def forget(self, pair: Pair) -> bool:
+        """Forget the failure of a pair that is made; tell whether there was one.
+
+        Raises:
+            OSError: the folder is read-only.
+        """
+        path = self._failure(pair.output)
+        known = exists(path)  # even where there is nothing, removing it fails if it is read-only
+        if known:
+            path.unlink(missing_ok=True)
+        return known
 
     def path(self, pair: Pair) -> Path:
         """Return where the result of a pair is or will be."""
@@ -146,6 +149,45 @@ class Store:
         """List where results lie or lay, also those whose record cannot be read."""
         for path in self._pairs.rglob("*.json"):
             yield self.folder / path.relative_to(self._pairs).with_suffix("")
+
+    def folders(self) -> set[Path]:
+        """Return the folders of results; others, where users keep their files, are let alone."""
+        coming = (
+            self.folder / path.relative_to(self._coming) for path in self._coming.rglob("*.json")
+        )
+        return {self.folder, *(path.parent for path in (*self.recorded(), *coming))}
+
+    def _compared(self, pair: Pair, key: str, record: Record | None) -> State:
+        path = self.path(pair)
+        with suppress(InputError):  # what cannot be read is told below
+            sha256 = self.digests.digest(path)
+            if record and sha256 == record.output_sha256:
+                return state_by_key(record.key, key)
+            coming = _read(self._announced(pair.output), Record)
+            if coming and sha256 == coming.output_sha256:  # killed between a result and its record
+                state = state_by_key(coming.key, key)
+                return State.MISSING if state is State.UP_TO_DATE else state
+        data = read_result(path)
+        if data is None:
+            _refuse_files_as_folders(self.folder, pair.output)
+            return State.FAILED if exists(self._failure(pair.output)) else State.MISSING
+        if record is None:  # somebody copied the result alone, and may have edited it since
+            state = state_by_itself(data, key)
+            return state if state.needs_consent else State.UNRECORDED
+        return State.DAMAGED if is_damaged(data, pair.output) else State.EDITED
+
+    def _place(self, output: str, record: Record) -> None:
+        """Bring the announced record of a result that is there to its place.
+
+        An earlier failure goes first: nothing would look for it afterwards.
+        """
+        known, failure = self._record(output), self._failure(output)
+        _make_folder(known.parent, self.hidden)
+        failure.unlink(missing_ok=True)
+        try:
+            self._announced(output).replace(known)
+        except FileNotFoundError:  # another process made the same pair, where there are no locks
+            write_atomic(known, _written(record))
 
     def _announced(self, output: str) -> Path:
         return self._coming / f"{output}.json"
@@ -168,6 +210,20 @@ def _make_folder(folder: Path, hidden: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
 
 
+def _refuse_files_as_folders(folder: Path, output: str) -> None:
+    """Refuse what would keep the mirrored folders of a result from being made."""
+    for parent in PurePosixPath(output).parents:
+        place = folder / parent
+        if place != folder and os.path.lexists(place) and not is_folder(place):
+            raise InputError(
+                f"'{shown(place)}' is a file where a folder of results should go; move it away"
+            )
+
+
+def _written(known: BaseModel) -> bytes:
+    return known.model_dump_json(indent=1).encode() + b"\n"
+
+
 def _read(path: Path, kind: type[Known]) -> Known | None:
     try:
         return kind.model_validate_json(path.read_bytes())
@@ -180,40 +236,3 @@ def _listed(folder: Path, kind: type[Known]) -> Iterator[tuple[str, Known]]:
         known = _read(path, kind)
         if known:
             yield path.relative_to(folder).as_posix().removesuffix(".json"), known
-
-
-def read_result(path: Path) -> bytes | None:
-    """Return the bytes under a result's name, or None if there is nothing.
-
-    Raises:
-        InputError: something is there that is no file, or cannot be read.
-    """
-    if path.is_dir():
-        raise InputError(f"'{shown(path)}' is a folder where a result should go; move it away")
-    try:
-        return path.read_bytes()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except OSError as error:
-        raise InputError(f"cannot read '{shown(path)}': {error.strerror or error}") from error
-
-
-def state_by_itself(data: bytes, key: str) -> State:
-    """Tell the state of a result by the key in its own metadata."""
-    found = embedded_key(data)
-    if found is None:
-        return State.FOREIGN
-    if found == key:
-        return State.UP_TO_DATE
-    return State.STOPPED if found == stopped_key(key) else State.STALE
-
-
-def is_image(data: bytes, name: str) -> bool:
-    """Tell whether these bytes are a whole picture."""
-    from nstcli.images import decode
-
-    try:
-        decode(data, name)
-    except InputError:
-        return False
-    return True

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nstcli.batch.events import PairFailed
+from nstcli.batch.paths import resolved
 from nstcli.batch.plan import Job, Pair, shown
 from nstcli.batch.preflight import look_at_all
 from nstcli.batch.records import LOSSY, Record, State, key_of
@@ -83,10 +84,10 @@ def refuse_inputs_as_outputs(pairs: Sequence[Pair], store: Results) -> None:
         InputError: a result would have the path of an input.
     """
     paths = {path for pair in pairs for path in (pair.content, pair.style)}
-    inputs = {path.resolve() for path in paths}
+    inputs = {resolved(path) for path in paths}
     for pair in pairs:
         path = store.path(pair)
-        if path.resolve() in inputs:
+        if resolved(path) in inputs:
             raise InputError(
                 f"the result of {pair.title} would replace its input '{shown(path)}'; "
                 "choose another -o"
@@ -135,7 +136,8 @@ def _changes(touchy: Sequence[Standing], settings: Settings, store: Results) -> 
 
 
 def _differences(record: Record, job: Job, settings: Settings) -> list[str]:
-    old, new = record.recipe, settings.recipe.model_dump(mode="json")
+    # What has no effect now is no difference; what had none before is one, if it is not the same.
+    old, new = record.recipe, settings.recipe.telling()
     changes = [
         f"{name.replace('_', '-')} {_short(old.get(name))} → {_short(new[name])}"
         for name in new

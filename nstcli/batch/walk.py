@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from nstcli.batch.globs import Globs
+from nstcli.batch.paths import is_folder, is_link, resolved
 from nstcli.batch.plan import shown
 from nstcli.batch.source import Source
 from nstcli.errors import InputError
@@ -99,7 +100,7 @@ def trouble(path: Path) -> str | None:
     try:
         mode = path.stat().st_mode
     except OSError as error:
-        if isinstance(error, FileNotFoundError) and path.is_symlink():
+        if isinstance(error, FileNotFoundError) and is_link(path):
             return "is a broken link"
         return f"cannot be read: {error.strerror or error}"
     if stat.S_ISREG(mode) or stat.S_ISDIR(mode):
@@ -119,7 +120,7 @@ class _Walk:
         self._waiting = deque([PurePosixPath()])
         # Links wait until every folder was read by its own place.
         self._links: deque[PurePosixPath] = deque()
-        self._above = {identity(parent) for parent in top.resolve().parents}
+        self._above = {identity(parent) for parent in resolved(top).parents}
 
     def run(self, most_folders: int | None) -> Seen:
         while self._waiting or self._links:
@@ -164,10 +165,10 @@ class _Walk:
         parts = (*below.parts, entry.name)
         problem = trouble(entry)
         is_picture = entry.suffix.lower() in EXTENSIONS
-        if problem is None and entry.is_dir():
+        if problem is None and is_folder(entry):
             self._remember_folder(entry, below / entry.name)
         # What leads nowhere may have been a folder of pictures.
-        elif not is_picture and not (problem and self._recursive and entry.is_symlink()):
+        elif not is_picture and not (problem and self._recursive and is_link(entry)):
             self._seen.others[entry.suffix.lower()] += 1
         elif self._is_unwanted(parts):
             self._seen.filtered = True
@@ -182,7 +183,7 @@ class _Walk:
         elif self._exclude.fit(below.parts):
             self._seen.filtered = True
         else:
-            (self._links if entry.is_symlink() else self._waiting).append(below)
+            (self._links if is_link(entry) else self._waiting).append(below)
 
     def _is_unwanted(self, parts: Sequence[str]) -> bool:
         included = not self._include or self._include.fit(parts)

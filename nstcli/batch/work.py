@@ -21,7 +21,7 @@ from nstcli.batch.outcomes import Failed, Made, Outcome
 from nstcli.batch.plan import Job, stored
 from nstcli.batch.readings import Reading, Readings
 from nstcli.batch.records import Form, Record, stopped_key
-from nstcli.engine.memory import peak_bytes
+from nstcli.engine.memory import advice, peak_bytes
 from nstcli.engine.precision import Precision
 from nstcli.engine.stylize import Result, stylize_together
 from nstcli.engine.window import Step
@@ -30,6 +30,9 @@ from nstcli.recipe import Recipe
 
 # The jobs at work, and an event for each. What it returns tells whether to stop.
 OnSteps = Callable[[Sequence[Job], Sequence[Step]], bool | None]
+
+# What torch says of it: on Linux and macOS, and on Windows.
+_OUT_OF_MEMORY = ("can't allocate memory", "not enough memory")
 
 
 class OutOfMemoryError(InputError):
@@ -88,7 +91,7 @@ class Worker:
         for job in jobs:
             started = time.perf_counter()
             try:
-                with _memory_limits(self._recipe.size):
+                with self._memory_limits():
                     reading = self._readings.read(job)
             except InputError as error:
                 yield job, Failed(str(error), time.perf_counter() - started)
@@ -116,7 +119,7 @@ class Worker:
         results: Sequence[Result | DivergedError | Failed]
         one_by_one = False
         try:
-            with _memory_limits(self._recipe.size):
+            with self._memory_limits():
                 scales = [task.reading.scales for task in tasks]
                 results = stylize_together(self._extractor, scales, self._recipe, watch)
         except (OutOfMemoryError, TimedOutError) as error:
@@ -135,7 +138,15 @@ class Worker:
             else:
                 yield task.job, self._made(task, result, seconds)
 
-    def _made(self, task: _Task, result: Result, seconds: float) -> Made:
+    def _made(self, task: _Task, result: Result, seconds: float) -> Outcome:
+        """Encode a picture; one that cannot be is a failure of its own, and ends no batch."""
+        try:
+            with self._memory_limits():
+                return self._encoded(task, result, seconds)
+        except InputError as error:
+            return Failed(str(error), seconds + task.seconds)
+
+    def _encoded(self, task: _Task, result: Result, seconds: float) -> Made:
         started = time.perf_counter()
         job = task.job
         if result.stopped:  # so that it never passes for the finished one
@@ -145,6 +156,21 @@ class Worker:
         data = images.encode(_to_array(result.image), alpha, form.format, form.quality, metadata)
         seconds += task.seconds + time.perf_counter() - started
         return Made(data, self._record(job, data, result, seconds, task.reading.notes))
+
+    @contextmanager
+    def _memory_limits(self) -> Iterator[None]:
+        """Turn running out of memory into advice."""
+        try:
+            yield
+        except (MemoryError, RuntimeError) as error:
+            # On the CPU, torch tells it by a RuntimeError's text alone.
+            known = isinstance(error, MemoryError | torch.OutOfMemoryError)
+            if not known and not any(text in str(error) for text in _OUT_OF_MEMORY):
+                raise
+            size, smallest = self._recipe.size, self._extractor.backbone.minimum_size
+            raise OutOfMemoryError(
+                f"out of memory at {size} px; {advice(size // 2, smallest)}"
+            ) from error
 
     def _metadata(self, job: Job) -> dict[str, str]:
         """Say in the file itself how it was made; nothing of paths or time, which vary."""
@@ -193,16 +219,3 @@ def _to_array(image: Tensor) -> NDArray[np.uint8]:
     """Round (1, 3, H, W) in [0, 1] to uint8 (H, W, 3)."""
     array: NDArray[np.uint8] = image[0].mul(255).round().byte().permute(1, 2, 0).cpu().numpy()
     return np.ascontiguousarray(array)
-
-
-@contextmanager
-def _memory_limits(size: int) -> Iterator[None]:
-    """Turn running out of memory into advice."""
-    try:
-        yield
-    except (MemoryError, RuntimeError) as error:
-        # On the CPU, torch tells it by a RuntimeError's text alone.
-        known = isinstance(error, MemoryError | torch.OutOfMemoryError)
-        if not known and "can't allocate memory" not in str(error):
-            raise
-        raise OutOfMemoryError(f"out of memory at {size} px; try --size {size // 2}") from error

@@ -7,6 +7,7 @@ import traceback
 import warnings
 from importlib.metadata import version
 from io import TextIOWrapper
+from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
@@ -27,8 +28,8 @@ from nstcli.cli import (
 
 EXIT_CODES = (
     "Exit codes: 0 all pairs are done · 1 at least one pair failed · 2 wrong usage or input, "
-    "nothing was computed · 3 stopped early by the environment, the same command goes on from "
-    "there · 70 a bug of ours · 130 Ctrl-C · 143 terminated"
+    "nothing was computed · 3 stopped early by the environment or --fail-fast, the same command "
+    "goes on from there · 70 a bug of ours · 130 Ctrl-C · 143 terminated"
 )
 
 app = typer.Typer(
@@ -39,10 +40,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+for command in (batch.batch, stylize.stylize, compare.compare_backbones):
+    app.command(epilog=EXIT_CODES)(command)
 for command in (
-    batch.batch,
-    stylize.stylize,
-    compare.compare_backbones,
     status.status,
     layers.layers,
     gallery.gallery,
@@ -78,6 +78,7 @@ def main() -> None:
     from backbones import BackboneError
     from nstcli.errors import NstError, StoppedError
 
+    _replace_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # file names may hold what it cannot encode
             stream.reconfigure(errors="backslashreplace")
@@ -99,6 +100,19 @@ def main() -> None:
         _fail(
             70, f"this is a bug in nst {version('nstcli')}; please report it with the lines above"
         )
+
+
+def _replace_closed_streams() -> None:
+    """Lead streams that came closed (`2>&-`) to nowhere.
+
+    It also takes their numbers, under which the next file that is opened would get what others
+    print, and leaves them to worker processes.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            stream = Path(os.devnull).open(mode, encoding="utf-8")  # noqa: SIM115 - for good
+            os.set_inheritable(stream.fileno(), True)
+            setattr(sys, name, stream)
 
 
 def _fail(code: int, message: str) -> NoReturn:

@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from nstcli.cli.screen import Screen
     from nstcli.config.readers import Shard
 
-# How many results with unexpected names are told one by one.
-_TOLD = 5
-
 
 @takes_groups
 def batch(
@@ -112,21 +109,13 @@ def _planned(
     screen: "Screen",
 ) -> "list[Pair]":
     """Find the pictures, pair them, and tell what was left out or renamed."""
-    from nstcli.batch import inputs, plan
-    from nstcli.batch.walk import Rules
+    from nstcli.batch import plan
+    from nstcli.cli.pairing import find_pictures, tell_renamed
 
-    rules = Rules(taken.recursive, taken.include, taken.exclude, taken.strict)
-    contents, styles = (inputs.find(argument, rules) for argument in arguments)
-    for found in (contents, styles):
-        inputs.refuse_nested(output, found)
-        for note in found.notes:
-            screen.say(f"note: {note}")
+    contents, styles = find_pictures(arguments, taken, output, screen)
     values = {"model": recipe.model, "size": str(recipe.size), "preset": recipe.preset}
     planned = plan.planned(
         contents, styles, f".{file_format}", taken.limit, taken.pairs, name, values
     )
-    for pair, why in planned.renamed[:_TOLD]:
-        screen.say(f"note: {pair.title} is called '{pair.output}': {why}")
-    if len(planned.renamed) > _TOLD:
-        screen.say(f"note: and {len(planned.renamed) - _TOLD} more have names of their own")
+    tell_renamed(planned.renamed, screen)
     return planned.pairs

@@ -51,6 +51,7 @@ def compare_backbones(
         float | None,
         typer.Option(
             min=0.1,
+            max=1e6,  # with both bounds, nan and inf are refused, too
             metavar="SEC",
             help="Give each backbone so many seconds a pair, instead of --steps",
             rich_help_panel=_PANEL,
@@ -116,10 +117,9 @@ def _planned(
     screen: "Screen",
 ) -> "Contest":
     """Find pictures and backbones, and tell what was left out."""
-    from nstcli.batch import inputs
     from nstcli.batch.records import Form
     from nstcli.batch.store import Store
-    from nstcli.batch.walk import Rules
+    from nstcli.cli.pairing import find_pictures, tell_renamed
     from nstcli.comparison.contender import choose
     from nstcli.comparison.contest import Contest, enter, settle_all
 
@@ -127,16 +127,12 @@ def _planned(
     for error in broken:
         screen.complain(f"warning: {error}")
     _refuse(contenders, recipe.preset, execution.device)
-    rules = Rules(taken.recursive, taken.include, taken.exclude, taken.strict)
-    contents, styles = (inputs.find(argument, rules) for argument in arguments)
-    for found in (contents, styles):
-        inputs.refuse_nested(output, found)
-        for note in found.notes:
-            screen.say(f"note: {note}")
+    contents, styles = find_pictures(arguments, taken, output, screen)
     form = Form(written.format or "png", written.quality, written.metadata)
-    entries = enter(
+    entries, renamed = enter(
         contenders, contents.sources, styles.sources, f".{form.format}", taken.limit, taken.pairs
     )
+    tell_renamed(renamed, screen)
     choices = recipe.choices()
     settled = settle_all(
         entries, choices, form, offline=execution.offline, progress=screen.downloading
@@ -174,4 +170,5 @@ def _refuse_to_replace(contest: "Contest", exports: "Exports") -> None:
 
     pairs = [pair for entry in contest.entries for pair in entry.pairs]
     refuse_inputs_as_outputs(pairs, contest.store)
-    exports.refuse([path for pair in pairs for path in (pair.content, pair.style)])
+    inputs = [path for pair in pairs for path in (pair.content, pair.style)]
+    exports.refuse(inputs, contest.store.folder)

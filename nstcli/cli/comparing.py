@@ -11,8 +11,9 @@ from nstcli.batch import backends
 from nstcli.batch.backends import Execution
 from nstcli.batch.events import Event, PairStep
 from nstcli.batch.journal import Journal
-from nstcli.batch.run import prepare, run
+from nstcli.batch.run import run
 from nstcli.batch.survey import broken
+from nstcli.batch.writing import forget_failures, prepare
 from nstcli.cli.comparison_files import Exports, everything, summarise
 from nstcli.cli.comparison_live import LiveTable, PlainLines
 from nstcli.cli.comparison_table import fitting
@@ -20,9 +21,9 @@ from nstcli.cli.interruption import Interruption
 from nstcli.cli.options import ExecutionOptions, InputOptions, MessageOptions, OutputOptions
 from nstcli.cli.screen import Screen, console, harmless
 from nstcli.comparison import words
-from nstcli.comparison.budget import share_seconds
+from nstcli.comparison.budget import refuse_early, share_seconds
 from nstcli.comparison.contest import Contest, Entry
-from nstcli.comparison.figures import rows
+from nstcli.comparison.figures import Row, rows
 from nstcli.comparison.notes import Notes, digest
 from nstcli.errors import InputError, StoppedError
 from nstcli.images import DEFAULT_MAX_PIXELS
@@ -55,6 +56,7 @@ class Comparison:
         self._screen = screen
         self._budget = time_budget
         self._exports = exports
+        self._title = words.title(contest, time_budget)
         self._notes = Notes(contest.store.hidden)
         self._journal = Journal(contest.store.hidden)
         self._interruption = Interruption(screen, keeps_best=False)
@@ -73,22 +75,21 @@ class Comparison:
             else PlainLines(screen)
         )
 
-    @property
-    def _title(self) -> str:
-        return words.title(self._contest, self._budget)
-
     def run(self) -> int:
         """Make and judge what is missing, write and print everything; return the exit code.
 
         Raises:
-            InputError: results are in the way, or nothing could be made at all.
+            InputError: results are in the way.
             StoppedError: an export cannot be written.
         """
         try:
             with self._interruption, self._watch:
                 self._work()
         except (KeyboardInterrupt, StoppedError) as error:
-            self._screen.complain("Interrupted. Re-run the same command for the rest.")
+            how = "Stopped" if isinstance(error, StoppedError) else "Interrupted"
+            self._screen.complain(f"{how}. Re-run the same command for the rest.")
+            if self._messages.as_json:
+                self._print_json(self._rows())
             if isinstance(error, StoppedError):
                 self._screen.complain(f"nst: {error}")
                 return 3
@@ -100,6 +101,8 @@ class Comparison:
     def _work(self) -> None:
         contest = self._contest
         if self._budget:
+            if not self._written.overwrite:
+                refuse_early(contest)
             share_seconds(
                 contest,
                 self._budget,
@@ -115,6 +118,7 @@ class Comparison:
             raise InputError(f"{unreadable[0].error}; --strict makes nothing then")
         for failure in unreadable:
             contest(failure)
+        forget_failures(contest.made, contest.store)
         self._count_parameters()
         for entry in list(contest.entries):
             jobs = tuple(job for job in entry.jobs if job.pair.output not in contest.failures)
@@ -210,14 +214,13 @@ class Comparison:
 
     def _tell(self) -> int:
         """Write the files, print the table, and say what went wrong."""
-        contest = self._contest
-        if not contest.records:
-            raise InputError(next(iter(self._problems())))
-        found = rows(contest, same_seconds=self._budget is not None)
-        files = summarise(contest, self._screen, gallery=self._written.gallery)
+        contest, found = self._contest, self._rows()
+        files = []
+        if contest.records or contest.failures:  # else there may be no folder
+            files = summarise(contest, self._screen, gallery=self._written.gallery)
         files += self._exports.write(contest, found, self._title, self._budget)
         if self._messages.as_json:
-            typer.echo(everything(contest, found, self._budget), nl=False)
+            self._print_json(found)
         else:
             out = console(stderr=False, color=self._messages.color)
             table, left_out = fitting(out, found, harmless(self._title))
@@ -225,7 +228,7 @@ class Comparison:
             remarks = words.remarks(contest, found, best="with a *")
             for remark in remarks + ([left_out] if left_out else []):
                 out.print(harmless(remark), style="dim", soft_wrap=False)
-        for error, titles in self._problems().items():
+        for error, titles in contest.problems().items():
             self._screen.complain(
                 Text.assemble(("✗ ", "red"), ", ".join(titles), "   ", error),
             )
@@ -233,12 +236,8 @@ class Comparison:
             self._screen.say(f"→ {path}")
         return 0 if contest.complete else 1
 
-    def _problems(self) -> dict[str, list[str]]:
-        """Return what went wrong, each with the backbones that it befell."""
-        problems: dict[str, list[str]] = {}
-        for entry in self._contest.entries:
-            failures = [self._contest.failures.get(pair.output, "") for pair in entry.pairs]
-            for error in dict.fromkeys([entry.error, *failures]):
-                if error:
-                    problems.setdefault(error, []).append(entry.title)
-        return problems
+    def _rows(self) -> list[Row]:
+        return rows(self._contest, same_seconds=self._budget is not None)
+
+    def _print_json(self, found: list[Row]) -> None:
+        typer.echo(everything(self._contest, found, self._budget), nl=False)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from backbones.files import write_atomic
 from nstcli.batch.manifest import write_manifest
+from nstcli.batch.paths import is_folder, resolved
 from nstcli.batch.plan import shown
 from nstcli.cli.screen import Screen
 from nstcli.comparison import words
@@ -24,26 +25,32 @@ class Exports:
     csv: Path | None = None
     markdown: Path | None = None
 
-    def refuse(self, inputs: Sequence[Path]) -> None:
+    def refuse(self, inputs: Sequence[Path], output: Path) -> None:
         """Find out before the work what would go wrong after it.
+
+        Args:
+            inputs: all photos and artworks.
+            output: folder of the comparison, which the work makes if it is not there.
 
         Raises:
             InputError: there is no such folder, an input would be replaced, or one export by
                 another.
         """
-        inputs_taken = {path.resolve() for path in inputs}
+        inputs_taken = {resolved(path) for path in inputs}
         exports_taken: set[Path] = set()
         for path in (self.json, self.csv, self.markdown):
             if path is None:
                 continue
-            if path.is_dir() or not path.parent.is_dir():
-                what = "that is a folder" if path.is_dir() else f"no folder '{shown(path.parent)}'"
-                raise InputError(f"cannot export to '{shown(path)}': {what}")
-            if path.resolve() in inputs_taken:
+            if is_folder(path):
+                raise InputError(f"cannot export to '{shown(path)}': that is a folder")
+            if not is_folder(path.parent) and resolved(path.parent) != resolved(output):
+                where = shown(path.parent)
+                raise InputError(f"cannot export to '{shown(path)}': no folder '{where}'")
+            if resolved(path) in inputs_taken:
                 raise InputError(f"exporting to '{shown(path)}' would replace an input")
-            if path.resolve() in exports_taken:
+            if resolved(path) in exports_taken:
                 raise InputError(f"two exports to '{shown(path)}'; give each a file of its own")
-            exports_taken.add(path.resolve())
+            exports_taken.add(resolved(path))
 
     def write(
         self, contest: Contest, table: Sequence[Row], title: str, budget: float | None
@@ -63,6 +70,7 @@ class Exports:
             texts[self.markdown] = as_markdown(title, table, remarks)
         for path, text in texts.items():
             try:
+                path.parent.mkdir(parents=True, exist_ok=True)  # where nothing could be made
                 write_atomic(path, text.encode(errors="backslashreplace"))
             except OSError as error:
                 problem = error.strerror or error

@@ -11,6 +11,9 @@ from nstcli.cli.screen import Screen
 class Interruption:
     """Within it, the first signal is remembered instead of raised.
 
+    A signal that is ignored stays so: a shell without job control, or `nohup`, wants that of what
+    runs in the background.
+
     Attributes:
         exit_code: 130 after Ctrl-C, 143 after SIGTERM, None while nobody asked for an end.
     """
@@ -19,7 +22,8 @@ class Interruption:
         self.exit_code: int | None = None
         self._screen = screen
         self._keeps_best = keeps_best
-        self._before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
+        before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
+        self._before = {each: old for each, old in before.items() if old is not signal.SIG_IGN}
 
     def __enter__(self) -> Self:
         for each in self._before:

@@ -13,7 +13,7 @@ from backbones import BackboneError, weights
 from nstcli.batch.inventory import Condition, Inventory, Item
 from nstcli.batch.origins import Origin, Trace
 from nstcli.batch.plan import plural, printable, shown
-from nstcli.cli.tally import duration
+from nstcli.report.duration import duration
 
 # How many of one kind are named, unless all are wanted.
 _NAMED = 10
@@ -123,7 +123,10 @@ def _troubles(inventory: Inventory) -> Iterator[tuple[str, Sequence[str]]]:
             yield f"! {len(items)} {words}; {advice}", [_named(item) for item in items]
     if inventory.broken_records:
         broken = [shown(name) for name in inventory.broken_records]
-        yield f"! {plural(len(broken), 'record')} cannot be read; make these again", broken
+        yield (
+            f"! {plural(len(broken), 'record')} cannot be read; --overwrite makes these again",
+            broken,
+        )
     if inventory.lost:
         lost = [shown(name) for name in inventory.lost]
         yield f"! {len(lost)} begun and not finished; the same command makes them", lost

@@ -29,11 +29,11 @@ def sheet(
     from backbones.files import write_atomic
     from nstcli.batch.foreign import refuse_foreign
     from nstcli.errors import InputError
-    from nstcli.images import encode
+    from nstcli.images import encode, format_of
     from nstcli.report.sheet import draw_sheet
 
     path = output or folder / "sheet.png"
-    file_format = _format(path)
+    file_format = format_of(path)
     try:
         refuse_foreign(path, "sheet", _is_sheet, "choose another -o")
         pixels = draw_sheet(folder, cell)
@@ -43,21 +43,6 @@ def sheet(
     except OSError as error:
         raise InputError(f"cannot write to '{path}': {error.strerror or error}") from error
     typer.echo(path)
-
-
-def _format(path: Path) -> str:
-    """Tell the format by the suffix.
-
-    Raises:
-        InputError: it is none that can be written.
-    """
-    from nstcli.errors import InputError
-    from nstcli.images import FORMATS
-
-    for name, suffixes in FORMATS.items():
-        if path.suffix.lower() in suffixes:
-            return name
-    raise InputError(f"cannot tell the format of '{path}'; end it with .{', .'.join(FORMATS)}")
 
 
 def _is_sheet(data: bytes) -> bool:

@@ -12,6 +12,7 @@ from nstcli.cli.options import ExecutionOptions, MessageOptions, OutputOptions, 
 
 @takes_groups
 def stylize(
+    context: typer.Context,
     content: Annotated[Path, typer.Argument(metavar="CONTENT", help="A photo")],
     style: Annotated[Path, typer.Argument(metavar="STYLE", help="An artwork")],
     *,
@@ -40,7 +41,7 @@ def stylize(
     from nstcli.cli.work import Order, run_pairs
     from nstcli.errors import InputError
 
-    file_format = _format_of(output, written.format)
+    file_format = _format_of(output, context.params["format"], written.format)
     (pair, *others) = plan.pairs(
         inputs.find(str(content)), inputs.find(str(style)), f".{file_format}", limit=2
     )
@@ -62,25 +63,25 @@ def stylize(
     raise typer.Exit(run_pairs(order, screen))
 
 
-def _format_of(output: Path | None, wanted: str | None) -> str:
+def _format_of(output: Path | None, flag: str | None, wanted: str | None) -> str:
     """Tell the format from the name of the result, or from the option where the name says none.
+
+    Args:
+        output: as the user named the result, if at all.
+        flag: the option on the command line, which must not contradict the name.
+        wanted: the option from wherever it was set; a name says more than a file for many commands.
 
     Raises:
         InputError: the name is a folder's, or ends in nothing that can be written, or in another
             format.
     """
+    from nstcli.batch.paths import is_folder
     from nstcli.errors import InputError
-    from nstcli.images import FORMATS
+    from nstcli.images import format_of
 
     if output is None:
         return wanted or "png"
-    if output.is_dir():
+    if is_folder(output):
         inside = output / f"NAME.{wanted or 'png'}"
         raise InputError(f"'{output}' is a folder; name the result itself: -o '{inside}'")
-    if wanted and not output.suffix:
-        return wanted
-    for name, suffixes in FORMATS.items():
-        if output.suffix.lower() in suffixes and wanted in {None, name}:
-            return name
-    endings = ", ".join(suffixes[0] for suffixes in FORMATS.values())
-    raise InputError(f"'{output}': end the name in one of {endings}; --format must agree with it")
+    return wanted if wanted and not output.suffix else format_of(output, flag)

@@ -3,7 +3,7 @@
 import time
 from pathlib import Path
 
-from nstcli.batch.events import Event, PairDone, PairFailed
+from nstcli.batch.events import Event, PairDone, PairFailed, PairFound
 from nstcli.batch.manifest import write_manifest
 from nstcli.batch.store import Store
 from nstcli.cli.screen import Screen
@@ -27,7 +27,7 @@ class Summaries:
 
     def __call__(self, event: Event) -> None:
         """Write the gallery anew when the last one is old enough."""
-        if isinstance(event, PairDone | PairFailed):
+        if isinstance(event, PairDone | PairFailed | PairFound):
             self._changed = True
             if self._wants_gallery and time.monotonic() >= self._next:
                 self._write_gallery()

@@ -14,6 +14,7 @@ from nstcli.batch.events import Event, PairDone, PairFailed, PairFound
 from nstcli.batch.plan import plural, stored
 from nstcli.batch.results import Results
 from nstcli.cli.screen import Screen, abandon
+from nstcli.report.duration import duration
 
 
 @dataclass
@@ -98,12 +99,3 @@ class Tally:
         for failure in self.failures:
             causes[failure.error].append(failure)
         return causes
-
-
-def duration(seconds: float) -> str:
-    """Write a time for people: `3.4s`, `4m31s`, `2h05m`."""
-    if seconds < 59.95:
-        return f"{seconds:.1f}s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}h{minutes:02}m" if hours else f"{minutes}m{rest:02}s"

@@ -1,18 +1,19 @@
 """What the commands that make pairs have in common: look, ask, make, report."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
 from nstcli.batch import backends
 from nstcli.batch.backends import Execution
-from nstcli.batch.events import Event, Listener, PairFailed, PairStep, WorkerReady
+from nstcli.batch.events import Event, Listener, PairStep, WorkerReady
 from nstcli.batch.plan import Job, Pair, plural
 from nstcli.batch.records import Form, State
 from nstcli.batch.results import Results
-from nstcli.batch.run import prepare, run
+from nstcli.batch.run import run
 from nstcli.batch.session import Settings, settle
 from nstcli.batch.survey import CONSENT, broken, refusal, refuse_inputs_as_outputs, survey
+from nstcli.batch.writing import forget_failures, prepare
 from nstcli.cli.dry_run import print_plan
 from nstcli.cli.interruption import Interruption
 from nstcli.cli.live import working
@@ -89,18 +90,25 @@ def run_pairs(order: Order, screen: Screen) -> int:
     screen.say(_header(order.pairs, tally.cached, settings))
     for line in tally.failure_lines() if jobs else ():  # else the end says it at once
         screen.say(line)
-    code = _outcome(order, jobs, settings, tally, screen)
+    done = [s.job.pair for s in standings if s.state is State.UP_TO_DATE]
+    code = _outcome(order, jobs, done, settings, tally, screen)
     if order.messages.as_json:
         tally.print_json(code)
     return code
 
 
 def _outcome(
-    order: Order, jobs: Sequence[Job], settings: Settings, tally: Tally, screen: Screen
+    order: Order,
+    jobs: Sequence[Job],
+    done: Sequence[Pair],
+    settings: Settings,
+    tally: Tally,
+    screen: Screen,
 ) -> int:
     """Make the jobs, tell what became of them, and return the exit code."""
     interruption = Interruption(screen, order.keep_best)
     try:
+        _tell(order, forget_failures(done, order.store))
         failed_already = order.execution.fail_fast and tally.failures
         if not jobs or failed_already:
             prepare(order.store, tally.failures)
@@ -124,11 +132,11 @@ def _outcome(
     return interruption.exit_code or (1 if tally.failures else 0)
 
 
-def _tell(order: Order, failures: Sequence[PairFailed]) -> None:
-    """Let the listeners know of pairs that failed before the run."""
-    for failure in failures:
+def _tell(order: Order, events: Iterable[Event]) -> None:
+    """Let the listeners know of what happened before the run, such as pairs that failed."""
+    for event in events:
         for listener in order.listeners:
-            listener(failure)
+            listener(event)
 
 
 def _finish(order: Order) -> object:

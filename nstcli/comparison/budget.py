@@ -15,9 +15,9 @@ from nstcli.batch import backends
 from nstcli.batch.backends import Execution
 from nstcli.batch.outcomes import Failed, Made, Outcome
 from nstcli.batch.plan import Job
-from nstcli.batch.run import writing
 from nstcli.batch.session import Settings
 from nstcli.batch.survey import broken, survey
+from nstcli.batch.writing import writing
 from nstcli.comparison.contest import Contest, Entry
 from nstcli.comparison.notes import Notes, digest
 from nstcli.errors import InputError
@@ -52,6 +52,28 @@ def key_of(settings: Settings, execution: Execution, seconds: float) -> str:
 def with_steps(settings: Settings, steps: int) -> Settings:
     """Return the same settings with another number of steps."""
     return replace(settings, recipe=settings.recipe.model_copy(update={"steps": steps}))
+
+
+def refuse_early(contest: Contest) -> None:
+    """Refuse, before a backbone is measured, what no number of steps would make up to date.
+
+    For that, an entry has the steps of what is already made of it.
+
+    Raises:
+        InputError: results are in the way.
+    """
+    entries = [
+        replace(entry, settings=_with_steps_found(entry, entry.settings, contest))
+        for entry in contest.entries
+        if entry.settings
+    ]
+    Contest(contest.store, entries).look(force=False, overwrite=False)
+
+
+def _with_steps_found(entry: Entry, settings: Settings, contest: Contest) -> Settings:
+    records = (contest.store.load(pair.output) for pair in entry.pairs)
+    found = next((record.recipe.get("steps") for record in records if record), None)
+    return with_steps(settings, found) if isinstance(found, int) else settings
 
 
 def measure(

@@ -56,22 +56,26 @@ def enter(
     suffix: str,
     limit: int | None = None,
     how: str = "product",
-) -> list[Entry]:
+) -> tuple[list[Entry], list[tuple[Pair, str]]]:
     """Give every contender the same pairs, in one order, under names of its own.
+
+    Returns:
+        The entries, and the pairs with another name than the template gives, each with why.
 
     Raises:
         InputError: names of two results would be the same, or what `plan.planned` raises.
     """
-    entries = []
+    entries, renamed = [], []
     for contender in contenders:
         values = {"model": contender.name}
-        pairs = plan.pairs(contents, styles, suffix, limit, how, TEMPLATE, values)
-        entries.append(Entry(contender, tuple(pairs)))
+        planned = plan.planned(contents, styles, suffix, limit, how, TEMPLATE, values)
+        entries.append(Entry(contender, tuple(planned.pairs)))
+        renamed += planned.renamed
     names = Counter(pair.output.casefold() for entry in entries for pair in entry.pairs)
     twice = next((name for name, count in names.items() if count > 1), None)
     if twice:
         raise InputError(f"two results would be called '{twice}'; rename an input")
-    return entries
+    return entries, renamed
 
 
 def settle_all(
@@ -183,11 +187,26 @@ class Contest:
                     waiting.setdefault(judge, []).append((entry, pair))
         return waiting
 
+    def problems(self) -> dict[str, list[str]]:
+        """Return what went wrong, each with the titles of the entries that it befell."""
+        problems: dict[str, list[str]] = {}
+        for entry in self.entries:
+            failures = [self.failures.get(pair.output, "") for pair in entry.pairs]
+            for error in dict.fromkeys([entry.error, *failures]):
+                if error:
+                    problems.setdefault(error, []).append(entry.title)
+        return problems
+
     @property
     def complete(self) -> bool:
         """Whether everything was made and judged."""
-        made = all(pair.output in self.records for e in self.entries for pair in e.pairs)
+        made = len(self.made) == sum(len(entry.pairs) for entry in self.entries)
         return made and not self.unjudged() and not any(entry.error for entry in self.entries)
+
+    @property
+    def made(self) -> list[Pair]:
+        """The pairs whose results are there, as far as is known."""
+        return [p for entry in self.entries for p in entry.pairs if p.output in self.records]
 
     def _recall(self, pair: Pair) -> None:
         record = self.store.load(pair.output)

@@ -19,7 +19,7 @@ from nstcli.batch import measured
 from nstcli.batch.device import choose
 from nstcli.batch.measured import Measured
 from nstcli.batch.plan import Pair, shown
-from nstcli.batch.run import writing
+from nstcli.batch.writing import writing
 from nstcli.comparison.contest import Contest, Entry
 from nstcli.errors import InputError
 from nstcli.metrics.judge import Judge

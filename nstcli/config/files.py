@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from backbones.spec import closest
+from backbones.spec import closest_file
 from nstcli.errors import InputError
 
 NAME = "nst.toml"
@@ -22,7 +22,7 @@ def read(path: Path) -> dict[str, Any]:
     try:
         text = path.read_text("utf-8-sig")
     except FileNotFoundError:
-        raise InputError(f"no such config file: '{path}'{_neighbour(path)}") from None
+        raise InputError(f"no such config file: '{path}'{closest_file(path)}") from None
     except OSError as error:
         raise InputError(f"the config file '{path}' cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -74,11 +74,3 @@ def _toml(text: str, path: Path) -> dict[str, Any]:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{path}: {error}") from error
-
-
-def _neighbour(path: Path) -> str:
-    """Suggest an existing file with a similar name."""
-    try:
-        return closest(path.name, [entry.name for entry in path.parent.iterdir()])
-    except OSError:
-        return ""

@@ -18,6 +18,8 @@ from nstcli.presets import PRESETS
 
 # Variables that are no settings.
 _OTHER_VARIABLES = ("NST_CACHE",)
+# Options that are no settings, since they belong to one command at a time.
+_FLAGS_ONLY = {"output": "-o", "dry-run": "-n"}
 
 COMMAND_LINE = "command line"
 DEFAULT = "default"
@@ -88,9 +90,10 @@ def settle(
     )
     variables = _variables(settings, environment)
     above = {**variables, **line}
-    named = Path(above["config"].value).expanduser() if "config" in above else None
+    # Those of pathlib raise for an unknown user and for links that lead in a circle.
+    named = Path(os.path.expanduser(above["config"].value)) if "config" in above else None  # noqa: PTH111
     found = files.nearest(folder)
-    if named and found and (folder / named).resolve() == found.resolve():
+    if named and found and os.path.realpath(folder / named) == os.path.realpath(found):
         found = None
     paths = [path for path in (named, found) if path is not None]
     read = [_file(settings, path, folder) for path in paths]
@@ -129,7 +132,10 @@ def _remarks(settings: Sequence[Setting], environment: Mapping[str, str]) -> lis
     known = {setting.variable for setting in settings} | set(_OTHER_VARIABLES)
     remarks = []
     for name in sorted(environment):
-        if name.startswith(PREFIX) and name not in known:
+        key = name.removeprefix(PREFIX).replace("_", "-").lower()
+        if name.startswith(PREFIX) and key in _FLAGS_ONLY:
+            remarks.append(f"the variable {name} is ignored: {_flag_only(key)}")
+        elif name.startswith(PREFIX) and name not in known:
             (match, *_) = [*get_close_matches(name, known, n=1), ""]
             hint = f" (did you mean {match}?)" if match else ""
             remarks.append(f"the variable {name} is unknown and ignored{hint}")
@@ -143,6 +149,8 @@ def _file(settings: Sequence[Setting], path: Path, folder: Path) -> dict[str, Gi
     values: dict[str, object] = {}
     for name, value in files.read(path).items():
         key = name.replace("_", "-")
+        if key in _FLAGS_ONLY:
+            raise InputError(f"{shown}: {_flag_only(key)}")
         if key not in known:
             raise InputError(f"{shown}: unknown key '{name}'{closest(key, known)}")
         if key in values:
@@ -154,6 +162,10 @@ def _file(settings: Sequence[Setting], path: Path, folder: Path) -> dict[str, Gi
         lambda key, value: f"{shown}: {key} = {written(value)}",
         lambda key: shown,
     )
+
+
+def _flag_only(key: str) -> str:
+    return f"'{key}' is given on the command line only ({_FLAGS_ONLY[key]})"
 
 
 def _preset(settings: Sequence[Setting], name: str) -> dict[str, Given]:

@@ -8,6 +8,18 @@ _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 _NEVER = -1
 
 
+class _Mallinfo2(ctypes.Structure):
+    """glibc's account of its memory (malloc.h), of all its arenas together."""
+
+    _fields_ = tuple(
+        (name, ctypes.c_size_t)
+        for name in (
+            *("arena", "ordblks", "smblks", "hblks", "hblkhd"),
+            *("usmblks", "fsmblks", "uordblks", "fordblks", "keepcost"),
+        )
+    )
+
+
 def keep_freed_memory() -> None:
     """Let the C library keep what is freed, where it is one that can be told to.
 
@@ -20,3 +32,15 @@ def keep_freed_memory() -> None:
         mallopt = ctypes.CDLL(None).mallopt
         mallopt(_M_MMAP_MAX, 0)
         mallopt(_M_TRIM_THRESHOLD, _NEVER)
+
+
+def kept_bytes() -> int:
+    """Return what this process has freed and the C library kept, which the system counts as used.
+
+    0 where the library does not tell (glibc does from 2.33 on).
+    """
+    with suppress(AttributeError, OSError, TypeError):
+        account = ctypes.CDLL(None).mallinfo2
+        account.restype = _Mallinfo2
+        return int(account().fordblks)
+    return 0

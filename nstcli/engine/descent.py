@@ -9,7 +9,7 @@ from torch import Tensor
 
 from backbones.hooks import FeatureExtractor
 from nstcli.engine.capture import replayed
-from nstcli.engine.objective import Part, evaluate
+from nstcli.engine.objective import Part, evaluate, weighted
 from nstcli.engine.optimizers import OPTIMIZERS
 from nstcli.recipe import Recipe
 
@@ -40,7 +40,6 @@ def descend(
     loss becomes NaN, infinite or explodes, or makes less progress than the recipe's tolerance.
     """
     image = image.detach().clone().requires_grad_()
-    weights = recipe.weights_of_terms
     descent = OPTIMIZERS[recipe.optimizer](image, steps, recipe)
     best = Best(image, steps)
     every = _READ_EVERY.get(image.device.type, _READ_EVERY_OTHERWISE)
@@ -48,7 +47,7 @@ def descend(
 
     def evaluated() -> Tensor:
         terms = evaluate(extractor, image, objective)
-        loss = torch.stack([weights[name] * term for name, term in terms.items()]).sum(0)
+        loss = weighted(terms, recipe)
         best.offer(image, loss, terms)
         return loss
 
@@ -86,7 +85,8 @@ def _stalled(progress: deque[list[float]], best: "Best", tolerance: float) -> se
     if len(progress) < (progress.maxlen or 0):
         return set()
     pairs = enumerate(zip(progress[0], progress[-1], strict=True))
-    return {index for index, (first, last) in pairs if last > first * (1 - tolerance)}
+    # Also where there is nothing to win, both being 0.
+    return {index for index, (first, last) in pairs if last >= first * (1 - tolerance)}
 
 
 class Best:

@@ -3,68 +3,81 @@
 import math
 import sys
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 import torch
-from torch import Tensor
 
 from backbones.hooks import FeatureExtractor
+from nstcli.engine.allocator import kept_bytes
+from nstcli.engine.weighing import weigh
 from nstcli.recipe import Recipe
 
 if sys.platform != "win32":
     import resource
 
-# Edge of the picture that is measured, in pixels; large enough that its border counts little.
-_EDGE = 128
-# float32 pictures that the loop and the optimizer keep: the picture, its gradient, the best one,
+# float32 pictures that are there besides an evaluation: the best one and the gradient before,
 # and what each optimizer remembers (L-BFGS: ten curvature pairs and a few vectors at work).
-_PICTURES = {"adam": 3 + 4, "lbfgs": 3 + 2 * 10 + 7}
+_PICTURES = {"adam": 2 + 4, "lbfgs": 2 + 2 * 10 + 8}
 _PICTURE_BYTES = 3 * 4
+# How much more than its tensors a process takes, since convolutions need memory of their own and
+# freed blocks do not fit: measured with VGG-19, SqueezeNet and MobileNet in both precisions, from
+# 512 to 1024 px, where what comes out is 10 % too little at worst. Reading has few tensors and
+# all large, of which the next fits into the hole of none.
+_OPTIMIZING, _READING = 1.2, 1.6
 # Where Linux tells a container of its limits.
 _CGROUP = Path("/sys/fs/cgroup")
-# What passes through the first layers and the allocator besides: measured as the difference
-# between the sum of the rest and the peak of a process, SqueezeNet and VGG-19 at 512 and 1024 px.
-_PASSING_BYTES = 340
 
 
-def bytes_per_pixel(extractor: FeatureExtractor, recipe: Recipe) -> float:
-    """Return the bytes that one pixel of a picture takes while it is optimized.
+@dataclass(frozen=True)
+class Needs:
+    """The bytes that a pair takes at its peak.
 
-    The activations that autograd keeps are weighed on a small picture, since only the network
-    itself knows them; the largest of them is there three times while its gradient is computed.
+    Attributes:
+        fixed: whatever its size; convolutions keep the weights in a layout of their own.
+        optimizing: for each pixel of the content, in a step.
+        reading: for each pixel of the style, in the only forward pass it gets.
     """
-    edge = max(_EDGE, extractor.backbone.minimum_size)
-    image = torch.full((1, 3, edge, edge), 0.5, device=extractor.gain.device, requires_grad=True)
-    parameters = {p.untyped_storage().data_ptr() for p in extractor.network.parameters()}
-    kept: dict[int, int] = {}
 
-    def weigh(tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in parameters:
-            kept[storage.data_ptr()] = storage.nbytes()
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(weigh, lambda tensor: tensor):
-        # What is kept stays alive until here, so that no two have the same address.
-        features = extractor(image, [*recipe.content_layers, *recipe.style_layers])
-        del features
-    activations = (sum(kept.values()) + 3 * max(kept.values(), default=0)) / edge**2
-    return activations + _PICTURES[recipe.optimizer] * _PICTURE_BYTES + _PASSING_BYTES
+    fixed: int
+    optimizing: float
+    reading: float
 
 
-def free_bytes(device: torch.device) -> int:
-    """Return the memory that a device can still give, without pushing others out."""
+def needs(extractor: FeatureExtractor, recipe: Recipe) -> Needs:
+    """Find out what pictures need with this network, in its present precision, and this recipe."""
+    reading, optimizing, pixels = weigh(extractor, recipe)
+    pictures = _PICTURES[recipe.optimizer] * _PICTURE_BYTES
+    for_style = _READING * reading.peak / pixels + _PICTURE_BYTES
+    return Needs(
+        sum(parameter.nbytes for parameter in extractor.network.parameters()),
+        max(_OPTIMIZING * optimizing.peak / pixels + pictures, for_style),  # contents are read, too
+        for_style,
+    )
+
+
+def free_bytes(device: torch.device, share: float = math.inf) -> int:
+    """Return the memory that a device can still give, without pushing others out.
+
+    What this process holds unused counts as free. `share` is the most that it may take of the main
+    memory altogether, in bytes.
+    """
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
-        # What torch has taken from the device before and holds unused is free to us.
         held = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return int(free) + held
-    return int(min(psutil.virtual_memory().available, _left_to_the_container()))
+    system, kept = psutil.virtual_memory(), kept_bytes()
+    used = psutil.Process().memory_info().rss - kept
+    limits = system.total, _left_to_the_container(kept), share - used
+    return max(0, int(min(system.available + kept, *limits)))
 
 
-def _left_to_the_container() -> float:
-    """Return what the limit of a Linux container leaves, which psutil does not look at."""
+def _left_to_the_container(kept: int) -> float:
+    """Return what the limit of a Linux container leaves, which psutil does not look at.
+
+    `kept` are bytes of this process that count as used there and are free to it.
+    """
     try:
         limit, used, kinds = (
             (_CGROUP / f"memory.{name}").read_text("ascii").strip()
@@ -74,7 +87,7 @@ def _left_to_the_container() -> float:
             return math.inf
         # Files that were read and are not in use count as used, but make room when it is wanted.
         cached = dict(line.split() for line in kinds.splitlines())["inactive_file"]
-        return max(0, int(limit) - int(used) + int(cached))
+        return min(int(limit), int(limit) - int(used) + int(cached) + kept)
     except (OSError, ValueError, KeyError):
         return math.inf
 
@@ -97,6 +110,11 @@ def peak_bytes(device: torch.device) -> int:
 def largest_size(longest: int, needed: float, free: float) -> int:
     """Return the longest edge that needs no more than `free` bytes, if `longest` needs `needed`.
 
-    A multiple of 16, at least 16.
+    A multiple of 16, which may be 0.
     """
-    return max(16, int(longest * math.sqrt(max(free, 0.0) / needed)) // 16 * 16)
+    return int(longest * math.sqrt(max(free, 0.0) / needed)) // 16 * 16
+
+
+def advice(size: int, smallest: int) -> str:
+    """Say what helps where memory is short: this size, unless a network needs more pixels."""
+    return f"try --size {size}" if size >= smallest else "close other programs"

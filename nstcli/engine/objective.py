@@ -69,3 +69,9 @@ def evaluate(
         value = part.share * part.loss(x, part.target)
         terms[part.term] = terms[part.term] + value if part.term in terms else value
     return terms
+
+
+def weighted(terms: Mapping[str, Tensor], recipe: Recipe) -> Tensor:
+    """Add up terms with the weights of a recipe, the loss of every picture: (N,)."""
+    weights = recipe.weights_of_terms
+    return torch.stack([weights[name] * term for name, term in terms.items()]).sum(0)

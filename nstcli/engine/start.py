@@ -2,8 +2,8 @@
 
 import torch
 from torch import Tensor
-from torch.nn.functional import interpolate
 
+from nstcli.engine.pyramid import resized
 from nstcli.engine.targets import Content, Style
 from nstcli.recipe import Recipe
 
@@ -28,9 +28,9 @@ def _style(content: Tensor, style: Tensor, seed: int) -> Tensor:
     """Scale the style image until it covers the content's shape, and cut out its middle."""
     height, width = content.shape[-2:]
     scale = max(height / style.shape[-2], width / style.shape[-1])
-    size = [max(height, round(style.shape[-2] * scale)), max(width, round(style.shape[-1] * scale))]
-    covering = interpolate(style, size, mode="bicubic", antialias=True).clamp(0, 1)
-    top, left = (size[0] - height) // 2, (size[1] - width) // 2
+    rows, columns = (round(edge * scale) for edge in style.shape[-2:])
+    covering = resized(style, max(height, rows), max(width, columns))
+    top, left = (covering.shape[-2] - height) // 2, (covering.shape[-1] - width) // 2
     return covering[..., top : top + height, left : left + width].contiguous()
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from backbones.hooks import FeatureExtractor
 from nstcli.engine.descent import descend
-from nstcli.engine.objective import Part, evaluate, parts, together
+from nstcli.engine.objective import Part, evaluate, parts, together, weighted
 from nstcli.engine.pyramid import resized, share_steps
 from nstcli.engine.start import start
 from nstcli.engine.targets import Content, Style, style_targets
@@ -105,23 +105,25 @@ def stylize_together(
         image = _fitting(image, scales[0])
         best = descend(extractor, image, _objective(scales, recipe), recipe, share, window.watch)
         for index, (step, loss) in best.diverged.items():
-            error = _diverged(window.number(step), loss, best.image[index : index + 1], recipe)
-            failed.setdefault(index, error)
+            failed.setdefault(index, _diverged(window.number(step), loss, recipe))
         steps = [before + taken for before, taken in zip(steps, best.steps, strict=True)]
         window.next_scale()
-        image = best.image
+        image, losses = best.image, best.loss
         if window.stopped or len(failed) == len(pairs):
             break
+    if window.stopped and scales is not by_scale[-1]:  # a loss is that of one size
+        image = _fitting(image, by_scale[-1][0])
+        losses = _losses(extractor, image, by_scale[-1], recipe)
     return [
         failed.get(index)
         or _judged(
             extractor,
-            _fitting(image[index : index + 1], scale),
+            image[index : index + 1],
             scale,
             recipe,
             steps=steps[index],
             stopped=window.stopped,
-            loss=best.loss[index].item(),
+            loss=losses[index].item(),
             curve=window.curve(index),
             pace=window.pace(),
         )
@@ -143,19 +145,26 @@ def _objective(scales: Sequence[Scale], recipe: Recipe) -> list[Part]:
     return [part for part in every if recipe.weights_of_terms[part.term]]
 
 
+@torch.no_grad()
+def _losses(
+    extractor: FeatureExtractor, image: Tensor, scales: Sequence[Scale], recipe: Recipe
+) -> Tensor:
+    """Evaluate the loss of every picture at a scale: (N, 3, H, W) -> (N,)."""
+    return weighted(evaluate(extractor, image, _objective(scales, recipe)), recipe)
+
+
 def _fitting(image: Tensor, scale: Scale) -> Tensor:
     """Carry pictures to the size of a scale."""
     size = scale.content.image.shape[-2:]
     return image if image.shape[-2:] == size else resized(image, *size)
 
 
-def _diverged(step: int, loss: float, best: Tensor, recipe: Recipe) -> DivergedError:
+def _diverged(step: int, loss: float, recipe: Recipe) -> DivergedError:
     other = "a smaller --learning-rate" if recipe.optimizer == "adam" else "--optimizer adam"
     seed = ", another --seed" if recipe.init == "noise" else ""
     return DivergedError(
         f"the optimization diverged at step {step} of {recipe.steps}: its loss went to "
-        f"{loss:.3g}; try {other}{seed} or a smaller --style-weight",
-        best,
+        f"{loss:.3g}; try {other}{seed} or a smaller --style-weight"
     )
 
 

@@ -54,7 +54,10 @@ class Window:
     def watch(
         self, number: int, losses: Sequence[float], terms: Mapping[str, Sequence[float]]
     ) -> bool:
-        """Tell the listener of a step at this scale; return whether it wants no more."""
+        """Tell the listener of a step at this scale; return whether it wants no more.
+
+        After the last of all steps it can want nothing less: the picture is complete.
+        """
         self._times.append((number, time.perf_counter()))
         at = self.number(number)
         done = self._work_before[self._scale] + self._costs[self._scale] * number
@@ -73,7 +76,7 @@ class Window:
             if not math.isnan(step.loss):  # of a picture that has ended
                 curve.append((at, step.loss))
         if self._on_steps:
-            self.stopped = bool(self._on_steps(steps))
+            self.stopped = bool(self._on_steps(steps)) and at < self._steps
         return self.stopped
 
     def number(self, step: int) -> int:

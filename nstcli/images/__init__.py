@@ -5,8 +5,8 @@ stays atomic; the `name` that some functions take is for messages alone.
 """
 
 from nstcli.images.decoding import DEFAULT_MAX_PIXELS, decode, size_of
-from nstcli.images.encoding import encode
-from nstcli.images.formats import EXTENSIONS, FORMATS
+from nstcli.images.encoding import check_edges, encode
+from nstcli.images.formats import EXTENSIONS, FORMATS, format_of
 from nstcli.images.lettering import lettered
 from nstcli.images.metadata import read_metadata
 from nstcli.images.picture import Picture, resize
@@ -16,8 +16,10 @@ __all__ = [
     "EXTENSIONS",
     "FORMATS",
     "Picture",
+    "check_edges",
     "decode",
     "encode",
+    "format_of",
     "lettered",
     "read_metadata",
     "resize",

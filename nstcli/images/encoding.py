@@ -1,6 +1,7 @@
 """Arrays -> the bytes of a picture file; the same input always gives the same bytes."""
 
 import io
+import math
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -39,10 +40,7 @@ def encode(
         raise ValueError(f"rgb must be uint8 (H, W, 3), not {rgb.dtype} {rgb.shape}")
     if alpha is not None and (alpha.dtype != np.uint8 or alpha.shape != rgb.shape[:2]):
         raise ValueError(f"alpha must be uint8 {rgb.shape[:2]}, not {alpha.dtype} {alpha.shape}")
-    limit = _MAX_EDGE.get(format)
-    if limit and max(rgb.shape) > limit:
-        size = f"{rgb.shape[1]} × {rgb.shape[0]}"
-        raise InputError(f"{format} holds at most {limit} pixels per edge, not {size}; use png")
+    check_edges(format, *rgb.shape[:2])
     if alpha is None or format == "jpg":
         pixels = np.ascontiguousarray(rgb)
     else:
@@ -50,6 +48,14 @@ def encode(
     buffer = io.BytesIO()
     _WRITERS[format](Image.fromarray(pixels), buffer, quality, metadata)
     return buffer.getvalue()
+
+
+def check_edges(format: str, height: int, width: int) -> None:
+    """Raise InputError when a format of FORMATS cannot hold so large an image, in pixels."""
+    limit = _MAX_EDGE.get(format, math.inf)
+    if max(height, width) > limit:
+        size = f"{width} × {height}"
+        raise InputError(f"{format} holds at most {limit} pixels per edge, not {size}; use png")
 
 
 def _png(image: Image.Image, to: io.BytesIO, quality: int, metadata: Mapping[str, str]) -> None:

@@ -1,7 +1,10 @@
 """What a file calls itself and what its first bytes say; no Pillow needed."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from types import MappingProxyType
+
+from nstcli.errors import InputError
 
 # The formats that `encode` writes; the first suffix is the one that we give, the others are
 # accepted from the user.
@@ -60,6 +63,24 @@ _SIGNATURES = (
     (b"II*\x00", f"image file is damaged or truncated (a broken TIFF); {_LOST}"),
     (b"MM\x00*", f"image file is damaged or truncated (a broken TIFF); {_LOST}"),
 )
+
+
+def format_of(path: Path, wanted: str | None = None) -> str:
+    """Tell from the suffix of a name which of `FORMATS` the file is to have.
+
+    Args:
+        path: with the name; nothing need be there.
+        wanted: the format that was asked for besides, if one was.
+
+    Raises:
+        InputError: the suffix is that of no format which `encode` writes, or not of the one wanted.
+    """
+    for name, suffixes in FORMATS.items():
+        if path.suffix.lower() in suffixes and wanted in {None, name}:
+            return name
+    endings = ", ".join(suffixes[0] for suffixes in FORMATS.values())
+    agree = "; --format must agree with it" if wanted else ""
+    raise InputError(f"'{path}': end the name in one of {endings}{agree}")
 
 
 def mismatch(suffix: str, file_format: str) -> str | None:

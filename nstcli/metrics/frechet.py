@@ -43,11 +43,6 @@ class Gaussian:
             return cls(mean, centred.mT / count**0.5)
         return cls(mean, _factor(centred.mT @ centred / count))
 
-    @classmethod
-    def known(cls, mean: Tensor, covariance: Tensor) -> Self:
-        """Make one of a mean (C,) and a covariance (C, C)."""
-        return cls(mean.cpu().double(), _factor(covariance.cpu().double()))
-
     @property
     def energy(self) -> float:
         """The mean square of its samples' lengths, which is d² to a constant 0."""

@@ -10,6 +10,7 @@ from nstcli.batch.foreign import refuse_foreign
 from nstcli.batch.plan import shown
 from nstcli.batch.records import Failure, Record
 from nstcli.report.data import measures_of, script_data
+from nstcli.report.duration import duration
 from nstcli.report.grid import Entry, Grid, Input, read_grid
 from nstcli.report.inputs import copy_input
 from nstcli.report.links import Link, embedded, relative_to
@@ -123,12 +124,5 @@ def _summary(grid: Grid, records: list[Record], models: list[str]) -> list[str]:
     sizes = {value_of(record.recipe.get("size")) for record in records}
     if len(sizes) == 1:
         parts.append(f"{sizes.pop()} px")
-    parts.append(f"made in {_duration(seconds)}" if records else "")
+    parts.append(f"made in {duration(seconds)}" if records else "")
     return [part for part in parts if part]
-
-
-def _duration(seconds: float) -> str:
-    minutes = round(seconds / 60)
-    if minutes < 1:
-        return f"{seconds:.0f} s"
-    return f"{minutes} min" if minutes < 90 else f"{minutes / 60:.1f} h"

@@ -25,6 +25,7 @@ from nstcli import images, samples
 from nstcli.engine.allocator import keep_freed_memory
 from nstcli.engine.precision import arranged
 from nstcli.engine.stylize import stylize
+from nstcli.errors import DivergedError
 from nstcli.images import Picture
 from nstcli.metrics.judge import Judge
 from nstcli.metrics.judge import Pair as Judged
@@ -178,14 +179,19 @@ def _rows(
     first: float | None = None
     for variant in variants:
         started = time.perf_counter()
-        styles, lpips = zip(*_judged(variant, scenes, size, steps), strict=True)
+        found = list(_judged(variant, scenes, size, steps))
         seconds = time.perf_counter() - started
+        if not found:
+            sys.stderr.write(f"{variant.model} {variant.name}: every pair diverged\n")
+            continue
+        styles, lpips = zip(*found, strict=True)
         style = statistics.median(styles)
         first = first or style
+        lost = len(scenes) - len(found)
         sys.stderr.write(f"{variant.model} {variant.name}: {style:.3f}, {seconds:.0f} s\n")
         yield {
             "backbone": variant.model,
-            "variant": variant.name,
+            "variant": f"{variant.name} ({lost} diverged)" if lost else variant.name,
             "style": style,
             "style_range": f"{min(styles):.3f}–{max(styles):.3f}",
             "ratio": style / first,
@@ -198,7 +204,7 @@ def _rows(
 def _judged(
     variant: Variant, scenes: Sequence[Scene], size: int, steps: int
 ) -> Iterator[tuple[float, float]]:
-    """Make every pair, and yield its style error and LPIPS."""
+    """Make every pair, and yield the style error and LPIPS of those that did not diverge."""
     asked = case.settings(variant.model, **{"size": size, "steps": steps, **variant.choices})
     extractor = Transformed.load(asked.backbone, asked.weight_set)
     extractor.transform, extractor.enlarge = variant.transform, variant.enlarge
@@ -207,7 +213,12 @@ def _judged(
         arranged(extractor, asked.recipe, "auto", memory)
     for scene in scenes:
         scales = case.scales(extractor, asked.recipe, scene.pair)
-        found = scene.judged.measure(stylize(extractor, scales, asked.recipe).image)
+        try:
+            made = stylize(extractor, scales, asked.recipe)
+        except DivergedError as error:
+            sys.stderr.write(f"{variant.model} {variant.name}: {error}\n")
+            continue
+        found = scene.judged.measure(made.image)
         yield found.style_error, found.lpips
 
 

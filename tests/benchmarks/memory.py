@@ -13,8 +13,11 @@ from pathlib import Path
 
 import torch
 
+from backbones.hooks import FeatureExtractor
 from nstcli.engine.allocator import keep_freed_memory
+from nstcli.engine.memory import needs
 from nstcli.engine.stylize import stylize
+from nstcli.recipe import Recipe
 from tests.benchmarks import case
 from tests.benchmarks.case import Pair
 from tests.benchmarks.reference import optimize
@@ -32,6 +35,8 @@ _COLUMNS = (
     Column("picture", "picture"),
     Column("precision", "ours runs in"),
     Column("ours_mib", "ours MiB", "{:.0f}"),
+    Column("predicted_mib", "predicted MiB", "{:.0f}"),
+    Column("real_to_predicted", "real ÷ predicted", "{:.2f}"),
     Column("reference_mib", "reference MiB", "{:.0f}"),
     Column("ratio", "reference ÷ ours", "{:.2f}"),
     Column("full_mib", "reference at 101 evaluations MiB, at least", "{:.0f}"),
@@ -66,7 +71,8 @@ def measure(scope: Scope) -> Section:
         f"{scope.memory_evaluations} evaluations, and its history of gradients grows until 101: "
         f"the last two columns add {_PAIR_BYTES} bytes per pixel for each that is missing, "
         "less than what was measured with `--memory-evaluations 101`, where memory is fragmented, "
-        "too. One run each. Above 1 means that ours needs less.",
+        "too. One run each. Above 1 means that ours needs less. Predicted is what `nst` thinks of "
+        "before it begins a pair, with the network.",
         [Table("Peaks", _COLUMNS, list(_rows(scope)))],
     )
 
@@ -79,8 +85,9 @@ def _rows(scope: Scope) -> Iterator[Row]:
 
 def _row(scope: Scope, model: str, size: int) -> Row:
     asked = case.settings(model, size=size)
-    _, precision = case.fastest(asked, scope.scratch)
+    extractor, precision = case.fastest(asked, scope.scratch)
     pair = case.framed(scope, size)
+    predicted = _predicted(extractor, asked.recipe, pair)
     file = scope.scratch / f"pair-{size}.pt"
     torch.save(list(pair), file)
     task = Task(model, size, str(file), scope.memory_evaluations)
@@ -96,11 +103,21 @@ def _row(scope: Scope, model: str, size: int) -> Row:
         "picture": f"{width}×{height}",
         "precision": str(precision),
         "ours_mib": ours / 2**20,
+        "predicted_mib": predicted / 2**20,
+        "real_to_predicted": ours / predicted,
         "reference_mib": reference / 2**20,
         "ratio": reference / ours,
         "full_mib": full / 2**20,
         "full_ratio": full / ours,
     }
+
+
+def _predicted(extractor: FeatureExtractor, recipe: Recipe, pair: Pair) -> float:
+    """Return the bytes that `nst` expects of the pair, and those of the network."""
+    found = needs(extractor, recipe)
+    content, style = (image[0, 0].numel() for image in pair)
+    network = sum(parameter.nbytes for parameter in extractor.network.parameters())
+    return network + found.fixed + max(found.optimizing * content, found.reading * style)
 
 
 def _in_a_process(task: Task) -> int:

@@ -1,6 +1,7 @@
 """Recipes: resolved once, frozen, and the same after a round trip through JSON."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ import backbones
 from backbones import Backbone, BackboneError
 from nstcli import recipe as module
 from nstcli.errors import InputError
-from nstcli.presets import DEFAULT
+from nstcli.presets import DEFAULT, PRESETS
 from nstcli.recipe import VERSION, WEIGHTS, Recipe, parse_layers
 from tests.tiny import TINY
 
@@ -71,6 +72,13 @@ def test_weights_follow_the_convention_unless_chosen(loss: Any) -> None:
     )
 
 
+def test_the_preset_of_sums_has_the_size_that_its_weights_were_found_at() -> None:
+    """At 512 px the content term is four times as large, and the style term the same."""
+    chosen = {**DEFAULT, **PRESETS["gatys"]}
+    recipe = module.resolve(backbones.get("vgg19"), SHA, chosen)
+    assert (recipe.size, recipe.content_weight, recipe.style_weight) == (256, 1, 1e6)
+
+
 def test_choices_are_kept() -> None:
     choices: dict[str, Any] = {
         "size": 64,
@@ -86,6 +94,14 @@ def test_choices_are_kept() -> None:
     }
     recipe = resolve(TINY, SHA, **choices)
     assert {name: getattr(recipe, name) for name in choices} == choices
+
+
+def test_pooling_is_that_of_a_network_that_pools() -> None:
+    assert resolve(TINY, SHA, pooling="avg").pooling == "avg"
+    assert resolve(backbones.get("vgg19"), SHA, pooling="avg").pooling == "avg"
+    assert resolve(backbones.get("mobilenet"), SHA, pooling="avg").pooling == "max"
+    silent = replace(TINY, layers=tuple(each for each in TINY.layers if each.kind != "pool"))
+    assert resolve(silent, SHA, pooling="avg").pooling == "avg"  # it pools, and does not say so
 
 
 def test_default_layers_are_a_copy() -> None:

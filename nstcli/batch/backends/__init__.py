@@ -29,6 +29,7 @@ class Execution:
         offline: never use the network.
         max_pixels: that a picture may have before it is decoded.
         backend: a name of `BACKENDS`, or `auto`.
+        memory: bytes of the main memory that a worker may take, None for what there is.
     """
 
     device: str = "auto"
@@ -39,6 +40,7 @@ class Execution:
     offline: bool = False
     max_pixels: int = DEFAULT_MAX_PIXELS
     backend: str = "auto"
+    memory: float | None = None
 
 
 class Driver(Protocol):

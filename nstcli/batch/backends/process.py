@@ -5,14 +5,18 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING
+
+import torch
 
 from nstcli.batch.backends import Driver, Execution
 from nstcli.batch.backends.hands import Crash, Ended, Hand, Ready, Stepped
 from nstcli.batch.device import at_once, choose
 from nstcli.batch.outcomes import Failed
 from nstcli.batch.plan import Job
+from nstcli.engine.memory import free_bytes
 from nstcli.errors import StoppedError
 
 if TYPE_CHECKING:
@@ -36,7 +40,10 @@ def work(settings: Settings, execution: Execution, driver: Driver) -> None:
     """
     devices = [choose(name.strip()) for name in execution.device.split(",")]
     count = max(execution.jobs, len(devices))
-    pool = _Pool(settings, execution, driver, [devices[n % len(devices)] for n in range(count)])
+    places = [devices[n % len(devices)] for n in range(count)]
+    # Told now: once they are at work, none of them sees what is free for all.
+    share = free_bytes(torch.device("cpu")) / max(1, places.count("cpu"))
+    pool = _Pool(settings, replace(execution, memory=share), driver, places)
     try:
         pool.run()
     finally:

@@ -251,7 +251,10 @@ class Puppet:
     alive: list[Puppet]
     started: int
 
-    def __init__(self, settings: object, execution: object, device: str, workers: int):
+    shares: list[float | None]
+
+    def __init__(self, settings: object, execution: Execution, device: str, workers: int):
+        Puppet.shares.append(execution.memory)
         self.connection, self.theirs = multiprocessing.Pipe()
         self.device = device
         self.ready = False
@@ -289,7 +292,7 @@ class Puppet:
 
 @pytest.fixture
 def puppets(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Puppet]]:
-    Puppet.fates, Puppet.alive, Puppet.started = [], [], 0
+    Puppet.fates, Puppet.alive, Puppet.shares, Puppet.started = [], [], [], 0
     monkeypatch.setattr(process, "Hand", Puppet)
     monkeypatch.setattr(process, "_NAP", 0.001)
     yield Puppet
@@ -360,3 +363,16 @@ def test_an_end_that_is_wanted_tries_nothing_again(puppets: type[Puppet]) -> Non
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(process._Pool, "_bury", then_stop)
         assert with_puppets(driver) == {}
+
+
+def test_workers_on_the_cpu_share_what_is_free_at_first(
+    puppets: type[Puppet], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "free_bytes", lambda device: 1200)
+    monkeypatch.setattr(process, "choose", str)
+    with_puppets(Recorder(plain_jobs(9)), jobs=4)
+    assert set(puppets.shares) == {300}
+    puppets.shares.clear()
+    execution = replace(by("process", jobs=4), device="cuda:0,cpu")
+    process.work(None, execution, Recorder(plain_jobs(9)))  # type: ignore[arg-type]
+    assert set(puppets.shares) == {600}

@@ -6,6 +6,7 @@ import os
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -494,3 +495,19 @@ class Files(RuleBasedStateMachine):
 def test_whatever_happens_to_files(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(digests, "_REST_SECONDS", REST)
     run_state_machine_as_test(Files, settings=settings(max_examples=25, stateful_step_count=40))
+
+
+@posix
+def test_a_remembered_file_that_may_not_be_looked_at_is_forgotten(
+    photo: Path, cache: Path, reads: list[str], deny: Callable[[Path], None]
+) -> None:
+    rest()
+    known = Digests(cache)
+    other = photo.with_name("other.jpg")
+    other.write_bytes(b"new")
+    rest()
+    known.digest(photo)
+    known.digest(other)
+    deny(other)
+    known.save()
+    assert set(json.loads(cache.read_bytes())["files"]) == {str(photo)}

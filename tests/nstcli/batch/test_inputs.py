@@ -1,6 +1,6 @@
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -322,3 +322,45 @@ def test_a_pattern_that_finds_results_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"a__b\.png', which is a result in "):
         refuse_nested(tmp_path / "photos/out", found)
     refuse_nested(tmp_path / "elsewhere", found)
+
+
+def test_a_tilde_that_is_nobody_s_home_is_a_letter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "~tmp.jpg").write_bytes(b"x")
+    assert names(Path("~tmp.jpg")) == ["~tmp.jpg"]
+    with pytest.raises(InputError, match="no such file or folder: '~nobody here/photos'"):
+        find("~nobody here/photos")
+
+
+def test_what_may_not_be_looked_at_is_told(folder: Path, deny: Callable[[Path], None]) -> None:
+    deny(folder / "a.png")
+    with pytest.raises(InputError, match=r"a\.png' cannot be read: Permission denied"):
+        find(str(folder / "a.png"))
+    assert names(folder) == names(folder / "*.[!t]*") == ["b.JPG", "c.webp"]
+    deny(folder)
+    with pytest.raises(InputError, match="photos' cannot be read: Permission denied"):
+        find(str(folder))
+
+
+def test_names_in_a_folder_that_may_only_be_listed(
+    tree: Path, deny: Callable[[Path], None]
+) -> None:
+    for name in ("notes", "e.png"):
+        (tree / "z" / name).write_bytes(b"x")
+        deny(tree / "z" / name)
+    assert find(str(tree), DEEP).left_out == (
+        (tree / "z/e.png", "cannot be read: Permission denied"),
+    )
+
+
+def test_a_name_that_is_too_long_is_told_and_a_pattern_may_be(folder: Path) -> None:
+    with pytest.raises(InputError, match=f"cannot be read: {os.strerror(errno.ENAMETOOLONG)}"):
+        find(str(folder / ("x" * 300)))
+    assert names(folder / f"[{'ab' * 150}].png") == ["a.png"]
+
+
+def test_an_output_folder_that_is_a_link_to_itself(folder: Path) -> None:
+    (folder.parent / "loop").symlink_to("loop")
+    refuse_nested(folder.parent / "loop", find(str(folder / "*.png")))

@@ -192,7 +192,10 @@ def test_what_killed_processes_left(store: Store, tmp_path: Path) -> None:
     mine, theirs = (
         f".nst-{files._host()}-{process}-0123abcd.tmp" for process in (os.getpid(), ended.pid)
     )
-    folders = [store.folder, store.folder / "sub", store.hidden / "pairs"]
+    folders = [store.folder, store.folder / "sub", store.hidden / "pairs", store.folder / "new"]
+    (store.hidden / "coming/new").mkdir(parents=True)  # killed while its first result was written
+    (store.hidden / "coming/new/a.png.json").write_text("{}")
+    (store.folder / "new").mkdir()
     for folder in folders:
         for name in (mine, theirs):
             (folder / name).write_bytes(b"half")
@@ -264,6 +267,36 @@ def test_other_folders_are_refused_with_advice(
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match=message):
         take_inventory(Path(name))
+
+
+def test_a_folder_that_may_not_be_looked_into_is_an_error(
+    store: Store, deny: Callable[[Path], None]
+) -> None:
+    deny(store.hidden)
+    with pytest.raises(InputError, match=r"cannot read '.*\.nst': Permission denied"):
+        take_inventory(store.folder)
+
+
+def test_a_neighbour_that_may_not_be_looked_at_hides_no_other(
+    store: Store, deny: Callable[[Path], None]
+) -> None:
+    for name in ("closed.png", "open.png"):
+        (store.folder / name).write_bytes(encode(draw()))
+    deny(store.folder / "closed.png")
+    assert condition(store, "open.png") is Condition.FOREIGN
+
+
+def test_an_edited_result_that_is_too_large_is_not_damaged(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from nstcli import images
+
+    def exhausted(*arguments: object, **options: object) -> None:
+        raise MemoryError
+
+    _edit(store.folder / RESULT)
+    monkeypatch.setattr(images, "decode", exhausted)
+    assert condition(store) is Condition.EDITED
 
 
 def test_records_that_cannot_be_listed_are_an_error(tmp_path: Path) -> None:

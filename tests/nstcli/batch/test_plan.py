@@ -339,3 +339,28 @@ def test_names_without_trouble_are_kept_letter_by_letter(stems: list[str]) -> No
     plan = planned([Path(f"{stem}.jpg") for stem in stems], [Path("x.png")], ".png")
     assert [pair.output for pair in plan.pairs] == [f"{stem}__x.png" for stem in stems]
     assert plan.renamed == []
+
+
+def typed(top: str, *names: str) -> list[Source]:
+    """Pictures below a folder that is written as `top`."""
+    return [Source(Path(top, name), PurePosixPath(name).parent) for name in names]
+
+
+@pytest.mark.parametrize(
+    "contents", [("A.JPG", "a.jpg"), ("x" * 236 + ".jpg",), ("sub/A.JPG", "sub/a.jpg")]
+)
+def test_names_do_not_depend_on_how_an_input_folder_was_typed(contents: tuple[str, ...]) -> None:
+    def named(top: str) -> list[str]:
+        made = pairs(typed(top, *contents), typed(top, "c.png", "b__c.png"), ".png")
+        return [pair.output for pair in made]
+
+    assert named("photos") == named("/home/u/photos")
+    assert any("~" in name for name in named("photos"))
+
+
+def test_pictures_that_lie_the_same_below_two_folders_are_told_apart_by_these() -> None:
+    """As a glob finds them; whichever else there is."""
+    two, three = ([Path(top, "cat.jpg") for top in tops] for tops in ("bc", "abc"))
+    named = {p.content: p.output for p in pairs(three, [Path("x.png")], ".png")}
+    assert len(set(named.values())) == 3
+    assert [named[path] for path in two] == [p.output for p in pairs(two, [Path("x.png")], ".png")]

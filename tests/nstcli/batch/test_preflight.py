@@ -159,3 +159,12 @@ def test_pixels_are_forgotten(tmp_path: Path) -> None:
     finally:
         tracemalloc.stop()
     assert peak < 5 * 4 * 3_000_000  # four threads with a few copies each, of 30 pictures
+
+
+def test_a_picture_that_may_not_be_looked_at_is_told(
+    write_picture: Write, deny: Callable[[Path], None]
+) -> None:
+    path = write_picture("a.png", 20, 30)
+    deny(path)
+    with pytest.raises(InputError, match=r"a\.png: cannot be read: Permission denied"):
+        look(path)

@@ -99,6 +99,10 @@ class Shelf:
     def fail(self, pair: Pair, error: str, seconds: float) -> None:
         self._told(f"fail {pair.output}")
 
+    def forget(self, pair: Pair) -> bool:
+        self._told(f"forget {pair.output}")
+        return True
+
     def _told(self, what: str) -> None:
         self.log.append(what)
         if error := self.broken.get(what.split(" ")[0]):
@@ -241,13 +245,42 @@ def test_what_appeared_meanwhile_is_not_replaced_without_consent(
     assert bench.ends() == {"a.png": PairFailed, "b.png": PairDone}
     assert "save a.png" not in bench.log
     (failed,) = (event for event in bench.events if isinstance(event, PairFailed))
-    assert failed.error == "'out/a.png' appeared while the batch was running; move it away"
+    assert failed.error == (
+        "'out/a.png' appeared or changed while the batch was running; move it away"
+    )
     assert "fail a.png" in bench.log
 
 
 def test_with_consent_it_is(bench: Bench) -> None:
     bench.shelf.states["a.png"] = State.EDITED
     bench.run(jobs("a"), overwrite=True)
+    assert bench.ends() == {"a.png": PairDone}
+
+
+@pytest.mark.parametrize("found", [State.FOREIGN, State.EDITED, InputError("is a folder")])
+@pytest.mark.parametrize("force", [False, True])
+def test_what_appears_while_a_pair_is_made_is_not_replaced_without_consent(
+    bench: Bench, found: State | InputError, force: bool
+) -> None:
+    def listen(event: Event) -> None:
+        bench.listen(event)
+        if isinstance(event, PairStep) and event.pair.output == "a.png":
+            bench.shelf.states["a.png"] = found
+
+    bench.shelf.states["a.png"] = State.UP_TO_DATE if force else State.MISSING
+    run = (None, making(), Execution(), bench.shelf, listen)
+    runs.run(jobs("a", "b"), *run, force=force)  # type: ignore[arg-type]
+    assert bench.ends() == {"a.png": PairFailed, "b.png": PairDone}
+    assert "save a.png" not in bench.log
+    assert "fail a.png" in bench.log
+
+
+def test_with_consent_what_appears_is_replaced(bench: Bench) -> None:
+    def listen(event: Event) -> None:
+        bench.listen(event)
+        bench.shelf.states["a.png"] = State.EDITED
+
+    runs.run(jobs("a"), None, making(), Execution(), bench.shelf, listen, overwrite=True)  # type: ignore[arg-type]
     assert bench.ends() == {"a.png": PairDone}
 
 
@@ -261,6 +294,8 @@ def test_a_pair_that_another_process_made_is_found(bench: Bench) -> None:
     bench.shelf.states["a.png"] = State.UP_TO_DATE
     bench.run(jobs("a", "b"))
     assert bench.ends() == {"a.png": PairFound, "b.png": PairDone}
+    assert bench.log.index("forget a.png") < bench.log.index("PairFound a.png")
+    assert "forget b.png" not in bench.log  # saving it does
 
 
 def test_force_makes_it_all_the_same(bench: Bench) -> None:

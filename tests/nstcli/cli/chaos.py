@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from importlib import import_module
@@ -34,6 +34,7 @@ RUN = (
     *("--steps", "4", "--device", "cpu", "--offline"),
 )
 BARE = ("--no-metadata",)
+MIRRORED = ("--name", "{style}/{content}")
 PATIENCE = 120.0
 
 
@@ -92,7 +93,19 @@ class Place:
         raise AssertionError(f"a batch in {self.folder} hangs")
 
     def results(self) -> dict[str, bytes]:
-        return {p.name: p.read_bytes() for p in self.out.glob("[!.]*.png")}
+        """Read the results, by their paths below the folder."""
+        pictures = (p.relative_to(self.out) for p in self.out.rglob("[!.]*.png"))
+        return {p.as_posix(): (self.out / p).read_bytes() for p in pictures if p.parts[0] != ".nst"}
+
+    def fail_all(self, names: Iterable[str]) -> None:
+        """Leave a failure of each of these results."""
+        from nstcli.batch.plan import Pair
+        from nstcli.batch.store import Store
+
+        for name in names:
+            store = Store(self.out)
+            store.prepare()
+            store.fail(Pair(Path("content"), Path("style"), name), "why", 1.0)
 
     def clear(self) -> None:
         shutil.rmtree(self.out, ignore_errors=True)
@@ -124,17 +137,19 @@ def look_at_folder(out: Path, *, replacing: bool = False) -> dict[str, tuple[int
             continue
         data = path.read_bytes()
         _check_form(path, data)
-        if path.parent.name == "failures":
+        kind, *below = path.relative_to(out / ".nst").parts if ".nst" in path.parts else ("",)
+        if kind == "failures":
             Failure.model_validate_json(data)
-        if path.parent.name in {"pairs", "coming"}:
+        if kind in {"pairs", "coming"}:
             record = Record.model_validate_json(data)
-            result = out / path.stem
-            if path.parent.name == "pairs":
+            name = "/".join(below).removesuffix(".json")
+            if kind == "pairs":
+                result = out / name
                 found = hashlib.sha256(result.read_bytes()).hexdigest()
                 assert replacing or found == record.output_sha256, f"{path} is a false record"
                 if found == record.output_sha256:
                     known = result.stat()
-                    complete[result.name] = (known.st_ino, known.st_mtime_ns)
+                    complete[name] = (known.st_ino, known.st_mtime_ns)
     return complete
 
 
@@ -164,10 +179,10 @@ def check_whole(place: Place, reference: dict[str, bytes], *, once: bool = True)
     assert not wrong, f"other bytes: {wrong}"
     assert set(look_at_folder(place.out)) == set(reference)
     left = [p for p in place.out.rglob("*") if p.name.startswith(".nst-")]
-    left += (place.out / ".nst" / "failures").iterdir()
+    left += (place.out / ".nst" / "failures").rglob("*.json")
     assert not left, f"left behind: {left}"
     if once:
-        assert not list((place.out / ".nst" / "coming").iterdir())
+        assert not list((place.out / ".nst" / "coming").rglob("*.json"))
         twice = [name for name, count in made(place).items() if count > 1]
         assert not twice, f"made twice: {twice}"
 
@@ -184,7 +199,8 @@ def made(place: Place) -> Counter[str]:
 class Kind:
     """A way to run batches: the options, how many at once, and what lies there before.
 
-    `survivors` of the processes are not killed, and make the rest.
+    `survivors` of the processes are not killed, and make the rest. With `failed`, every pair has
+    failed before.
     """
 
     name: str
@@ -192,6 +208,7 @@ class Kind:
     processes: int = 1
     survivors: int = 0
     before: tuple[str, ...] = ()
+    failed: bool = False
 
 
 KINDS = (
@@ -201,6 +218,9 @@ KINDS = (
     Kind("one of two", processes=2, survivors=1),
     Kind("over older results", ("--overwrite",), before=("--seed", "1", "--init", "noise")),
     Kind("over the same", ("--force",)),
+    Kind("after failures", failed=True),
+    Kind("over the same, after failures", ("--force",), failed=True),
+    Kind("into folders", MIRRORED),
 )
 WORKERS = Kind("two workers", ("-j", "2"))
 
@@ -211,6 +231,8 @@ def round_of(place: Place, kind: Kind, reference: dict[str, bytes], chance: rand
     if kind.before or "--force" in kind.options:
         place.run(*RUN, *kind.before)
     old = place.results()
+    if kind.failed:
+        place.fail_all(reference)
     survivors = [place.start(*RUN, *kind.options) for _ in range(kind.survivors)]
     leader = place.start(*RUN, *kind.options)
     others = [
@@ -245,7 +267,7 @@ def _wait_for_a_moment(place: Place, process: int, chance: random.Random, old: i
     """Wait until so many results are there, and a little longer."""
     wanted = chance.randrange(PAIRS)
     deadline = time.monotonic() + chance.choice([0.2, PATIENCE])
-    while not old and len(list(place.out.glob("[!.]*.png"))) < wanted:
+    while not old and len(place.results()) < wanted:
         if os.waitid(os.P_PID, process, os.WEXITED | os.WNOHANG | os.WNOWAIT):
             return
         if time.monotonic() > deadline:
@@ -262,7 +284,7 @@ def at_every_write(place: Place, accident: Accident, *options: str) -> int:
     reference = place.results()
     for n in range(1, 1000):
         place.clear()
-
+        place.fail_all(reference)
         code = place.end(place.start(*first, within=striking(place.out, accident, n, n)))
         look_at_folder(place.out)
         if code == 0:
@@ -298,20 +320,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     _prepare(folder / "site")
     os.environ["NST_CACHE"] = str(folder / "cache")
     place = Place(folder / "place")
-    plain, bare = _reference(place), _reference(place, *BARE)
-    every = [(tear_and_kill, BARE), (kill, ()), (tear_and_kill, ()), (kill, BARE)]
+    references = {options: _reference(place, *options) for options in ((), BARE, MIRRORED)}
+    every = [(tear_and_kill, (*BARE, *MIRRORED)), (kill, ()), (tear_and_kill, ()), (kill, BARE)]
     for accident, options in every[:1] if wanted.short else every:
         points = at_every_write(place, accident, *options)
         say(f"{accident.__name__} at each of {points} writes {' '.join(options)}: ok")
     for count in (2, 4):
-        together(place, count, plain)
+        together(place, count, references[()])
         say(f"{count} processes at once: each pair made once")
     chance = random.Random(wanted.seed)
     workers = wanted.rounds // 10 if wanted.workers is None else wanted.workers
     kinds = [WORKERS] * workers + [KINDS[n % len(KINDS)] for n in range(wanted.rounds - workers)]
     found: Counter[int] = Counter()
     for kind in kinds:
-        reference = bare if "--no-metadata" in kind.options else plain
+        reference = references.get(kind.options, references[()])
         found[round_of(place, kind, reference, chance)] += 1
     say(f"{len(kinds)} rounds: {dict(Counter(kind.name for kind in kinds))}")
     say(f"complete at the kill, of {PAIRS}: {dict(sorted(found.items()))}")

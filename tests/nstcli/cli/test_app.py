@@ -1,27 +1,25 @@
+import os
+import re
 import subprocess
 import sys
-from typing import get_args
+import tomllib
+from importlib.metadata import packages_distributions
+from pathlib import Path
+from typing import Any, get_args
 
 import pytest
+import typer
 
 import nstcli
+from nstcli.cli.app import app
 from nstcli.cli.options import Format
 from nstcli.images import FORMATS
 from tests.nstcli.cli.conftest import Nst
+from tests.test_architecture import MODULES, ROOT, imports
 
-COMMANDS = [
-    "batch",
-    "stylize",
-    "compare-backbones",
-    "layers",
-    "gallery",
-    "sheet",
-    "weights",
-    "samples",
-    "demo",
-    "info",
-    "status",
-]
+PROGRAM: Any = typer.main.get_command(app)
+COMMANDS = list(PROGRAM.commands)
+MAKING = ["batch", "stylize", "compare-backbones"]
 
 
 def test_help_lists_every_command_and_the_exit_codes(nst: Nst) -> None:
@@ -37,6 +35,13 @@ def test_every_command_has_help(nst: Nst, command: str) -> None:
     ended = nst(command, "-h")
     assert ended.code == 0
     assert f"nst {command}" in ended.out
+
+
+@pytest.mark.parametrize("command", [None, *MAKING])
+def test_the_exit_codes_are_where_they_are_looked_for(nst: Nst, command: str | None) -> None:
+    told = " ".join(nst(*([command] if command else []), "-h").out.split())
+    assert "Exit codes: 0 all pairs are done" in told
+    assert "3 stopped early by the environment or --fail-fast" in told
 
 
 def test_help_imports_nothing_heavy() -> None:
@@ -66,6 +71,56 @@ def test_an_unknown_command_is_wrong_usage(nst: Nst) -> None:
     ended = nst("bach")
     assert ended.code == 2
     assert "batch" in ended.err
+
+
+PAIRS = "photos art -m tiny --steps 2 -o out"
+
+
+@pytest.mark.parametrize("closed", ["2>&-", ">&-", ">&- 2>&-", "<&- >&- 2>&-"])
+@pytest.mark.usefixtures("tiny_plugin", "folders")
+def test_closed_streams_are_nobodys_loss(tmp_path: Path, closed: str) -> None:
+    """Python has no stream at all for what its caller closed."""
+
+    def nst(command: str) -> int:
+        line = f'exec "{sys.executable}" -m nstcli {command} {closed}'
+        ended = subprocess.run(
+            ["sh", "-c", line], cwd=tmp_path, check=False, capture_output=True, text=True
+        )
+        assert "bug" not in ended.stderr
+        return ended.returncode
+
+    assert nst(f"batch {PAIRS} -n") == 0
+    assert nst(f"batch {PAIRS} -j 2") == 0
+    assert len(list((tmp_path / "out").glob("*__*.png"))) == 4
+    assert nst("status out") == 0
+    assert nst("layers") == 0
+    assert nst("layers -m no") == 2
+
+
+@pytest.mark.usefixtures("tiny_plugin", "folders")
+def test_no_file_gets_the_number_of_a_closed_stream(tmp_path: Path) -> None:
+    """What is printed to it by C code, or by a worker, would land in that file."""
+    code = (
+        "import os, sys\n"
+        "from nstcli.cli.app import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "for number in range(3):\n"
+        "    assert os.get_inheritable(number)\n"
+        "    assert os.path.samestat(os.fstat(number), os.stat(os.devnull))\n"
+    )
+    line = f'exec "{sys.executable}" -c "$CODE" --version <&- >&- 2>&-'
+    environment = {**os.environ, "CODE": code}
+    assert subprocess.run(["sh", "-c", line], env=environment, check=False).returncode == 0
+
+
+def test_what_is_imported_is_declared() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    declared = {re.split(r"[>=<~ ]", each, maxsplit=1)[0] for each in project["dependencies"]}
+    imported = {name.partition(".")[0] for path in MODULES for name in imports(path)}
+    offered_by = packages_distributions()
+    for name in imported - set(sys.stdlib_module_names) - {"nstcli", "backbones"}:
+        assert {each.lower() for each in offered_by.get(name, [name])} & declared, name
 
 
 def test_the_option_offers_every_format() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -155,6 +156,40 @@ def test_a_file_of_the_users_is_never_touched(nst: Nst, tmp_path: Path) -> None:
     assert mine.read_bytes() == (tmp_path / "photos" / "cat.png").read_bytes()
 
 
+def test_results_that_were_copied_without_their_records_are_not_replaced(
+    nst: Nst, tmp_path: Path
+) -> None:
+    nst(*RUN)
+    made = results(tmp_path)
+    shutil.rmtree(tmp_path / "out" / ".nst")
+    ended = nst(*RUN)
+    assert ended.code == 2
+    assert (
+        "4 of 4 results in 'out' were without a record. --overwrite replaces them; -o NEW keeps "
+        "both." in ended.err
+    )
+    assert results(tmp_path) == made
+    assert nst(*RUN, "--overwrite").code == 0
+    assert "4 cached" in nst(*RUN).err
+
+
+def test_the_home_folder_is_understood_where_a_shell_does_not(
+    nst: Nst, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert nst(*RUN, "--output=~/far").code == 0
+    assert (tmp_path / "home/far/cat__ink.png").exists()
+    assert not (tmp_path / "~").exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+def test_a_result_that_is_a_link_to_itself_is_told(nst: Nst, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "cat__ink.png").symlink_to("cat__ink.png")
+    ended = nst(*RUN)
+    assert (ended.code, "cannot read 'out/cat__ink.png'" in ended.err) == (2, True), ended.err
+
+
 def test_an_edited_result_is_not_replaced_without_consent(nst: Nst, tmp_path: Path) -> None:
     nst(*RUN)
     (tmp_path / "out" / "cat__ink.png").write_bytes((tmp_path / "photos/cat.png").read_bytes())
@@ -239,9 +274,14 @@ def test_a_folder_that_cannot_be_written_to_stops_the_batch(
 
 def test_a_run_after_a_full_disk_makes_the_rest(nst: Nst, tmp_path: Path) -> None:
     nst(*RUN, "--limit", "2")
-    (tmp_path / "out/.nst/pairs/cat__wave.png.json").unlink()  # as if there was no room for it
+    hidden, record = tmp_path / "out/.nst", "cat__wave.png.json"
+    (hidden / "pairs" / record).replace(hidden / "coming" / record)  # as if there was no room
     ended = nst(*RUN)
-    assert (ended.code, "Done: 3 made, 1 cached" in ended.err) == (0, True)
+    assert (ended.code, "Done: 2 made, 1 made by another process, 1 cached" in ended.err) == (
+        0,
+        True,
+    )
+    assert "4 cached" in nst(*RUN).err
 
 
 def test_dry_run_tells_the_state_of_every_pair_and_makes_none(nst: Nst, tmp_path: Path) -> None:
@@ -439,7 +479,7 @@ def test_out_of_memory_fails_the_pair_with_advice(
 def test_a_pair_that_cannot_fit_is_refused_before_it_begins(
     nst: Nst, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nstcli.batch.readings.free_bytes", lambda device: 300_000)
+    monkeypatch.setattr("nstcli.batch.readings.free_bytes", lambda *_: 300_000)
     monkeypatch.setattr("nstcli.batch.work.stylize_together", lambda *_: pytest.fail("begun"))
     ended = nst(*RUN)
     assert ended.code == 1
@@ -450,7 +490,7 @@ def test_a_pair_that_cannot_fit_is_refused_before_it_begins(
 
 
 def test_a_dry_run_tells_the_memory(nst: Nst) -> None:
-    assert "peak memory: up to 682.8 kB besides torch" in nst(*RUN, "-n").err
+    assert "peak memory: up to 502.6 kB besides torch" in nst(*RUN, "-n").err
 
 
 def test_weights_that_change_after_planning_are_refused(

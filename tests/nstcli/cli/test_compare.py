@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -109,6 +110,17 @@ def test_the_same_command_again_makes_and_judges_nothing(
     again = nst(*RUN)
     assert (again.code, again.out) == (0, before_out)
     assert results(tmp_path) == before
+
+
+def test_what_is_there_has_no_failure_any_more(nst: Nst, tmp_path: Path) -> None:
+    nst(*RUN)
+    records = sorted((tmp_path / "out/.nst/pairs").glob("*.json"))
+    failure = tmp_path / "out/.nst/failures" / records[0].name
+    failure.write_text('{"content": "a", "style": "b", "error": "oops", "seconds": 1}', "utf-8")
+    assert nst("status", "out").code == 1
+    assert nst(*RUN).code == 0
+    assert not failure.exists()
+    assert nst("status", "out").code == 0
 
 
 def test_nothing_to_do_does_not_import_torch(nst: Nst, tmp_path: Path) -> None:
@@ -241,6 +253,116 @@ def test_exports(nst: Nst, tmp_path: Path) -> None:
     assert "| tiny:random |" in (tmp_path / "a.md").read_text()
 
 
+def test_exports_into_the_folder_that_the_work_makes(nst: Nst, tmp_path: Path) -> None:
+    ended = nst(*RUN, "--export-csv", "photos/../out/figures.csv")
+    assert ended.code == 0, ended.err
+    assert len((tmp_path / "out/figures.csv").read_text().splitlines()) == 3
+
+
+def test_an_export_may_lead_in_a_circle(nst: Nst, tmp_path: Path) -> None:
+    (tmp_path / "circle").symlink_to("circle")
+    ended = nst(*RUN, "--export-csv", "circle/a.csv")
+    assert (ended.code, "no folder 'circle'" in ended.err) == (2, True), ended.err
+
+
+def test_where_every_pair_fails_all_that_is_known_is_told(nst: Nst, tmp_path: Path) -> None:
+    ended = nst(*RUN, "--timeout", "1e-6", "--export-json", "a.json", "--json")
+    assert ended.code == 1
+    assert "tiny:random, twin:random" in ended.err
+    for document in (json.loads(ended.out), json.loads((tmp_path / "a.json").read_text())):
+        assert [row["made"] for row in document["rows"][:2]] == [0, 0]
+        assert all(row["error"] for row in document["rows"][:2])
+    assert len(json.loads((tmp_path / "out/manifest.json").read_text())["failures"]) == 2
+    assert (tmp_path / "out/index.html").exists()
+    table = nst(*RUN, "--timeout", "1e-6")
+    assert table.code == 1
+    assert "✗ tiny random" in table.out
+
+
+def test_where_no_picture_can_be_read_it_is_a_failure_as_in_a_batch(
+    nst: Nst, tmp_path: Path
+) -> None:
+    (tmp_path / "photos/cat.png").write_bytes(b"<html>")
+    ended = nst(*RUN)
+    assert ended.code == nst("batch", "photos/cat.png", "art/ink.png", "-m", "tiny").code == 1
+    assert "starts like a web page" in ended.err
+    assert "not judged" not in ended.out
+
+
+def test_where_no_weights_can_be_had_every_reason_is_told(
+    nst: Nst, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from backbones import weights
+
+    def refuse(backbone: Any, *arguments: object, **options: object) -> object:
+        raise BackboneError(f"no {backbone.name} in the index")
+
+    monkeypatch.setattr(weights, "pull", refuse)
+    for more in ((), ("--time-budget", "1")):
+        ended = nst(*RUN, *more, "--export-csv", "out/a.csv")
+        assert ended.code == 1
+        assert "no tiny in the index" in ended.err
+        assert "no twin in the index" in ended.err
+        assert "warning" not in ended.err
+        assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.csv"]
+
+
+def test_a_full_disk_stops_it_and_json_tells_how_far_it_came(
+    nst: Nst, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from nstcli.batch.store import Store
+
+    save = Store.save
+
+    def fill(store: Store, pair: Any, *arguments: Any) -> None:
+        if "twin" in pair.output:
+            raise OSError(28, "No space left on device")
+        save(store, pair, *arguments)
+
+    monkeypatch.setattr(Store, "save", fill)
+    ended = nst(*RUN, "--json")
+    assert ended.code == 3
+    assert "Stopped. Re-run the same command" in ended.err
+    assert "Interrupted" not in ended.err
+    assert [row["made"] for row in json.loads(ended.out)["rows"][:2]] == [1, 0]
+
+
+def test_names_that_differ_from_their_template_are_told(
+    nst: Nst, write_picture: Callable[..., Path]
+) -> None:
+    write_picture("photos/cat.webp", 24, 32, seed=5)
+    ended = nst("compare-backbones", "photos", *RUN[2:])
+    assert ended.code == 0
+    told = [line for line in ended.err.splitlines() if " is called " in line]
+    assert {line.split("'")[1] for line in told} == {
+        path.name for path in Path("out").glob("cat*__*") if path.name not in RESULTS
+    }
+    assert all("another result would be called" in line for line in told)
+    assert told
+
+
+@pytest.mark.parametrize("how", ["edited", "foreign", "other settings"])
+def test_results_in_the_way_are_found_before_anything_is_measured(
+    nst: Nst, tmp_path: Path, write_picture: Callable[..., Path], how: str
+) -> None:
+    run = (*RUN[:-2], "--time-budget", "0.5")
+    more: tuple[str, ...] = ()
+    if how == "foreign":
+        write_picture("out/cat__ink__twin.png")
+    else:
+        nst(*RUN)
+        if how == "edited":
+            write_picture("out/cat__ink__twin.png", 24, 32, seed=9)
+        else:
+            more = ("--style-weight", "7")
+    ended = nst(*run, *more)
+    assert ended.code == 2
+    assert "measuring" not in ended.err
+    assert "--overwrite replaces them" in ended.err
+    allowed = nst(*run, *more, "--overwrite")
+    assert (allowed.code, "measuring" in allowed.err) == (0, True)
+
+
 def test_json_on_the_standard_output(nst: Nst) -> None:
     document = json.loads(nst(*RUN, "--json", "-q").out)
     assert [row["judged"] for row in document["rows"]] == [1, 1, 1, 1]
@@ -275,6 +397,9 @@ def test_a_time_budget_decides_the_steps_once(nst: Nst, tmp_path: Path) -> None:
         (("--export-json", "photos/cat.png"), "would replace an input"),
         (("--export-json", "a", "--export-csv", "./a"), "two exports to 'a'"),
         (("--time-budget", "0"), "0.1"),
+        (("--time-budget", "nan"), "--time-budget"),
+        (("--time-budget", "inf"), "--time-budget"),
+        (("--export-csv", "out/deep/a.csv"), "no folder 'out/deep'"),
         (("--style-layers", "relu1=x"), "not a number"),
         (("--size", "0"), "size"),
     ],

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from rich.text import Text
 
 from nstcli.batch.events import PairStep, Waiting
 from nstcli.batch.plan import Pair
+from nstcli.batch.store import Store
 from nstcli.cli.interruption import Interruption
 from nstcli.cli.live import Lines
 from nstcli.cli.screen import Screen
@@ -179,6 +181,20 @@ def test_the_second_signal_does_not_wait_for_the_next_step(
     at_step(5, twice)
     assert nst(*RUN).code == (130 if second == signal.SIGINT else 143)
     assert after == []
+
+
+def test_a_signal_that_is_ignored_stays_so() -> None:
+    """As a shell without job control starts what runs in the background."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with Interruption(Screen(quiet=True), keeps_best=False) as interruption:
+            signals(signal.SIGINT)()
+            assert not interruption.asked
+            signals(signal.SIGTERM)()
+            assert interruption.exit_code == 143
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_ctrl_c_before_anything_is_made(nst: Nst, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -363,17 +379,63 @@ def test_a_stranger_s_file_that_appears_is_left_alone(
     assert (found["exit_code"], found["made"], found["failed"]) == (1, 2, 2)
     errors = {failure["result"]: failure["error"] for failure in found["failures"]}
     assert errors == {
-        "cat__wave.png": "'out/cat__wave.png' appeared while the batch was running; move it away",
+        "cat__wave.png": "'out/cat__wave.png' appeared or changed while the batch was running; "
+        "move it away",
         "dog__ink.png": "'out/dog__ink.png' is a folder where a result should go; move it away",
     }
     assert (tmp_path / "out" / "cat__wave.png").read_bytes() == photo.read_bytes()
 
 
+@pytest.mark.parametrize("options", [(), ("--force",)])
+def test_what_is_saved_under_the_name_of_the_running_pair_is_left_alone(
+    nst: Nst, tmp_path: Path, at_step: AtStep, options: tuple[str, ...]
+) -> None:
+    photo, place = tmp_path / "photos" / "cat.png", tmp_path / "out" / "cat__ink.png"
+    if options:
+        nst(*RUN)
+    at_step(2, lambda: place.write_bytes(photo.read_bytes()))
+    found = summary(nst(*RUN, "--json", *options))
+    assert (found["exit_code"], found["made"], found["failed"]) == (1, 3, 1)
+    assert found["failures"][0]["result"] == "cat__ink.png"
+    assert place.read_bytes() == photo.read_bytes()
+
+
+def test_a_failure_of_a_pair_that_is_up_to_date_is_forgotten(
+    nst: Nst, tmp_path: Path, at_step: AtStep
+) -> None:
+    nst(*RUN)
+    at_step(2, lambda: time.sleep(1.1))
+    assert nst(*RUN, "--force", "--timeout", "1").code == 1
+    assert nst("status", "out").code == 1
+    assert summary(nst(*RUN, "--json"))["cached"] == 4
+    assert nst("status", "out").code == 0
+    assert [event["event"] for event in events(tmp_path)][-1] == "found"
+
+
+def test_a_dry_run_forgets_no_failure(nst: Nst, tmp_path: Path) -> None:
+    nst(*RUN)
+    store = Store(tmp_path / "out")
+    store.fail(Pair(Path("cat.png"), Path("ink.png"), "cat__ink.png"), "why", 0.0)
+    assert nst(*RUN, "-n").code == 0
+    assert store.failure("cat__ink.png") == "why"
+
+
+def test_a_file_where_a_mirrored_folder_belongs_is_told_before_anything_is_made(
+    nst: Nst, tmp_path: Path
+) -> None:
+    (tmp_path / "photos" / "trip").mkdir()
+    shutil.copy(tmp_path / "photos" / "cat.png", tmp_path / "photos" / "trip" / "cat.png")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "trip").write_text("notes")
+    ended = nst(*RUN, "-r")
+    assert ended.code == 2
+    assert "'out/trip' is a file where a folder of results should go; move it away" in ended.err
+    assert not results(tmp_path)
+
+
 def test_a_pair_that_takes_too_long_fails_and_the_rest_has_its_own_time(
     nst: Nst, at_step: AtStep
 ) -> None:
-    import time
-
     at_step(2, lambda: time.sleep(1.1))
     found = summary(nst(*RUN, "--json", "--timeout", "1"))
     assert (found["exit_code"], found["made"], found["failed"]) == (1, 3, 1)

@@ -58,7 +58,7 @@ def test_the_sheet_has_the_format_of_its_name(
         (["gallery", "no"], "no such folder: 'no'"),
         (["gallery", "photos"], "no record of any result in 'photos'"),
         (["sheet", "photos"], "no record of any result in 'photos'"),
-        (["sheet", "out", "-o", "x.gif"], "cannot tell the format of 'x.gif'"),
+        (["sheet", "out", "-o", "x.gif"], "'x.gif': end the name in one of .png, .jpg"),
         (["sheet", "out", "-o", "photos/cat.png"], "no sheet of nst; choose another -o"),
     ],
 )

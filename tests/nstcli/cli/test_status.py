@@ -52,7 +52,7 @@ def test_a_real_batch_is_well(nst: Nst, folders: None, tmp_path: Path) -> None:
 
 def test_what_needs_attention_is_listed_with_advice(nst: Nst, store: Store, tmp_path: Path) -> None:
     (store.folder / "cat__ink.png").unlink()
-    (store.folder / "cat__wave.png").write_bytes(b"torn")
+    (store.folder / "cat__wave.png").write_bytes(b"\x89PNG torn")
     (store.folder / "dog__ink.png").write_bytes(encode(draw(seed=9)))
     (tmp_path / "art/wave.png").write_bytes(b"other")
     for name in ("a.png", "b.png"):

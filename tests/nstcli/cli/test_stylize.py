@@ -49,6 +49,16 @@ def test_again_it_has_nothing_to_do_and_other_settings_need_consent(
     assert result.read_bytes() != before
 
 
+@pytest.mark.parametrize("suffix", ["png", "jpg"])
+def test_a_result_that_was_cut_short_is_made_again(nst: Nst, tmp_path: Path, suffix: str) -> None:
+    result = tmp_path / f"one.{suffix}"
+    nst("stylize", *PAIR, "-o", result.name)
+    whole = result.read_bytes()
+    result.write_bytes(whole[:-50])
+    assert nst("stylize", *PAIR, "-o", result.name).code == 0
+    assert result.read_bytes() == whole
+
+
 def test_a_picture_that_it_did_not_make_is_not_replaced(nst: Nst, tmp_path: Path) -> None:
     photo = (tmp_path / "photos/cat.png").read_bytes()
     ended = nst("stylize", *PAIR, "-o", "photos/dog.png")

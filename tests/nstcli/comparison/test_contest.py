@@ -17,7 +17,7 @@ PHOTOS, STYLES = [Path("a.png"), Path("b.png")], [Path("s.png")]
 def settled(models: str, **choices: object) -> list[Entry]:
     chosen, _ = choose(models)
     return settle_all(
-        enter(chosen, PHOTOS, STYLES, ".png"),  # type: ignore[arg-type]
+        enter(chosen, PHOTOS, STYLES, ".png")[0],  # type: ignore[arg-type]
         {**DEFAULT, **choices},
         Form(),
         offline=True,
@@ -26,7 +26,9 @@ def settled(models: str, **choices: object) -> list[Entry]:
 
 
 def test_everybody_has_the_same_pairs_under_names_of_their_own() -> None:
-    first, second = enter(choose("vgg19,vgg19:torchvision")[0], PHOTOS, STYLES, ".png")  # type: ignore[arg-type]
+    chosen, _ = choose("vgg19,vgg19:torchvision")
+    (first, second), renamed = enter(chosen, PHOTOS, STYLES, ".png")  # type: ignore[arg-type]
+    assert renamed == []
     assert [pair.output for pair in first.pairs] == ["a__s__vgg19.png", "b__s__vgg19.png"]
     assert second.pairs[0].output == "a__s__vgg19-torchvision.png"
     assert [p.content for p in first.pairs] == [p.content for p in second.pairs] == PHOTOS

@@ -156,6 +156,8 @@ STYLE_WEIGHT = "(did you mean 'style-weight'?)"
         ("stlye_weight = 3", f"unknown key 'stlye_weight' {STYLE_WEIGHT}"),
         ("[output-xyz]\nsize = 3", "unknown key 'output-xyz'"),
         ("config = 'x.toml'", "unknown key 'config'"),
+        ("output = 'x'", "'output' is given on the command line only (-o)"),
+        ("dry_run = true", "'dry-run' is given on the command line only (-n)"),
         ("size = 0", "size = 0: should be greater than or equal to 1"),
         ("size = 1.5", "size = 1.5: should be a valid integer, got a number with a"),
         ("size = 'big'", 'size = "big": should be a valid integer'),
@@ -219,6 +221,22 @@ def test_an_empty_variable_is_none_and_an_unknown_one_is_remarked(tmp_path: Path
         "the variable NST_STPES is unknown and ignored (did you mean NST_STEPS?)",
         "the variable NST_XXXX is unknown and ignored",
     )
+
+
+def test_a_variable_for_what_only_a_flag_can_say_is_told_so(tmp_path: Path) -> None:
+    assert settled(tmp_path, NST_OUTPUT="x").remarks == (
+        "the variable NST_OUTPUT is ignored: 'output' is given on the command line only (-o)",
+    )
+
+
+def test_a_named_file_may_have_any_path(tmp_path: Path) -> None:
+    (tmp_path / "nst.toml").touch()
+    for name in ("~nobody-of-that-name/x.toml", f"{'x' * 300}.toml"):
+        with pytest.raises(InputError, match="config file"):
+            settled(tmp_path, {"config": name})
+    (tmp_path / "circle.toml").symlink_to("circle.toml")
+    with pytest.raises(InputError, match="cannot be read"):
+        settled(tmp_path, {"config": str(tmp_path / "circle.toml")})
 
 
 def test_null_in_yaml_takes_an_option_back(tmp_path: Path) -> None:

@@ -382,6 +382,19 @@ def test_stopped_at_a_coarse_scale_the_picture_still_has_its_size(
     result = stylize(extractor, both, asked, lambda step: step.number == 2)
     assert (result.stopped, result.steps) == (True, 2)
     assert result.image.shape == content.shape
+    # Its loss is that of this picture, whatever that of the small one was.
+    expected = result.content_error + 30 * result.style_error
+    assert result.loss == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_stop_that_comes_with_the_last_step_stops_nothing(extractor: FeatureExtractor) -> None:
+    asked = recipe(steps=6, scales=2)
+    both = scales(extractor, asked, picture(40, 48, seed=1), picture(32, 36, seed=2))
+    result = stylize(extractor, both, asked, lambda step: step.number == 6)
+    assert (result.stopped, result.steps) == (False, 6)
+    assert torch.equal(result.image, stylize(extractor, both, asked).image)
+    # The last of a coarse scale is not the last of all.
+    assert stylize(extractor, both, asked, lambda step: step.number == 3).stopped
 
 
 def test_a_scale_that_would_get_no_step_is_left_out(extractor: FeatureExtractor) -> None:

@@ -60,16 +60,20 @@ def test_a_picture_without_progress_ends_on_its_own(extractor: FeatureExtractor)
     # Adam, since curvature learnt over fifty steps tells the rounding of sums apart.
     asked = recipe(steps=120, scales=1, tolerance=0.2, optimizer="adam")
     pairs = three_pairs(extractor, asked)
-    # Its style is its content: there is next to nothing to win.
-    pairs.append(scales(extractor, asked, picture(40, 48, seed=3), picture(40, 48, seed=4)))
+    # Its style is its content: there is nothing to win.
+    same = picture(40, 48, seed=3)
+    pairs.append(scales(extractor, asked, same, same))
     alone = [stylize(extractor, pair, asked) for pair in pairs]
-    assert len({result.steps for result in alone}) > 1
+    assert alone[3].steps == 21 < min(result.steps for result in alone[:3])
     made = stylize_together(extractor, pairs, asked)
     assert [outcome.steps for outcome in made if isinstance(outcome, Result)] == [
         result.steps for result in alone
     ]
-    for outcome, result in zip(made, alone, strict=True):
+    for outcome, result in zip(made[:3], alone[:3], strict=True):
         assert_same(outcome, result, pixel=0.02)
+    for outcome in (made[3], alone[3]):  # what both go through is rounding, and differs
+        assert isinstance(outcome, Result)
+        torch.testing.assert_close(outcome.image, same, rtol=0, atol=1e-6)
 
 
 class PoisonOne(nn.Module):
@@ -110,8 +114,6 @@ def test_a_picture_that_diverges_leaves_the_others_be(
     assert isinstance(made[1], DivergedError)
     # Three steps at the first scale, whose last picture is evaluated too; four at the second.
     assert f"diverged at step {3 if at == 4 else 7} of 7: " in str(made[1])
-    assert isinstance(made[1].best, Tensor)
-    assert made[1].best.isfinite().all()
     for index in (0, 2):
         assert_same(made[index], stylize(extractor, pairs[index], asked))
 
@@ -195,7 +197,7 @@ def test_curves_have_a_hundred_points_at_most(extractor: FeatureExtractor, steps
     assert sorted(set(result.curve)) == list(result.curve)
 
 
-@pytest.mark.parametrize("reads", [1, 3])
+@pytest.mark.parametrize("reads", [3, 100])
 def test_reading_rarely_changes_no_picture(
     extractor: FeatureExtractor, monkeypatch: pytest.MonkeyPatch, reads: int
 ) -> None:
@@ -267,11 +269,11 @@ def test_a_recorded_step_is_replayed_and_an_unrecordable_one_is_not(
     if refuse:
         assert log == ["evaluated"] * 3 + ["recording"] + ["evaluated"] * 7
         assert FakeGraph.replays == 0
-        assert torch.equal(result.image, expected.image)
     else:
         # The recording itself computes on a CPU, which it would not on a GPU: one evaluation more.
         assert log == ["evaluated"] * 3 + ["recording", "evaluated"]
         assert FakeGraph.replays == 6
+    assert torch.equal(result.image, expected.image)
 
 
 def test_the_cpu_records_nothing() -> None:

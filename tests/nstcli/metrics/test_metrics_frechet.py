@@ -51,18 +51,16 @@ def test_every_position_of_a_layer_is_a_sample() -> None:
 
 def test_points_are_as_far_as_they_are() -> None:
     nothing = torch.zeros(3, 3)
-    a = Gaussian.known(torch.tensor([1.0, 2, 3]), nothing)
-    b = Gaussian.known(torch.tensor([1.0, 5, 7]), nothing)
+    a = Gaussian(torch.tensor([1.0, 2, 3]), nothing)
+    b = Gaussian(torch.tensor([1.0, 5, 7]), nothing)
     assert squared_distance(a, b) == pytest.approx(25)
 
 
 def test_spreads_differ_by_their_deviations() -> None:
     """With axes in common, whichever they are, d² is Σ (σ₁ − σ₂)²."""
-    first, second = torch.tensor([1.0, 4, 0]).double(), torch.tensor([9.0, 4, 0.25]).double()
-    turn = rotation(3)
-    mean = torch.zeros(3)
-    a = Gaussian.known(mean, turn @ torch.diag(first) @ turn.mT)
-    b = Gaussian.known(mean, turn @ torch.diag(second) @ turn.mT)
+    first, second = torch.tensor([1.0, 2, 0]).double(), torch.tensor([3.0, 2, 0.5]).double()
+    axes = rotation(3)
+    a, b = (Gaussian(torch.zeros(3).double(), axes * deviations) for deviations in (first, second))
     assert squared_distance(a, b) == pytest.approx((1 - 3) ** 2 + 0 + 0.5**2)
 
 

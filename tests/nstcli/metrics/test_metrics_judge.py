@@ -15,7 +15,7 @@ import backbones
 from backbones import BackboneError
 from nstcli.engine.stylize import Result
 from nstcli.metrics.choice import judge_of
-from nstcli.metrics.judge import Judge
+from nstcli.metrics.judge import Judge, Pair
 from nstcli.metrics.record import Metrics
 from nstcli.metrics.relative import style_error
 from tests.nstcli.engine import scene
@@ -126,7 +126,7 @@ def test_each_image_is_looked_at_once() -> None:
     assert counting.passes == 5
     content, style = counting.read(CONTENT), counting.read_style(STYLE)
     counting.passes = 0
-    again = counting.pair(content, style)
+    again = Pair(counting, content, style)
     assert counting.passes == 0
     assert again.measure(OTHER) == pair.measure(OTHER)
 

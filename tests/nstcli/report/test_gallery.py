@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from nstcli.batch.plan import Pair
 from nstcli.batch.store import Store
 from nstcli.errors import InputError
 from nstcli.images import encode, size_of
@@ -55,6 +56,15 @@ def test_copies_are_named_by_what_they_show_and_made_once(made: Store, tmp_path:
     second = stored(made)
     assert len(second) == len(first) + 3
     assert first.items() <= second.items()
+
+
+def test_times_are_written_as_on_the_screen(made: Store) -> None:
+    assert "made in 21.0s" in write_gallery(made.folder).read_text("utf-8")
+    for output, record in made.records():
+        pair = Pair(Path(record.content), Path(record.style), output)
+        data = (made.folder / output).read_bytes()
+        made.save(pair, data, record.model_copy(update={"seconds": 4000.0}))
+    assert "made in 2h13m" in write_gallery(made.folder).read_text("utf-8")
 
 
 def test_a_gallery_without_news_reads_no_picture(

@@ -1,0 +1,27 @@
+"""What several of these tests need."""
+
+import errno
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture
+def deny(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], None]:
+    """Return what lets nobody look at a path any more, not even the administrator."""
+    denied: set[str] = set()
+
+    def guarded(real: Callable[..., Any]) -> Callable[..., Any]:
+        def look(path: Any, *arguments: Any, **options: Any) -> Any:
+            if not isinstance(path, int) and os.fspath(path) in denied:
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), os.fspath(path))
+            return real(path, *arguments, **options)
+
+        return look
+
+    for name in ("stat", "lstat"):
+        monkeypatch.setattr(os, name, guarded(getattr(os, name)))
+    return lambda path: denied.add(str(path))
