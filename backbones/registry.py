@@ -3,7 +3,8 @@
 import warnings
 from importlib.metadata import EntryPoint, entry_points
 
-from backbones.spec import Backbone, BackboneError, closest
+from backbones.hints import closest
+from backbones.spec import Backbone, BackboneError
 
 GROUP = "nst.backbones"
 

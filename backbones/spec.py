@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from backbones.hints import closest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -239,17 +239,3 @@ class Backbone:
         for value in values:
             if values.count(value) > 1:
                 raise BackboneError(f"backbone {self.name!r}: {what} {value!r} is there twice")
-
-
-def closest(name: str, known: Iterable[str]) -> str:
-    """Return " (did you mean 'x'?)" for the known name most like this one, or nothing."""
-    matches = difflib.get_close_matches(name.lower(), list(known), n=1)
-    return f" (did you mean {matches[0]!r}?)" if matches else ""
-
-
-def closest_file(path: Path) -> str:
-    """Return the same for the entry of a path's folder whose name is most like the path's."""
-    try:
-        return closest(path.name, [entry.name for entry in path.parent.iterdir()])
-    except OSError:
-        return ""

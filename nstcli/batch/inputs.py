@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from backbones.spec import closest_file
+from backbones.hints import closest_file
 from nstcli.batch.paths import exists, expanded, is_file, is_folder, is_link, resolved
 from nstcli.batch.plan import plural, shown
 from nstcli.batch.source import Source

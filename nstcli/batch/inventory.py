@@ -10,7 +10,7 @@ from enum import Enum
 from pathlib import Path
 
 from backbones.files import abandoned
-from backbones.spec import closest
+from backbones.hints import closest
 from nstcli.batch.found import is_damaged, read_result
 from nstcli.batch.history import Run, newest_run
 from nstcli.batch.names import folded

@@ -10,7 +10,7 @@ from itertools import product
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
-from backbones.spec import closest
+from backbones.hints import closest
 from nstcli.batch import naming
 from nstcli.batch.source import Source
 from nstcli.batch.template import DEFAULT, Template

@@ -6,7 +6,7 @@ import string
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from backbones.spec import closest
+from backbones.hints import closest
 from nstcli.errors import InputError
 
 DEFAULT = "{content}__{style}"

@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from backbones.spec import closest_file
+from backbones.hints import closest_file
 from nstcli.errors import InputError
 
 NAME = "nst.toml"

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from backbones.spec import closest
+from backbones.hints import closest
 from nstcli.config import files
 from nstcli.config.model import Says, check, written
 from nstcli.config.option import PREFIX, Setting

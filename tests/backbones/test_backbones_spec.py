@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from backbones import Backbone, BackboneError, Layer
-from backbones.spec import CAFFE, IMAGENET, Preprocessing, closest
+from backbones.hints import closest
+from backbones.spec import CAFFE, IMAGENET, Preprocessing
 from tests.tiny import TINY
 
 LAYER = Layer("relu1", "1", "relu", 8, 1, 3)
