@@ -2,6 +2,7 @@ import io
 import os
 import struct
 import threading
+import time
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -103,6 +104,8 @@ def test_a_bug_keeps_its_traceback_and_stops_the_rest(
 
     def decode(data: bytes, name: str, max_pixels: int) -> None:
         seen.append(name)
+        if len(seen) > 1:  # the rest takes its time, so that there is something to stop
+            time.sleep(0.3)
         raise ZeroDivisionError
 
     monkeypatch.setattr(preflight.images, "decode", decode)
