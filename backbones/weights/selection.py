@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from backbones.paths import expanded, is_file, is_folder
 from backbones.spec import IMAGENET, BackboneError, WeightSet
 from backbones.weights.readers import READERS
 from backbones.weights.sources import LocalFile
@@ -29,9 +30,8 @@ def select(backbone: Backbone, wanted: str | None) -> WeightSet:
     if wanted is None or wanted in known:
         return backbone.weight_set(wanted)
     if _is_path(wanted):
-        # Absolute: the processes of a batch may work in other folders. That of pathlib raises for
-        # the home of an unknown user.
-        return _local(backbone, Path(os.path.expanduser(wanted)).absolute())  # noqa: PTH111
+        # Absolute: the processes of a batch may work in other folders.
+        return _local(backbone, expanded(wanted).absolute())
     owner, colon, name = wanted.partition(":")
     if colon and owner != backbone.name:
         raise BackboneError(
@@ -56,9 +56,8 @@ def _is_path(wanted: str) -> bool:
 
 
 def _local(backbone: Backbone, path: Path) -> WeightSet:
-    # Those of pathlib raise where the path is too long or may not be looked at.
-    if not os.path.isfile(path):  # noqa: PTH113
-        what = "is a folder" if os.path.isdir(path) else "does not exist"  # noqa: PTH112
+    if not is_file(path):
+        what = "is a folder" if is_folder(path) else "does not exist"
         raise BackboneError(f"the weights file {path} {what}")
     if path.suffix.lower() not in READERS:
         raise BackboneError(f"the weights file {path} must end in {', '.join(READERS)}")

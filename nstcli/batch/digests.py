@@ -36,7 +36,7 @@ from io import FileIO
 from pathlib import Path
 
 from backbones.files import write_atomic
-from nstcli.batch.paths import exists
+from backbones.paths import exists
 from nstcli.errors import InputError
 
 _VERSION = 1

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from backbones.hints import closest_file
-from nstcli.batch.paths import exists, expanded, is_file, is_folder, is_link, resolved
+from backbones.paths import exists, expanded, is_file, is_folder, is_link, resolved
 from nstcli.batch.plan import plural, shown
 from nstcli.batch.source import Source
 from nstcli.batch.walk import Identity, Rules, Seen, chosen, identity, is_junk, trouble, walk

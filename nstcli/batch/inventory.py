@@ -11,11 +11,11 @@ from pathlib import Path
 
 from backbones.files import abandoned
 from backbones.hints import closest
+from backbones.paths import exists, is_file, is_folder
 from nstcli.batch.found import is_damaged, read_result
 from nstcli.batch.history import Run, newest_run
 from nstcli.batch.names import folded
 from nstcli.batch.origins import Origin, Trace, trace_all
-from nstcli.batch.paths import exists, is_file, is_folder
 from nstcli.batch.plan import shown
 from nstcli.batch.records import Failure, Record, embedded_key
 from nstcli.batch.store import Store

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from backbones.files import sweep, write_atomic
+from backbones.paths import expanded
 from nstcli.batch.digests import Digests
 from nstcli.batch.found import is_damaged, read_result, state_by_itself
-from nstcli.batch.paths import expanded
 from nstcli.batch.plan import Pair
 from nstcli.batch.records import Record, State
 from nstcli.batch.results import Held

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path, PurePath
 
+from backbones.paths import exists
 from nstcli.batch.digests import Digests
-from nstcli.batch.paths import exists
 from nstcli.batch.plan import stored
 from nstcli.batch.records import Record
 from nstcli.errors import InputError

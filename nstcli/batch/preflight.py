@@ -10,8 +10,8 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
+from backbones.paths import is_folder
 from nstcli import images
-from nstcli.batch.paths import is_folder
 from nstcli.batch.plan import shown
 from nstcli.batch.walk import trouble
 from nstcli.errors import InputError

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import backbones
 from backbones import Backbone, WeightSet, weights
+from backbones.paths import exists
 from backbones.spec import Progress
 from nstcli.batch.backends import Execution
-from nstcli.batch.paths import exists
 from nstcli.batch.plan import Pair
 from nstcli.batch.records import Form
 from nstcli.images import size_of

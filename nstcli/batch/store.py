@@ -11,10 +11,10 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from backbones.files import sweep, write_atomic
+from backbones.paths import exists, expanded, is_folder
 from nstcli.batch.digests import Digests
 from nstcli.batch.found import is_damaged, read_result, state_by_itself
 from nstcli.batch.locks import Locks
-from nstcli.batch.paths import exists, expanded, is_folder
 from nstcli.batch.plan import Pair, shown, stored
 from nstcli.batch.records import Failure, Record, State, state_by_key
 from nstcli.batch.results import Held

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from backbones.paths import resolved
 from nstcli.batch.events import PairFailed
-from nstcli.batch.paths import resolved
 from nstcli.batch.plan import Job, Pair, shown
 from nstcli.batch.preflight import look_at_all
 from nstcli.batch.records import LOSSY, Record, State, key_of

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from backbones.paths import is_folder, is_link, resolved
 from nstcli.batch.globs import Globs
-from nstcli.batch.paths import is_folder, is_link, resolved
 from nstcli.batch.plan import shown
 from nstcli.batch.source import Source
 from nstcli.errors import InputError

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from backbones.files import write_atomic
+from backbones.paths import is_folder, resolved
 from nstcli.batch.manifest import write_manifest
-from nstcli.batch.paths import is_folder, resolved
 from nstcli.batch.plan import shown
 from nstcli.cli.screen import Screen
 from nstcli.comparison import words

@@ -75,7 +75,7 @@ def _format_of(output: Path | None, flag: str | None, wanted: str | None) -> str
         InputError: the name is a folder's, or ends in nothing that can be written, or in another
             format.
     """
-    from nstcli.batch.paths import is_folder
+    from backbones.paths import is_folder
     from nstcli.errors import InputError
     from nstcli.images import format_of
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from backbones.hints import closest
+from backbones.paths import expanded, resolved
 from nstcli.config import files
 from nstcli.config.model import Says, check, written
 from nstcli.config.option import PREFIX, Setting
@@ -90,10 +91,9 @@ def settle(
     )
     variables = _variables(settings, environment)
     above = {**variables, **line}
-    # Those of pathlib raise for an unknown user and for links that lead in a circle.
-    named = Path(os.path.expanduser(above["config"].value)) if "config" in above else None  # noqa: PTH111
+    named = expanded(above["config"].value) if "config" in above else None
     found = files.nearest(folder)
-    if named and found and os.path.realpath(folder / named) == os.path.realpath(found):
+    if named and found and resolved(folder / named) == resolved(found):
         found = None
     paths = [path for path in (named, found) if path is not None]
     read = [_file(settings, path, folder) for path in paths]

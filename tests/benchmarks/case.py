@@ -15,6 +15,7 @@ from backbones.spec import Preprocessing
 from nstcli import images
 from nstcli.batch.records import Form
 from nstcli.batch.session import Settings, settle
+from nstcli.engine import objective as engine_objective
 from nstcli.engine.network import fitted
 from nstcli.engine.objective import Part, evaluate, parts
 from nstcli.engine.precision import Precision, arranged
@@ -126,9 +127,7 @@ def weighted(
     extractor: FeatureExtractor, image: Tensor, terms: Sequence[Part], recipe: Recipe
 ) -> Tensor:
     """Evaluate J (scalar), as our loop does."""
-    found = evaluate(extractor, image, terms)
-    factor = recipe.weights_of_terms
-    return torch.stack([factor[name] * term for name, term in found.items()]).sum()
+    return engine_objective.weighted(evaluate(extractor, image, terms), recipe).sum()
 
 
 class Judge:
