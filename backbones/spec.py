@@ -239,3 +239,18 @@ class Backbone:
         for value in values:
             if values.count(value) > 1:
                 raise BackboneError(f"backbone {self.name!r}: {what} {value!r} is there twice")
+
+
+@dataclass(frozen=True)
+class Companion:
+    """A small network that works beside a backbone: no picture is stylized with it.
+
+    Attributes:
+        name: what `nst weights` calls it.
+        build: makes it with random weights; torch is imported only inside of it.
+        weight_sets: the first is the default.
+    """
+
+    name: str
+    build: Callable[[], nn.Module]
+    weight_sets: tuple[WeightSet, ...]

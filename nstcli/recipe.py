@@ -100,6 +100,11 @@ class Recipe(BaseModel):
             "tv": self.tv_weight,
         }
 
+    @property
+    def layers_of_terms(self) -> dict[str, Mapping[str, float]]:
+        """The layers of each term that looks at layers, by its name, with their weights."""
+        return {"content": self.content_layers, "style": self.style_layers}
+
     def telling(self) -> dict[str, Any]:
         """Return, as for JSON, what changes pixels; options without effect here are left out."""
         return telling(self.model_dump(mode="json"))

@@ -14,11 +14,11 @@ import pytest
 import backbones
 from backbones import BackboneError, weights
 from backbones.testing import check_backbone
-from nstcli.cli.options import SETTINGS
 from nstcli.cli.weights import _find
-from nstcli.comparison.contender import choose
+from nstcli.config.options import SETTINGS
 from nstcli.config.precedence import settle
-from nstcli.presets import DEFAULT, PRESETS
+from nstcli.config.presets import DEFAULT, PRESETS
+from nstcli.experiment.variant import choose
 from nstcli.recipe import resolve
 from tests.nstcli.cli.test_app import COMMANDS, PROGRAM
 

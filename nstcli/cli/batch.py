@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nstcli.cli.groups import takes_groups
-from nstcli.cli.options import (
+from nstcli.config.options import (
     ExecutionOptions,
     InputOptions,
     MessageOptions,
@@ -15,9 +15,9 @@ from nstcli.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from nstcli.batch.plan import Pair
     from nstcli.cli.screen import Screen
     from nstcli.config.readers import Shard
+    from nstcli.plan.pair import Pair
 
 
 @takes_groups
@@ -58,12 +58,12 @@ def batch(
 
     A finished pair is recorded, and the same command makes only what is missing.
     """
-    from nstcli.batch.journal import Journal
-    from nstcli.batch.store import Store
+    from nstcli.cli.making import Order, run_pairs
     from nstcli.cli.screen import Screen
-    from nstcli.cli.summaries import Summaries
-    from nstcli.cli.work import Order, run_pairs
     from nstcli.images import DEFAULT_MAX_PIXELS
+    from nstcli.report.summaries import Summaries
+    from nstcli.results.folder import Store
+    from nstcli.run.journal import Journal
 
     screen = Screen(messages.quiet, messages.verbose, messages.progress, messages.color)
     file_format = written.format or "png"
@@ -71,7 +71,7 @@ def batch(
     if execution.shard:
         pairs = _part(pairs, execution.shard, screen)
     store = Store(output)
-    summaries = Summaries(store, screen, written.gallery)
+    summaries = Summaries(store, lambda text: screen.complain(f"warning: {text}"), written.gallery)
     order = Order(
         pairs,
         store,
@@ -91,7 +91,7 @@ def batch(
 
 def _part(pairs: "list[Pair]", shard: "Shard", screen: "Screen") -> "list[Pair]":
     """Return one part of a batch. An empty one is no failure: job arrays have more at times."""
-    from nstcli.batch.plan import plural
+    from nstcli.text import plural
 
     part = pairs[shard.index - 1 :: shard.count]
     if not part:
@@ -109,12 +109,12 @@ def _planned(
     screen: "Screen",
 ) -> "list[Pair]":
     """Find the pictures, pair them, and tell what was left out or renamed."""
-    from nstcli.batch import plan
-    from nstcli.cli.pairing import find_pictures, tell_renamed
+    from nstcli.cli.making import find_pictures, tell_renamed
+    from nstcli.plan import product
 
     contents, styles = find_pictures(arguments, taken, output, screen)
     values = {"model": recipe.model, "size": str(recipe.size), "preset": recipe.preset}
-    planned = plan.planned(
+    planned = product.planned(
         contents, styles, f".{file_format}", taken.limit, taken.pairs, name, values
     )
     tell_renamed(planned.renamed, screen)

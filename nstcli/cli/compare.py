@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nstcli.cli.groups import only, takes_groups
-from nstcli.cli.options import (
+from nstcli.config.options import (
     ExecutionOptions,
     InputOptions,
     MessageOptions,
@@ -18,10 +18,10 @@ from nstcli.cli.options import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nstcli.cli.comparison_files import Exports
+    from nstcli.cli.compare_files import Exports
     from nstcli.cli.screen import Screen
-    from nstcli.comparison.contender import Contender
-    from nstcli.comparison.contest import Contest
+    from nstcli.experiment.experiment import Contest
+    from nstcli.experiment.variant import Contender
 
 _PANEL = "Comparison"
 # Of a recipe, all but the network, which `--models` names.
@@ -92,8 +92,8 @@ def compare_backbones(
     One after the other has the machine to itself. A network that did not paint them judges the
     pictures. The same command goes on where it was left.
     """
+    from nstcli.cli.compare_files import Exports
     from nstcli.cli.comparing import Comparison
-    from nstcli.cli.comparison_files import Exports
     from nstcli.cli.screen import Screen
 
     screen = Screen(messages.quiet, messages.verbose, messages.progress, messages.color)
@@ -117,11 +117,11 @@ def _planned(
     screen: "Screen",
 ) -> "Contest":
     """Find pictures and backbones, and tell what was left out."""
-    from nstcli.batch.records import Form
-    from nstcli.batch.store import Store
-    from nstcli.cli.pairing import find_pictures, tell_renamed
-    from nstcli.comparison.contender import choose
-    from nstcli.comparison.contest import Contest, enter, settle_all
+    from nstcli.cli.making import find_pictures, tell_renamed
+    from nstcli.experiment.experiment import Contest, enter, settle_all
+    from nstcli.experiment.variant import choose
+    from nstcli.results.folder import Store
+    from nstcli.results.records import Form
 
     contenders, broken = choose(models)
     for error in broken:
@@ -146,8 +146,8 @@ def _refuse(contenders: "Sequence[Contender]", preset: str, device: str) -> None
     Raises:
         InputError: a preset of another network's layers, or several devices.
     """
+    from nstcli.config.presets import PRESETS
     from nstcli.errors import InputError
-    from nstcli.presets import PRESETS
 
     values = PRESETS[preset]
     others = [each for each in contenders if each.backbone.name != values.get("model")]
@@ -166,7 +166,7 @@ def _refuse_to_replace(contest: "Contest", exports: "Exports") -> None:
     Raises:
         InputError: one would, or cannot be written at all.
     """
-    from nstcli.batch.survey import refuse_inputs_as_outputs
+    from nstcli.run.check import refuse_inputs_as_outputs
 
     pairs = [pair for entry in contest.entries for pair in entry.pairs]
     refuse_inputs_as_outputs(pairs, contest.store)

@@ -7,26 +7,25 @@ import typer
 from rich.text import Text
 
 from backbones import BackboneError
-from nstcli.batch import backends
-from nstcli.batch.backends import Execution
-from nstcli.batch.events import Event, PairStep
-from nstcli.batch.journal import Journal
-from nstcli.batch.run import run
-from nstcli.batch.survey import broken
-from nstcli.batch.writing import forget_failures, prepare
-from nstcli.cli.comparison_files import Exports, everything, summarise
-from nstcli.cli.comparison_live import LiveTable, PlainLines
-from nstcli.cli.comparison_table import fitting
+from nstcli.cli.compare_files import Exports, everything, summarise
+from nstcli.cli.compare_progress import LiveTable, PlainLines
+from nstcli.cli.compare_table import fitting
 from nstcli.cli.interruption import Interruption
-from nstcli.cli.options import ExecutionOptions, InputOptions, MessageOptions, OutputOptions
 from nstcli.cli.screen import Screen, console, harmless
-from nstcli.comparison import words
-from nstcli.comparison.budget import refuse_early, share_seconds
-from nstcli.comparison.contest import Contest, Entry
-from nstcli.comparison.figures import Row, rows
-from nstcli.comparison.notes import Notes, digest
+from nstcli.config.options import ExecutionOptions, InputOptions, MessageOptions, OutputOptions
 from nstcli.errors import InputError, StoppedError
+from nstcli.experiment import captions
+from nstcli.experiment.budget import refuse_early, share_seconds
+from nstcli.experiment.cache import Notes, digest
+from nstcli.experiment.experiment import Contest, Entry
+from nstcli.experiment.figures import Row, rows
 from nstcli.images import DEFAULT_MAX_PIXELS
+from nstcli.run import backends
+from nstcli.run.check import broken
+from nstcli.run.driver import forget_failures, prepare, run
+from nstcli.run.events import Event, PairStep
+from nstcli.run.journal import Journal
+from nstcli.run.settings import Execution
 
 if TYPE_CHECKING:
     from nstcli.metrics.judge import Judge
@@ -56,7 +55,7 @@ class Comparison:
         self._screen = screen
         self._budget = time_budget
         self._exports = exports
-        self._title = words.title(contest, time_budget)
+        self._title = captions.title(contest, time_budget)
         self._notes = Notes(contest.store.hidden)
         self._journal = Journal(contest.store.hidden)
         self._interruption = Interruption(screen, keeps_best=False)
@@ -153,7 +152,7 @@ class Comparison:
             key = digest([entry.contender.backbone.name, recipe.weights, layers])
             count = self._notes.get("parameters", key)
             if count is None:
-                from nstcli.comparison.parameters import parameters_used
+                from nstcli.experiment.parameters import parameters_used
 
                 count = parameters_used(entry.contender.backbone, layers)
                 self._notes.put("parameters", key, count)
@@ -196,7 +195,7 @@ class Comparison:
         count = sum(map(len, self._contest.unjudged().values()))
         if not count:
             return
-        from nstcli.comparison.judging import judge_all, load_judge
+        from nstcli.experiment.judging import judge_all, load_judge
 
         def call(name: str) -> "Judge":
             with self._watch.aside():
@@ -225,7 +224,7 @@ class Comparison:
             out = console(stderr=False, color=self._messages.color)
             table, left_out = fitting(out, found, harmless(self._title))
             out.print(table)
-            remarks = words.remarks(contest, found, best="with a *")
+            remarks = captions.remarks(contest, found, best="with a *")
             for remark in remarks + ([left_out] if left_out else []):
                 out.print(harmless(remark), style="dim", soft_wrap=False)
         for error, titles in contest.problems().items():

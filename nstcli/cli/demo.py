@@ -16,18 +16,13 @@ def demo(
     ] = Path("nst-demo"),
 ) -> None:
     """Paint two sample photos in the manner of two sample artworks. Takes a minute or so."""
-    from nstcli.batch import plan
-    from nstcli.batch.store import Store
-    from nstcli.cli.options import (
-        ExecutionOptions,
-        MessageOptions,
-        OutputOptions,
-        RecipeOptions,
-    )
+    from nstcli.cli.making import Order, run_pairs
     from nstcli.cli.samples import write
     from nstcli.cli.screen import Screen
-    from nstcli.cli.work import Order, run_pairs
-    from nstcli.presets import PRESETS
+    from nstcli.config.options import ExecutionOptions, MessageOptions, OutputOptions, RecipeOptions
+    from nstcli.config.presets import PRESETS
+    from nstcli.plan import product
+    from nstcli.results.folder import Store
 
     screen = Screen()
     screen.say(f"drawing sample pictures in {folder} …")
@@ -37,7 +32,7 @@ def demo(
         for role, names in (("content", _CONTENT), ("style", _STYLE))
     )
     order = Order(
-        plan.pairs(contents, styles, ".png"),
+        product.pairs(contents, styles, ".png"),
         Store(folder / "stylized"),
         RecipeOptions(preset="draft", **PRESETS["draft"]),
         OutputOptions(),

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 import typer
 
-from nstcli.batch.events import PairFailed
-from nstcli.batch.manifest import in_lines
-from nstcli.batch.plan import stored
-from nstcli.batch.results import Results
-from nstcli.batch.session import Settings, memory_needed
-from nstcli.batch.survey import Standing, reason
 from nstcli.cli.screen import Screen, console, failed_line, harmless, size
+from nstcli.report.manifest import in_lines
+from nstcli.results.store import Results
+from nstcli.run.check import Standing, reason
+from nstcli.run.events import PairFailed
+from nstcli.run.settings import Settings, memory_needed
+from nstcli.text import stored
 
 
 def print_plan(

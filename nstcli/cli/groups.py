@@ -10,8 +10,8 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import typer
 
-from nstcli.cli.options import GROUPS, SETTINGS
 from nstcli.config.option import Setting, settings_of
+from nstcli.config.options import GROUPS, SETTINGS
 
 
 @dataclass(frozen=True)

@@ -160,7 +160,7 @@ def _config() -> str | None:
 
 def _environment(variables: Mapping[str, str]) -> dict[str, str]:
     """Return the variables that nst heeds, and of them alone; addresses without passwords."""
-    from backbones.weights.index import MIRRORS, without_credentials
+    from backbones.weights.download import MIRRORS, without_credentials
     from nstcli.config.option import PREFIX
 
     named = sorted(name for name in variables if name.startswith(PREFIX))

@@ -3,17 +3,17 @@
 import os
 import sys
 from contextlib import AbstractContextManager, nullcontext
-from typing import IO
+from typing import IO, Self
 
 from rich import filesize
 from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 from backbones.spec import Progress as DownloadProgress
 from backbones.spec import Tracker
-from nstcli.batch.events import PairDone, PairFailed, PairFound, Waiting, WorkerReady
-from nstcli.batch.plan import printable
-from nstcli.cli.download import DownloadBar, Silent
+from nstcli.run.events import PairDone, PairFailed, PairFound, Waiting, WorkerReady
+from nstcli.text import printable
 
 # Columns of tables that no terminal limits.
 _PIPED_WIDTH = 120
@@ -156,3 +156,36 @@ def tell(screen: Screen, event: PairDone | PairFailed | PairFound, prefix: str =
 def size(count: int | None) -> str:
     """Write a number of bytes for people."""
     return "" if count is None else filesize.decimal(count)
+
+
+class DownloadBar:
+    """A bar that counts bytes."""
+
+    def __init__(self, screen: Console, what: str, total: int | None):
+        self._progress = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            DownloadColumn(),
+            TimeRemainingColumn(),
+            console=screen,
+            transient=True,
+        )
+        self._task = self._progress.add_task(f"downloading weights {what}", total=total)
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._progress.stop()
+
+    def update(self, increment: int, /) -> None:
+        """Count `increment` more bytes."""
+        self._progress.advance(self._task, increment)
+
+
+class Silent:
+    """Counts bytes for nobody."""
+
+    def update(self, increment: int, /) -> None:
+        """Do nothing."""

@@ -27,9 +27,9 @@ def sheet(
 ) -> None:
     """Write one picture of all results between their photos and artworks, for print or a README."""
     from backbones.files import write_atomic
-    from nstcli.batch.foreign import refuse_foreign
     from nstcli.errors import InputError
     from nstcli.images import encode, format_of
+    from nstcli.report.replace import refuse_foreign
     from nstcli.report.sheet import draw_sheet
 
     path = output or folder / "sheet.png"

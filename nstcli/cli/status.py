@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from nstcli.batch.inventory import Inventory
-    from nstcli.batch.manifest import Recipes
+    from nstcli.report.manifest import Recipes
+    from nstcli.report.status import Inventory
 
 # Raise it when a field changes its meaning or goes; new fields may come at any time.
 _SCHEMA = 1
@@ -30,10 +30,10 @@ def status(
     Exit code 0: all is well. 1: something failed, is missing, damaged, edited or unfinished, or
     an input changed.
     """
-    from nstcli.batch.inventory import take_inventory
-    from nstcli.batch.manifest import in_lines
-    from nstcli.cli.inventory import told
     from nstcli.cli.screen import console
+    from nstcli.cli.status_lines import told
+    from nstcli.report.manifest import in_lines
+    from nstcli.report.status import take_inventory
 
     inventory = take_inventory(folder)
     if as_json:
@@ -48,10 +48,10 @@ def status(
 def _described(inventory: "Inventory") -> dict[str, Any]:
     """Return all of an inventory; every field is always there."""
     import nstcli
-    from nstcli.batch.inventory import Condition
-    from nstcli.batch.manifest import Recipes, of_failure, of_record
-    from nstcli.batch.plan import stored
-    from nstcli.cli.inventory import total_seconds
+    from nstcli.cli.status_lines import total_seconds
+    from nstcli.report.manifest import Recipes, of_failure, of_record
+    from nstcli.report.status import Condition
+    from nstcli.text import stored
 
     counts = Counter(item.condition for item in inventory.items)
     recipes = Recipes()
@@ -100,7 +100,7 @@ def _run(inventory: "Inventory") -> dict[str, Any] | None:
 
 
 def _recipes(recipes: "Recipes", uses: Mapping[int, int]) -> list[dict[str, Any]]:
-    from nstcli.cli.inventory import network
+    from nstcli.cli.status_lines import network
 
     return [
         {"network": network(recipe), "results": uses[number], "recipe": recipe}
@@ -109,7 +109,7 @@ def _recipes(recipes: "Recipes", uses: Mapping[int, int]) -> list[dict[str, Any]
 
 
 def _others(inventory: "Inventory") -> list[dict[str, Any]]:
-    from nstcli.batch.plan import stored
+    from nstcli.text import stored
 
     return [
         {"name": stored(item.name), "state": item.condition.value}
@@ -119,7 +119,7 @@ def _others(inventory: "Inventory") -> list[dict[str, Any]]:
 
 
 def _inputs(inventory: "Inventory") -> list[dict[str, Any]]:
-    from nstcli.batch.plan import stored
+    from nstcli.text import stored
 
     return [
         {

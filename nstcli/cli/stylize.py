@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from nstcli.cli.groups import only, takes_groups
-from nstcli.cli.options import ExecutionOptions, MessageOptions, OutputOptions, RecipeOptions
+from nstcli.config.options import ExecutionOptions, MessageOptions, OutputOptions, RecipeOptions
 
 
 @takes_groups
@@ -35,14 +35,14 @@ def stylize(
 
     Ctrl-C ends the work early and keeps the best picture so far.
     """
-    from nstcli.batch import inputs, plan
-    from nstcli.batch.lone import LoneFile
+    from nstcli.cli.making import Order, run_pairs
     from nstcli.cli.screen import Screen
-    from nstcli.cli.work import Order, run_pairs
     from nstcli.errors import InputError
+    from nstcli.plan import inputs, product
+    from nstcli.results.store import LoneFile
 
     file_format = _format_of(output, context.params["format"], written.format)
-    (pair, *others) = plan.pairs(
+    (pair, *others) = product.pairs(
         inputs.find(str(content)), inputs.find(str(style)), f".{file_format}", limit=2
     )
     if others:

@@ -10,11 +10,10 @@ from dataclasses import dataclass, field
 import typer
 from rich.text import Text
 
-from nstcli.batch.events import Event, PairDone, PairFailed, PairFound
-from nstcli.batch.plan import plural, stored
-from nstcli.batch.results import Results
 from nstcli.cli.screen import Screen, abandon
-from nstcli.report.duration import duration
+from nstcli.results.store import Results
+from nstcli.run.events import Event, PairDone, PairFailed, PairFound
+from nstcli.text import duration, plural, stored
 
 
 @dataclass

@@ -14,8 +14,8 @@ from backbones.paths import expanded, resolved
 from nstcli.config import files
 from nstcli.config.model import Says, check, written
 from nstcli.config.option import PREFIX, Setting
+from nstcli.config.presets import PRESETS
 from nstcli.errors import InputError
-from nstcli.presets import PRESETS
 
 # Variables that are no settings.
 _OTHER_VARIABLES = ("NST_CACHE",)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from backbones.hooks import FeatureExtractor
-from nstcli.engine.capture import replayed
+from nstcli.engine.cuda_graph import replayed
 from nstcli.engine.objective import Part, evaluate, weighted
 from nstcli.engine.optimizers import OPTIMIZERS
 from nstcli.recipe import Recipe

@@ -1,17 +1,23 @@
 """How much memory a pair will need, so that one that cannot fit is refused and not begun."""
 
+import copy
+import ctypes
 import math
 import sys
+import weakref
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from backbones.hooks import FeatureExtractor
-from nstcli.engine.allocator import kept_bytes
-from nstcli.engine.weighing import weigh
+from nstcli.engine.objective import evaluate, parts, weighted
+from nstcli.engine.targets import read_content, read_style
 from nstcli.recipe import Recipe
 
 if sys.platform != "win32":
@@ -118,3 +124,118 @@ def largest_size(longest: int, needed: float, free: float) -> int:
 def advice(size: int, smallest: int) -> str:
     """Say what helps where memory is short: this size, unless a network needs more pixels."""
     return f"try --size {size}" if size >= smallest else "close other programs"
+
+
+# Edge of the picture that is weighed, in pixels: large enough that what does not grow with it,
+# Gram matrices above all, counts for nothing. The other one is for networks that must compute.
+_EDGE = 1024
+_EDGE_COMPUTED = 128
+
+
+class Balance(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Adds up the tensors that come and go while it is active, those of autograd included.
+
+    Attributes:
+        now: bytes of those that are there.
+        peak: the most that were there at a time.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.now = self.peak = 0
+        self._known: weakref.WeakSet[torch.UntypedStorage] = weakref.WeakSet()
+
+    def __torch_dispatch__(
+        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        """Call a function of torch, and take note of what it returns."""
+        result = function(*args, **(kwargs or {}))
+        for each in result if isinstance(result, tuple | list) else (result,):
+            if isinstance(each, Tensor):
+                self._add(each.untyped_storage())
+        return result
+
+    def _add(self, storage: torch.UntypedStorage) -> None:
+        if storage in self._known:  # a view, or changed in place
+            return
+        self._known.add(storage)
+        self._grow(storage.nbytes())
+        weakref.finalize(storage, self._grow, -storage.nbytes())
+
+    def _grow(self, size: int) -> None:
+        self.now += size
+        self.peak = max(self.peak, self.now)
+
+
+def weigh(extractor: FeatureExtractor, recipe: Recipe) -> tuple[Balance, Balance, int]:
+    """Weigh what reading a style takes, and what optimizing a picture takes.
+
+    Returns both, and the pixels that either of them is for.
+    """
+    try:
+        # Tensors of this device have shapes and no content, so that it takes no time.
+        return _weighed(copy.deepcopy(extractor).to("meta"), recipe, _EDGE)
+    except RuntimeError:  # a network that looks at the content
+        return _weighed(extractor, recipe, _EDGE_COMPUTED)
+
+
+def _weighed(
+    extractor: FeatureExtractor, recipe: Recipe, edge: int
+) -> tuple[Balance, Balance, int]:
+    edge = max(edge, extractor.backbone.minimum_size)
+    image = torch.full((1, 3, edge, edge), 0.5, device=extractor.gain.device)
+    with Balance() as reading:
+        style = read_style(extractor, [image], recipe)
+    with Balance() as optimizing:
+        content = read_content(extractor, image.clone(), recipe)
+        coarser = optimizing.now // 3  # of all scales together, a quarter each of the next
+        every = parts(content, style, recipe)
+        objective = [part for part in every if recipe.weights_of_terms[part.term]]
+        picture = image.clone().requires_grad_()
+        loss = weighted(evaluate(extractor, picture, objective), recipe)
+        torch.autograd.grad(loss.sum(), picture)
+    optimizing.peak += coarser
+    return reading, optimizing, edge**2
+
+
+# glibc's names for its settings (malloc.h); -1 is its word for never.
+_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
+_NEVER = -1
+
+
+class _Mallinfo2(ctypes.Structure):
+    """glibc's account of its memory (malloc.h), of all its arenas together."""
+
+    _fields_ = tuple(
+        (name, ctypes.c_size_t)
+        for name in (
+            *("arena", "ordblks", "smblks", "hblks", "hblkhd"),
+            *("usmblks", "fsmblks", "uordblks", "fordblks", "keepcost"),
+        )
+    )
+
+
+def keep_freed_memory() -> None:
+    """Let the C library keep what is freed, where it is one that can be told to.
+
+    Every step frees and takes the same activations. glibc gives blocks above 32 MiB back to the
+    system at once, which clears their pages anew for each step: from half a megapixel on, that
+    took most of the time of the light networks. What is kept is needed until the last pair is
+    made; the peak grows by a few percent.
+    """
+    with suppress(AttributeError, OSError, TypeError):  # another library, another system
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(_M_MMAP_MAX, 0)
+        mallopt(_M_TRIM_THRESHOLD, _NEVER)
+
+
+def kept_bytes() -> int:
+    """Return what this process has freed and the C library kept, which the system counts as used.
+
+    0 where the library does not tell (glibc does from 2.33 on).
+    """
+    with suppress(AttributeError, OSError, TypeError):
+        account = ctypes.CDLL(None).mallinfo2
+        account.restype = _Mallinfo2
+        return int(account().fordblks)
+    return 0

@@ -13,7 +13,6 @@ import torch
 from backbones.files import write_atomic
 from backbones.hooks import FeatureExtractor
 from nstcli.engine.losses import gram
-from nstcli.engine.network import fitted
 from nstcli.recipe import Recipe
 
 # What is timed: 192×144 px tell layouts apart as well as a large picture, and VGG-19 in float32
@@ -128,3 +127,12 @@ def _evaluation(extractor: FeatureExtractor, image: torch.Tensor, layers: Iterab
     (gradient,) = torch.autograd.grad(loss, image)  # type: ignore[arg-type]
     gradient.sum().item()  # waits for the device
     return time.perf_counter() - started
+
+
+def fitted(extractor: FeatureExtractor, recipe: Recipe) -> FeatureExtractor:
+    """Change how the network pools and what its stem sees, in place, and return it."""
+    if recipe.pooling == "avg":
+        extractor.pool_by_average()
+    if recipe.dense:
+        extractor.see_every_pixel()
+    return extractor

@@ -9,11 +9,11 @@ from torch import Tensor
 
 from backbones.hooks import FeatureExtractor
 from nstcli.engine.descent import descend
+from nstcli.engine.init import start
 from nstcli.engine.objective import Part, evaluate, parts, together, weighted
+from nstcli.engine.progress import OnSteps, Step, Window
 from nstcli.engine.pyramid import resized, share_steps
-from nstcli.engine.start import start
 from nstcli.engine.targets import Content, Style, style_targets
-from nstcli.engine.window import OnSteps, Step, Window
 from nstcli.errors import DivergedError
 from nstcli.recipe import Recipe
 

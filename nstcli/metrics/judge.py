@@ -16,8 +16,8 @@ import backbones
 from backbones import weights
 from backbones.hooks import FeatureExtractor
 from backbones.spec import Progress
+from nstcli.engine.init import STARTS
 from nstcli.engine.losses import gram
-from nstcli.engine.start import STARTS
 from nstcli.engine.targets import Content
 from nstcli.metrics import lpips, ssim
 from nstcli.metrics.color import color_distance, colors

@@ -7,10 +7,10 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from nstcli.batch.records import Record
 from nstcli.report.grid import Entry, Grid
 from nstcli.report.page import Header
 from nstcli.report.recipes import described, words
+from nstcli.results.records import Record
 
 # Field of a record -> how it is called where it is shown and sorted by.
 MEASURES = {

@@ -6,18 +6,16 @@ from collections import defaultdict
 from pathlib import Path
 
 from backbones.files import write_atomic
-from nstcli.batch.foreign import refuse_foreign
-from nstcli.batch.plan import shown
-from nstcli.batch.records import Failure, Record
 from nstcli.report.data import measures_of, script_data
-from nstcli.report.duration import duration
 from nstcli.report.grid import Entry, Grid, Input, read_grid
 from nstcli.report.inputs import copy_input
 from nstcli.report.links import Link, embedded, relative_to
 from nstcli.report.page import Card, Header, Image, Page, render
 from nstcli.report.recipes import value_of
-from nstcli.report.results import Look, look_at
-from nstcli.report.thumbs import LARGE, SMALL, Thumb, Thumbs
+from nstcli.report.replace import refuse_foreign
+from nstcli.report.thumbs import LARGE, SMALL, Look, Thumb, Thumbs, look_at
+from nstcli.results.records import Failure, Record
+from nstcli.text import duration, shown
 
 NAME = "index.html"
 _MARK = b'<meta name="generator" content="nst gallery">'

@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePath
 
-from nstcli.batch import measured
-from nstcli.batch.measured import Measured
-from nstcli.batch.records import Failure, Record
-from nstcli.batch.store import Store
 from nstcli.errors import InputError
 from nstcli.report.recipes import differing, variant_of
+from nstcli.results.folder import Store
+from nstcli.results.records import Failure, Measured, Record, load_measured
 
 
 @dataclass(frozen=True)
@@ -97,7 +95,7 @@ def read_grid(folder: Path) -> Grid:
             styles.place(record.style, record.style_sha256),
             record,
             variant_of(record.recipe, varying),
-            measured.load(folder, output, record.output_sha256),
+            load_measured(folder, output, record.output_sha256),
         )
         for output, record in records
     ]

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path, PurePath
 
-from nstcli.batch.origins import candidates
+from backbones.paths import exists
+from nstcli.errors import InputError
 from nstcli.report.thumbs import LARGE, SMALL, Thumbs
+from nstcli.results.digests import Digests
+from nstcli.results.records import Record
+from nstcli.text import stored
 
 
 def copy_input(path: str, sha256: str, folder: Path, thumbs: Thumbs) -> None:
@@ -35,3 +43,105 @@ def read_input(path: str, sha256: str, folder: Path) -> bytes | None:
         if hashlib.sha256(data).hexdigest() == sha256:
             return data
     return None
+
+
+class Trace(Enum):
+    """What became of an input."""
+
+    UNCHANGED = "unchanged"
+    CHANGED = "changed"
+    UNREADABLE = "unreadable"
+    GONE = "gone"
+    NOT_FOUND = "not found"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """A content or style that results were made of.
+
+    Attributes:
+        role: "content" or "style".
+        path: as records have it.
+        sha256: of its bytes then.
+        results: how many were made of it.
+        trace: what became of it.
+        found: where it, or another file in its place, lies now.
+    """
+
+    role: str
+    path: str
+    sha256: str
+    results: int
+    trace: Trace
+    found: Path | None
+
+
+def trace_all(records: Iterable[Record], folder: Path, digests: Digests) -> list[Origin]:
+    """Look for every input of these records; each file is read once, if at all.
+
+    Args:
+        records: of the results in `folder`.
+        folder: the output folder.
+        digests: reads the files.
+    """
+    wanted: Counter[tuple[str, str, str]] = Counter()
+    for record in records:
+        wanted["content", record.content, record.content_sha256] += 1
+        wanted["style", record.style, record.style_sha256] += 1
+    places = {path: list(candidates(path, folder)) for _, path, _ in wanted}
+    known = digests.of(place for found in places.values() for place in found)
+    return [
+        Origin(role, path, sha256, results, *_traced(path, sha256, places[path], known))
+        for (role, path, sha256), results in sorted(wanted.items())
+    ]
+
+
+def candidates(path: str, folder: Path) -> Iterator[Path]:
+    """Yield the files that a record may mean, likeliest first.
+
+    Args:
+        path: as a record has it: maybe relative to where the batch was started, with bytes that
+            are not UTF-8 escaped.
+        folder: the output folder. Whoever moved it together with its inputs, or calls from within
+            it, finds them from there.
+    """
+    seen = set()
+    for base in (Path(), folder.parent, folder):
+        for place in _named(base, path):
+            if place not in seen and exists(place):
+                seen.add(place)
+                yield place
+
+
+def _traced(
+    path: str, sha256: str, places: list[Path], known: dict[Path, str | InputError]
+) -> tuple[Trace, Path | None]:
+    for place in places:
+        if known[place] == sha256:
+            return Trace.UNCHANGED, place
+    if not places:
+        return (Trace.GONE if PurePath(path).is_absolute() else Trace.NOT_FOUND), None
+    first = places[0]
+    unreadable = isinstance(known[first], InputError)
+    return (Trace.UNREADABLE if unreadable else Trace.CHANGED), first
+
+
+def _named(base: Path, path: str) -> Iterator[Path]:
+    """Yield what `stored` would write as `path` below `base`: the plain path, then by listing."""
+    plain = base / path
+    yield plain
+    if "\\x" not in path:  # nothing in it can stand for a byte that is not UTF-8
+        return
+    found = [base]
+    for part in PurePath(path).parts:
+        found = [entry for folder in found for entry in _entries(folder, part)]
+    yield from (entry for entry in found if entry != plain)
+
+
+def _entries(folder: Path, part: str) -> list[Path]:
+    if "\\x" not in part:
+        return [folder / part]
+    try:
+        return [entry for entry in folder.iterdir() if stored(entry.name) == part]
+    except OSError:
+        return []

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nstcli.batch.records import Record
 from nstcli.errors import InputError
 from nstcli.images import Picture, cells, decode
 from nstcli.images.cells import Cells, Pixels
 from nstcli.report.grid import Entry, Grid, Input, read_grid
 from nstcli.report.inputs import copy_input
 from nstcli.report.thumbs import LARGE, Thumbs
+from nstcli.results.records import Record
 
 # Widths of a column, where none is asked for.
 _WIDEST, _NARROWEST = 320, 64

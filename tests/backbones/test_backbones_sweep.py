@@ -116,7 +116,7 @@ def test_a_zombie_writes_no_more(leave: Leave, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("age", "stays"), [(0.0, True), (23 * HOUR, True), (25 * HOUR, False)])
-@pytest.mark.parametrize("process", [DEAD, os.getpid()])
+@pytest.mark.parametrize("process", [DEAD, os.getpid()], ids=["dead", "alive"])
 def test_other_computers_have_a_day(
     leave: Leave, tmp_path: Path, process: int, age: float, stays: bool
 ) -> None:

@@ -22,7 +22,7 @@ from torch.nn.functional import interpolate
 
 from backbones.hooks import FeatureExtractor
 from nstcli import images, samples
-from nstcli.engine.allocator import keep_freed_memory
+from nstcli.engine.memory import keep_freed_memory
 from nstcli.engine.precision import arranged
 from nstcli.engine.stylize import stylize
 from nstcli.errors import DivergedError

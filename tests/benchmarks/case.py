@@ -13,18 +13,17 @@ from backbones import weights
 from backbones.hooks import FeatureExtractor
 from backbones.spec import Preprocessing
 from nstcli import images
-from nstcli.batch.records import Form
-from nstcli.batch.session import Settings, settle
+from nstcli.config.presets import DEFAULT
 from nstcli.engine import objective as engine_objective
-from nstcli.engine.network import fitted
 from nstcli.engine.objective import Part, evaluate, parts
-from nstcli.engine.precision import Precision, arranged
+from nstcli.engine.precision import Precision, arranged, fitted
 from nstcli.engine.pyramid import factors, resized, shrunk
 from nstcli.engine.stylize import Scale
 from nstcli.engine.targets import read_content, read_style
 from nstcli.images import Picture
-from nstcli.presets import DEFAULT
 from nstcli.recipe import Recipe
+from nstcli.results.records import Form
+from nstcli.run.settings import Settings, settle
 from tests.benchmarks.reference import Reference
 from tests.benchmarks.scope import Scope
 

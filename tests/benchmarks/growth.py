@@ -13,20 +13,20 @@ import numpy as np
 
 from backbones.hooks import FeatureExtractor
 from nstcli import images
-from nstcli.batch import plan
-from nstcli.batch.backends import Driver, Execution
-from nstcli.batch.backends.local import make_all
-from nstcli.batch.events import Event, PairFailed, PairStarted
-from nstcli.batch.plan import Job
-from nstcli.batch.readings import Readings
-from nstcli.batch.run import run
-from nstcli.batch.session import Settings
-from nstcli.batch.store import Store
-from nstcli.batch.survey import broken, survey
-from nstcli.batch.work import Worker
-from nstcli.engine.allocator import keep_freed_memory
+from nstcli.engine.memory import keep_freed_memory
 from nstcli.engine.pyramid import resized
 from nstcli.engine.stylize import Scale, stylize
+from nstcli.plan import product
+from nstcli.plan.pair import Job
+from nstcli.results.folder import Store
+from nstcli.run.backends import Driver
+from nstcli.run.backends.local import make_all
+from nstcli.run.check import broken, survey
+from nstcli.run.driver import run
+from nstcli.run.events import Event, PairFailed, PairStarted
+from nstcli.run.loader import Readings
+from nstcli.run.settings import Execution, Settings
+from nstcli.run.worker import Worker
 from tests.benchmarks import case
 from tests.benchmarks.case import Pair
 from tests.benchmarks.clock import interleaved
@@ -112,7 +112,7 @@ def _batch_row(scope: Scope) -> Row:
     extractor, precision = case.fastest(asked, scope.scratch)
     folder = scope.scratch / "batch"
     contents, styles = write_files(scope, folder)
-    pairs = plan.pairs(contents, styles, ".png")
+    pairs = product.pairs(contents, styles, ".png")
     batches, loops, surveys = [], [], []
     for number in range(scope.rounds):
         store = Store(folder / f"results-{number}")

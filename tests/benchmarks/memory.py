@@ -14,8 +14,7 @@ from pathlib import Path
 import torch
 
 from backbones.hooks import FeatureExtractor
-from nstcli.engine.allocator import keep_freed_memory
-from nstcli.engine.memory import needs
+from nstcli.engine.memory import keep_freed_memory, needs
 from nstcli.engine.stylize import stylize
 from nstcli.recipe import Recipe
 from tests.benchmarks import case

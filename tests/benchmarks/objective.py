@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from backbones.hooks import FeatureExtractor
-from nstcli.batch.session import Settings
-from nstcli.engine.allocator import keep_freed_memory
+from nstcli.engine.memory import keep_freed_memory
+from nstcli.engine.progress import Step
 from nstcli.engine.stylize import stylize
-from nstcli.engine.window import Step
+from nstcli.run.settings import Settings
 from tests.benchmarks import case
 from tests.benchmarks.allocator import as_usual
 from tests.benchmarks.case import Judge, Pair

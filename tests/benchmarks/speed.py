@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from nstcli.engine.allocator import keep_freed_memory
+from nstcli.engine.memory import keep_freed_memory
 from tests.benchmarks import case
 from tests.benchmarks.allocator import as_usual
 from tests.benchmarks.clock import interleaved

@@ -4,9 +4,9 @@ from typing import get_args, get_type_hints
 import pytest
 
 import backbones
-from nstcli.cli.options import SETTINGS, RecipeOptions
+from nstcli.config.options import SETTINGS, RecipeOptions
 from nstcli.config.precedence import settle
-from nstcli.presets import DEFAULT, PRESETS
+from nstcli.config.presets import DEFAULT, PRESETS
 from nstcli.recipe import Recipe, resolve
 from tests.conftest import Plugin
 

@@ -12,8 +12,8 @@ from pydantic import ValidationError
 import backbones
 from backbones import Backbone, BackboneError
 from nstcli import recipe as module
+from nstcli.config.presets import DEFAULT, PRESETS
 from nstcli.errors import InputError
-from nstcli.presets import DEFAULT, PRESETS
 from nstcli.recipe import VERSION, WEIGHTS, Recipe, parse_layers
 from tests.tiny import TINY
 

@@ -99,8 +99,8 @@ class Place:
 
     def fail_all(self, names: Iterable[str]) -> None:
         """Leave a failure of each of these results."""
-        from nstcli.batch.plan import Pair
-        from nstcli.batch.store import Store
+        from nstcli.plan.pair import Pair
+        from nstcli.results.folder import Store
 
         for name in names:
             store = Store(self.out)
@@ -129,7 +129,7 @@ def look_at_folder(out: Path, *, replacing: bool = False) -> dict[str, tuple[int
     Nothing under a final name may be torn, and no record may be of other bytes, unless they are
     `replacing` older results: then a record is that of the old ones until its successor comes.
     """
-    from nstcli.batch.records import Failure, Record
+    from nstcli.results.records import Failure, Record
 
     complete = {}
     for path in sorted(p for p in out.rglob("*") if p.is_file()):

@@ -12,7 +12,7 @@ import typer
 
 import nstcli
 from nstcli.cli.app import app
-from nstcli.cli.options import Format
+from nstcli.config.options import Format
 from nstcli.images import FORMATS
 from tests.nstcli.cli.conftest import Nst
 from tests.test_architecture import MODULES, ROOT, imports

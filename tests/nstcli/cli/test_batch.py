@@ -22,6 +22,7 @@ RESULTS = {"cat__ink.png", "cat__wave.png", "dog__ink.png", "dog__wave.png"}
 
 
 def results(folder: Path) -> dict[str, bytes]:
+
     return {p.name: p.read_bytes() for p in (folder / "out").glob("*__*")}
 
 
@@ -40,7 +41,7 @@ def test_the_network_is_loaded_once_and_every_image_read_once(
     nst: Nst, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from backbones.hooks import FeatureExtractor
-    from nstcli.batch import readings
+    from nstcli.run import loader
 
     calls: list[str] = []
 
@@ -52,7 +53,7 @@ def test_the_network_is_loaded_once_and_every_image_read_once(
         return call
 
     for name in ("read_content", "read_style"):
-        monkeypatch.setattr(readings, name, counting(name, getattr(readings, name)))
+        monkeypatch.setattr(loader, name, counting(name, getattr(loader, name)))
     monkeypatch.setattr(FeatureExtractor, "load", counting("load", FeatureExtractor.load))
     assert nst(*RUN).code == 0
     assert sorted(calls) == ["load", *["read_content"] * 2, *["read_style"] * 2]
@@ -255,7 +256,6 @@ def test_a_picture_below_the_minimum_fails_with_that_minimum(
 def test_a_folder_that_cannot_be_written_to_stops_the_batch(
     nst: Nst, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from nstcli.batch import store
 
     written = []
 
@@ -265,7 +265,7 @@ def test_a_folder_that_cannot_be_written_to_stops_the_batch(
         written.append(path.name)
         path.write_bytes(data)
 
-    monkeypatch.setattr(store, "write_atomic", full)
+    monkeypatch.setattr("nstcli.results.folder.write_atomic", full)
     ended = nst(*RUN)
     assert ended.code == 3
     assert "nst: cannot write to 'out': No space left on device" in ended.err
@@ -429,16 +429,17 @@ def test_a_name_that_is_not_utf8_is_made_recorded_and_found_again(
 def test_a_file_that_changes_during_the_run_fails_its_pairs(
     nst: Nst, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write_picture: Callable[..., Path]
 ) -> None:
-    from nstcli.cli import work
 
-    look_at = work.broken
+    from nstcli.cli import making
+
+    look_at = making.broken
 
     def then_change(*arguments: object) -> object:
         found = look_at(*arguments)  # type: ignore[arg-type]
         write_picture("photos/dog.png", seed=77)
         return found
 
-    monkeypatch.setattr("nstcli.cli.work.broken", then_change)
+    monkeypatch.setattr("nstcli.cli.making.broken", then_change)
     ended = nst(*RUN)
     assert ended.code == 1
     assert "photos/dog.png: changed while the batch was running" in ended.err
@@ -471,7 +472,7 @@ def test_out_of_memory_fails_the_pair_with_advice(
     def exhausted(*arguments: object) -> None:
         raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried")
 
-    monkeypatch.setattr("nstcli.batch.work.stylize_together", exhausted)
+    monkeypatch.setattr("nstcli.run.worker.stylize_together", exhausted)
     ended = nst(*RUN)
     assert (ended.code, "out of memory at 512 px; try --size 256" in ended.err) == (1, True)
 
@@ -479,8 +480,8 @@ def test_out_of_memory_fails_the_pair_with_advice(
 def test_a_pair_that_cannot_fit_is_refused_before_it_begins(
     nst: Nst, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nstcli.batch.readings.free_bytes", lambda *_: 300_000)
-    monkeypatch.setattr("nstcli.batch.work.stylize_together", lambda *_: pytest.fail("begun"))
+    monkeypatch.setattr("nstcli.run.loader.free_bytes", lambda *_: 300_000)
+    monkeypatch.setattr("nstcli.run.worker.stylize_together", lambda *_: pytest.fail("begun"))
     ended = nst(*RUN)
     assert ended.code == 1
     assert (
@@ -517,7 +518,7 @@ def test_a_bug_keeps_its_traceback_and_has_its_own_code(
     def broken(*arguments: object) -> None:
         raise KeyError("oops")
 
-    monkeypatch.setattr("nstcli.batch.work.stylize_together", broken)
+    monkeypatch.setattr("nstcli.run.worker.stylize_together", broken)
     ended = nst(*RUN)
     assert ended.code == 70
     assert "Traceback" in ended.err

@@ -19,18 +19,18 @@ import pytest
 from rich.console import Console
 
 from backbones import BackboneError
-from nstcli.batch.events import Event, PairDone, PairFailed, PairStarted, PairStep
-from nstcli.batch.records import Record
 from nstcli.cli import comparing
-from nstcli.cli.comparison_live import LiveTable
+from nstcli.cli.compare_progress import LiveTable
 from nstcli.cli.screen import Screen
-from nstcli.comparison import judging
+from nstcli.experiment import judging
 from nstcli.images import decode
+from nstcli.results.records import Record
+from nstcli.run.events import Event, PairDone, PairFailed, PairStarted, PairStep
 from tests import tiny
 from tests.conftest import Plugin, install
 from tests.nstcli.cli.conftest import Nst
-from tests.nstcli.comparison import bench
-from tests.nstcli.comparison.made import contest, record
+from tests.nstcli.experiment import bench
+from tests.nstcli.experiment.made import contest, record
 
 pytestmark = pytest.mark.usefixtures("folders", "twin", "quick")
 
@@ -310,7 +310,7 @@ def test_where_no_weights_can_be_had_every_reason_is_told(
 def test_a_full_disk_stops_it_and_json_tells_how_far_it_came(
     nst: Nst, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from nstcli.batch.store import Store
+    from nstcli.results.folder import Store
 
     save = Store.save
 

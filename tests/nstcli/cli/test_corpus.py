@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nstcli.batch.preflight import look, look_at_all
 from nstcli.errors import InputError
 from nstcli.images import Picture, decode
+from nstcli.run.check import look, look_at_all
 from tests.nstcli import corpus
 from tests.nstcli.cli.conftest import Ended, Nst
 from tests.nstcli.corpus import BAD, GOOD, SMALL, Case
@@ -147,20 +147,21 @@ def test_one_batch_over_everything(nst: Nst, tmp_path: Path, photos: dict[str, s
 def test_a_second_run_makes_nothing_and_retries_the_failures_alone(
     nst: Nst, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from nstcli.batch import preflight
+
+    from nstcli.run import check
 
     run = ("batch", "photos", "art", *RUN, *KEEP)
     first = nst(*run)
     results = [*(tmp_path / "out").glob("*__*"), *(tmp_path / "out/.nst/pairs").iterdir()]
     before = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in results}
     looked = []
-    real = preflight.look
+    real = check.look
 
     def look(path: Path, *limit: int) -> object:
         looked.append(path.name)
         return real(path, *limit)
 
-    monkeypatch.setattr(preflight, "look", look)
+    monkeypatch.setattr(check, "look", look)
     second = nst(*run)
     failed = [*SMALL, *BAD]
     assert second.code == 1

@@ -20,12 +20,12 @@ from typing import Any
 import pytest
 from rich.text import Text
 
-from nstcli.batch.events import PairStep, Waiting
-from nstcli.batch.plan import Pair
-from nstcli.batch.store import Store
 from nstcli.cli.interruption import Interruption
-from nstcli.cli.live import Lines
+from nstcli.cli.progress import Lines
 from nstcli.cli.screen import Screen
+from nstcli.plan.pair import Pair
+from nstcli.results.folder import Store
+from nstcli.run.events import PairStep, Waiting
 from tests.nstcli.cli.chaos import look_at_folder
 from tests.nstcli.cli.conftest import Ended, Nst
 from tests.nstcli.cli.strikes import fill_up, read_only, striking
@@ -59,10 +59,11 @@ def events(folder: Path) -> list[dict[str, Any]]:
 @pytest.fixture
 def at_step(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, Callable[[], object]], None]:
     """Return what lets something happen at the n-th step of the run, counted over all pairs."""
-    from nstcli.batch import work
+
+    from nstcli.run import worker
 
     def arrange(number: int, happens: Callable[[], object]) -> None:
-        stylize = work.stylize_together
+        stylize = worker.stylize_together
         steps = [0]
 
         def with_accident(extractor: Any, scales: Any, recipe: Any, watch: Any) -> Any:
@@ -74,7 +75,7 @@ def at_step(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, Callable[[], obje
 
             return stylize(extractor, scales, recipe, watched)
 
-        monkeypatch.setattr(work, "stylize_together", with_accident)
+        monkeypatch.setattr(worker, "stylize_together", with_accident)
 
     return arrange
 
@@ -198,12 +199,13 @@ def test_a_signal_that_is_ignored_stays_so() -> None:
 
 
 def test_ctrl_c_before_anything_is_made(nst: Nst, monkeypatch: pytest.MonkeyPatch) -> None:
-    from nstcli.cli import work
+
+    from nstcli.cli import making
 
     def interrupted(*arguments: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(work, "survey", interrupted)
+    monkeypatch.setattr(making, "survey", interrupted)
     assert nst(*RUN).code == 130
 
 
@@ -599,7 +601,7 @@ def test_waiting_for_others_does_not_silence_the_sign_of_life(
 ) -> None:
     """Others are looked at twice a second, which is no news."""
     clock = [0.0]
-    monkeypatch.setattr("nstcli.cli.live.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("nstcli.cli.progress.time.monotonic", lambda: clock[0])
     lines = Lines(Screen(), 4, 10)
     lines(Waiting(3, first=True))
     for _ in range(600):
@@ -614,18 +616,18 @@ def test_six_thousand_finished_pairs_are_looked_at_in_seconds_and_little_memory(
     nst: Nst, tmp_path: Path, write_picture: Callable[..., Path]
 ) -> None:
     """All results are one file under many names, each with a record of its own."""
-    from nstcli.batch import plan
-    from nstcli.batch.digests import Digests
-    from nstcli.batch.records import Form, Record, key_of
-    from nstcli.batch.store import Store
+    from nstcli.plan import product
     from nstcli.recipe import Recipe
+    from nstcli.results.digests import Digests
+    from nstcli.results.folder import Store
+    from nstcli.results.records import Form, Record, key_of
 
     photos = [write_picture(f"many/{n:03}.png", seed=n) for n in range(100)]
     art = [write_picture(f"works/{n:03}.png", seed=1000 + n) for n in range(60)]
     run = ("batch", "many", "works", *SAME[3:])
     assert nst(*run, "--limit", "1").code == 0
     store = Store(tmp_path / "out")
-    pairs = plan.pairs(photos, art, ".png")
+    pairs = product.pairs(photos, art, ".png")
     record = store.load(pairs[0].output)
     assert record is not None
     known = Digests(None).of((*photos, *art))

@@ -16,8 +16,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nstcli.batch.plan import printable, shown, stored
 from nstcli.images import decode
+from nstcli.text import printable, shown, stored
 from tests.nstcli.cli.conftest import Nst
 
 pytestmark = pytest.mark.skipif(

@@ -10,7 +10,8 @@ from typer.testing import CliRunner
 
 from nstcli.cli.app import app
 from nstcli.cli.groups import only, takes_groups
-from nstcli.cli.options import (
+from nstcli.config.option import settings_of
+from nstcli.config.options import (
     GROUPS,
     SETTINGS,
     ExecutionOptions,
@@ -19,7 +20,6 @@ from nstcli.cli.options import (
     OutputOptions,
     RecipeOptions,
 )
-from nstcli.config.option import settings_of
 from nstcli.config.readers import Shard
 from nstcli.errors import InputError
 from nstcli.images import DEFAULT_MAX_PIXELS

@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 import pytest
 
-from nstcli.batch.backends import Execution
+from nstcli.run.settings import Execution
 from tests import tiny
 from tests.conftest import Plugin, install
 from tests.nstcli.cli.conftest import Nst
@@ -206,7 +206,7 @@ def test_cores_are_shared_among_no_more_workers_than_pairs(
     ) -> None:
         seen.append(by.jobs)
 
-    monkeypatch.setattr("nstcli.cli.work.run", run)
+    monkeypatch.setattr("nstcli.cli.making.run", run)
     assert nst(*RUN, "-j", wanted).code == 0
     assert seen == [made]
 

@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from nstcli.batch.locks import Locks
-from nstcli.batch.plan import Pair
-from nstcli.batch.store import Store
 from nstcli.images import encode
+from nstcli.plan.pair import Pair
+from nstcli.results.folder import Store
+from nstcli.results.locks import Locks
 from tests.conftest import draw
-from tests.nstcli.batch.test_history import event, journal
 from tests.nstcli.cli.conftest import Nst
 from tests.nstcli.report.made import batch, make
+from tests.nstcli.run.test_journal import event, journal
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from nstcli.batch.lone import LoneFile
-from nstcli.batch.plan import Pair
-from nstcli.batch.records import State
 from nstcli.images import decode, read_metadata
+from nstcli.plan.pair import Pair
+from nstcli.results.state import State
+from nstcli.results.store import LoneFile
 from tests.nstcli.cli.conftest import Nst
 
 pytestmark = pytest.mark.usefixtures("folders")

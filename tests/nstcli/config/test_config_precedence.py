@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nstcli.cli.options import GROUPS, SETTINGS
 from nstcli.config.model import model_of
+from nstcli.config.options import GROUPS, SETTINGS
 from nstcli.config.precedence import Settled, settle
+from nstcli.config.presets import PRESETS
 from nstcli.config.readers import Shard
 from nstcli.errors import InputError
-from nstcli.presets import PRESETS
 
 BY_FIELD = {setting.field: setting for setting in SETTINGS}
 

@@ -6,11 +6,11 @@ import torch
 from torch import Tensor
 
 from backbones.hooks import FeatureExtractor
+from nstcli.config.presets import DEFAULT
+from nstcli.engine.progress import Step
 from nstcli.engine.pyramid import factors, shrunk
 from nstcli.engine.stylize import OnStep, Result, Scale, stylize
 from nstcli.engine.targets import read_content, read_style
-from nstcli.engine.window import Step
-from nstcli.presets import DEFAULT
 from nstcli.recipe import Recipe, resolve
 from tests.conftest import draw
 from tests.tiny import TINY

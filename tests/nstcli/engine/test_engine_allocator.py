@@ -7,12 +7,12 @@ import sys
 
 import pytest
 
-from nstcli.engine.allocator import keep_freed_memory
+from nstcli.engine.memory import keep_freed_memory
 
 # Takes and frees 64 MiB, as a step does, and counts the pages that the system had to clear.
 _FAULTS = """
 import ctypes, resource, sys
-from nstcli.engine.allocator import keep_freed_memory
+from nstcli.engine.memory import keep_freed_memory
 if sys.argv[1] == "keep":
     keep_freed_memory()
 libc = ctypes.CDLL(None)

@@ -12,9 +12,8 @@ from torch import Tensor, nn
 
 from backbones.hooks import FeatureExtractor
 from nstcli.engine import memory
-from nstcli.engine.memory import advice, free_bytes, largest_size, needs
+from nstcli.engine.memory import Balance, advice, free_bytes, largest_size, needs, weigh
 from nstcli.engine.precision import BFLOAT16, arranged
-from nstcli.engine.weighing import Balance, weigh
 from tests import tiny
 from tests.nstcli.engine.scene import recipe
 
@@ -96,7 +95,7 @@ def test_a_content_needs_no_less_than_to_be_read(extractor: FeatureExtractor) ->
 _PEAK = """
 import sys, torch
 from backbones.hooks import FeatureExtractor
-from nstcli.engine.allocator import keep_freed_memory, kept_bytes
+from nstcli.engine.memory import keep_freed_memory, kept_bytes
 from nstcli.engine.memory import needs, peak_bytes
 from nstcli.engine.stylize import stylize
 from tests import tiny
@@ -179,7 +178,7 @@ def test_a_share_is_what_a_process_may_take_with_what_it_has(machine: Callable[.
 # Takes, touches and frees memory as a step does; prints how much less and more is free, in MiB.
 _FREED = """
 import torch
-from nstcli.engine.allocator import keep_freed_memory
+from nstcli.engine.memory import keep_freed_memory
 from nstcli.engine.memory import free_bytes
 keep_freed_memory()
 cpu = torch.device("cpu")

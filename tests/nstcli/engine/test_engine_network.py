@@ -11,8 +11,8 @@ from backbones import BackboneError
 from backbones.hooks import FeatureExtractor
 from backbones.spec import IMAGENET, Layer
 from backbones.testing import check_backbone
-from nstcli.engine.network import fitted
-from nstcli.presets import DEFAULT
+from nstcli.config.presets import DEFAULT
+from nstcli.engine.precision import fitted
 from nstcli.recipe import Recipe, resolve
 from tests.tiny import TINY
 

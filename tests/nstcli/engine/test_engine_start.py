@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from nstcli.engine.start import STARTS, start
+from nstcli.engine.init import STARTS, start
 from nstcli.engine.targets import Content, Style
 from tests.nstcli.engine.scene import picture, recipe
 

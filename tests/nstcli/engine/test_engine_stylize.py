@@ -10,14 +10,14 @@ import torch
 from torch import Tensor, nn
 
 from backbones.hooks import FeatureExtractor
+from nstcli.engine.init import STARTS
 from nstcli.engine.losses import TERMS
 from nstcli.engine.objective import evaluate, parts
 from nstcli.engine.optimizers import OPTIMIZERS
+from nstcli.engine.progress import Step
 from nstcli.engine.pyramid import resized
-from nstcli.engine.start import STARTS
 from nstcli.engine.stylize import stylize
 from nstcli.engine.targets import read_content
-from nstcli.engine.window import Step
 from nstcli.recipe import Recipe
 from tests import tiny
 from tests.nstcli.engine.scene import CONTENT, OTHER, STYLE, paint, picture, recipe, scales, watch

@@ -9,12 +9,12 @@ from torch import Tensor, nn
 
 from backbones.hooks import FeatureExtractor
 from nstcli.engine import descent
+from nstcli.engine.init import STARTS
 from nstcli.engine.losses import TERMS, Target
 from nstcli.engine.objective import parts, together
 from nstcli.engine.optimizers import OPTIMIZERS
-from nstcli.engine.start import STARTS
+from nstcli.engine.progress import Step
 from nstcli.engine.stylize import Result, Scale, stylize, stylize_together
-from nstcli.engine.window import Step
 from nstcli.errors import DivergedError
 from nstcli.recipe import Recipe
 from tests import tiny
@@ -226,11 +226,11 @@ def fake_cuda(monkeypatch: pytest.MonkeyPatch, refuse: bool = False) -> list[str
     """Let the loop believe that the CPU is a GPU whose graphs can (or cannot) be recorded."""
     from contextlib import contextmanager
 
-    from nstcli.engine import capture
+    from nstcli.engine import cuda_graph
 
     log: list[str] = []
 
-    class Logged(capture._Replayed):
+    class Logged(cuda_graph._Replayed):
         def __init__(self, evaluation: Callable[[], None]) -> None:
             def logged() -> None:
                 log.append("evaluated")
@@ -277,7 +277,7 @@ def test_a_recorded_step_is_replayed_and_an_unrecordable_one_is_not(
 
 
 def test_the_cpu_records_nothing() -> None:
-    from nstcli.engine.capture import replayed
+    from nstcli.engine.cuda_graph import replayed
 
     def evaluation() -> None:
         pass
@@ -288,10 +288,11 @@ def test_the_cpu_records_nothing() -> None:
 def test_the_pace_is_that_of_full_size(
     extractor: FeatureExtractor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from nstcli.engine import window
+
+    from nstcli.engine import progress
 
     clock = iter([0, 1, 2, 3, 10, 14, 18, 28, 32])
-    monkeypatch.setattr(window.time, "perf_counter", lambda: next(clock))
+    monkeypatch.setattr(progress.time, "perf_counter", lambda: next(clock))
     asked = recipe(steps=9, scales=2)
     (pair, *_) = three_pairs(extractor, asked)
     # Four steps at the first scale; at the second, steps of 4, 4, 10 and 4 seconds.

@@ -17,13 +17,13 @@ from torch import Tensor
 
 import backbones
 from backbones.hooks import FeatureExtractor
-from nstcli.engine.network import fitted
+from nstcli.config.presets import DEFAULT
+from nstcli.engine.precision import fitted
 from nstcli.engine.stylize import Scale, stylize
 from nstcli.engine.targets import read_content, read_style
 from nstcli.metrics.judge import Judge
 from nstcli.metrics.lpips import Lpips
 from nstcli.metrics.record import Metrics
-from nstcli.presets import DEFAULT
 from nstcli.recipe import resolve
 
 pytestmark = pytest.mark.network

@@ -7,10 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nstcli.batch.plan import Pair, stored
-from nstcli.batch.records import Record
-from nstcli.batch.store import Store
 from nstcli.images import encode
+from nstcli.plan.pair import Pair
+from nstcli.results.folder import Store
+from nstcli.results.records import Record
+from nstcli.text import stored
 from tests.conftest import draw
 
 Change = Callable[[Pair], Mapping[str, Any]]

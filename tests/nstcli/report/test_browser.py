@@ -9,10 +9,10 @@ from urllib.parse import unquote_to_bytes
 
 import pytest
 
-from nstcli.batch.measured import Measured, save
-from nstcli.batch.plan import Pair
-from nstcli.batch.store import Store
+from nstcli.plan.pair import Pair
 from nstcli.report.gallery import write_gallery
+from nstcli.results.folder import Store
+from nstcli.results.records import Measured, save_measured
 from tests.nstcli.report.conftest import Visit
 from tests.nstcli.report.made import batch, make, write
 
@@ -116,7 +116,7 @@ def test_sorting_orders_the_wall_by_pictures_and_the_grid_by_means(
 ) -> None:
     for number, (output, record) in enumerate(made.records()):
         values = {"lpips": (5 - number) / 10}
-        save(
+        save_measured(
             made.folder,
             output,
             Measured(output_sha256=record.output_sha256, judge="v", values=values),
@@ -170,7 +170,7 @@ def test_the_lightbox_by_keyboard(made: Store, visit: Visit) -> None:
 
 def test_the_lightbox_by_mouse_tells_how_a_picture_was_made(made: Store, visit: Visit) -> None:
     output, record = next(made.records())
-    save(
+    save_measured(
         made.folder,
         output,
         Measured(output_sha256=record.output_sha256, judge="vgg16", values={"lpips": 0.4321}),

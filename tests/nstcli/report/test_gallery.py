@@ -13,14 +13,14 @@ from typing import Any
 
 import pytest
 
-from nstcli.batch.plan import Pair
-from nstcli.batch.store import Store
 from nstcli.errors import InputError
 from nstcli.images import encode, size_of
+from nstcli.plan.pair import Pair
 from nstcli.report import thumbs as copies
 from nstcli.report.data import thinned
 from nstcli.report.gallery import write_gallery
 from nstcli.report.thumbs import SMALL, Thumbs
+from nstcli.results.folder import Store
 from tests.conftest import draw
 from tests.nstcli.report.made import batch, make, sha256, write
 

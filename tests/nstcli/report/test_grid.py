@@ -2,15 +2,14 @@ from pathlib import Path
 
 import pytest
 
-from nstcli.batch.measured import Measured, save
-from nstcli.batch.plan import Pair
-from nstcli.batch.records import Failure
-from nstcli.batch.store import Store
+from nstcli.config.presets import DEFAULT
 from nstcli.errors import InputError
-from nstcli.presets import DEFAULT
+from nstcli.plan.pair import Pair
 from nstcli.recipe import resolve
 from nstcli.report.grid import Grid, read_grid
 from nstcli.report.recipes import described, differing, value_of, variant_of
+from nstcli.results.folder import Store
+from nstcli.results.records import Failure, Measured, save_measured
 from tests.nstcli.report.made import RECIPE, batch, make, sha256, write
 from tests.tiny import TINY
 
@@ -136,12 +135,12 @@ def test_options_without_effect_are_neither_told_nor_told_apart() -> None:
 def test_measurements_come_along_unless_the_result_is_another(tmp_path: Path) -> None:
     store = batch(tmp_path, ["cat.png"], ["ink.png"])
     (name, record) = next(store.records())
-    save(
+    save_measured(
         store.folder, name, Measured(output_sha256="another", judge="vgg16", values={"lpips": 0.5})
     )
     assert read_grid(store.folder).entries[0].measured is None
     mine = Measured(output_sha256=record.output_sha256, judge="vgg16", values={"lpips": 0.5})
-    save(store.folder, name, mine)
+    save_measured(store.folder, name, mine)
     assert read_grid(store.folder).entries[0].measured == mine
 
 

@@ -3,9 +3,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nstcli.batch.plan import Pair
 from nstcli.errors import InputError
 from nstcli.images import decode
+from nstcli.plan.pair import Pair
 from nstcli.report.sheet import draw_sheet
 from tests.nstcli.report.made import batch, make
 

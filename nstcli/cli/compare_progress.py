@@ -1,0 +1,154 @@
+"""What a user sees while backbones are compared: a table that fills, or plain lines."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Self
+
+from rich.console import Group, RenderableType
+from rich.live import Live
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
+
+from nstcli.cli.compare_table import DONE, FAILED, RUNNING, fitting
+from nstcli.cli.progress import Lines
+from nstcli.cli.screen import Screen, tell
+from nstcli.experiment.experiment import Contest, Entry
+from nstcli.experiment.figures import Row, rows
+from nstcli.plan.pair import Pair
+from nstcli.run.events import Event, PairDone, PairFailed, PairStarted, PairStep
+from nstcli.text import printable
+
+
+class PlainLines:
+    """For logs and pipes: a line when a backbone begins, a line a pair."""
+
+    def __init__(self, screen: Screen):
+        self._screen = screen
+        self._lines: Lines | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Leave the screen to others."""
+        yield
+
+    def begin(self, entry: Entry, doing: str) -> None:
+        """Tell what comes next."""
+        steps = entry.settings.recipe.steps if entry.settings else 0
+        self._lines = Lines(self._screen, len(entry.jobs), steps)
+        self._screen.say(f"{entry.title}: {doing}")
+
+    def judging(self, count: int) -> None:
+        """Tell that all is made."""
+        self._screen.say(f"judging {count} {'picture' if count == 1 else 'pictures'}")
+
+    def judged(self, pair: Pair) -> None:
+        """Hear of a picture that was judged."""
+
+    def __call__(self, event: Event) -> None:
+        """Print what the event is worth."""
+        if self._lines:
+            self._lines(event)
+
+
+class LiveTable:
+    """For terminals: the table as far as it is known, and a bar for what is being done."""
+
+    def __init__(self, screen: Screen, contest: Contest, title: str, same_seconds: bool):
+        self._screen = screen
+        self._contest = contest
+        self._title = title
+        self._same_seconds = same_seconds
+        self._running = ""
+        self._bar = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            TextColumn("{task.fields[told]}", markup=False),
+            console=screen.console,
+        )
+        self._task = self._bar.add_task("", total=1, told="")
+        # The table is drawn when something changes; the bar moves in between.
+        self._table: RenderableType = ""
+        self._live = Live(
+            get_renderable=lambda: Group(self._bar, self._table),
+            console=screen.console,
+            refresh_per_second=5,
+            transient=True,
+        )
+
+    def __enter__(self) -> Self:
+        self._draw()
+        self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._live.stop()
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Leave the screen to others, who have bars of their own."""
+        self._live.stop()
+        try:
+            yield
+        finally:
+            self._live.start()
+
+    def begin(self, entry: Entry, doing: str) -> None:
+        """Tell what comes next."""
+        self._running = entry.title
+        self._begin(f"{entry.title}: {doing}")
+        self._draw()
+
+    def judging(self, count: int) -> None:
+        """Tell that all is made."""
+        self._running = ""
+        self._bar.reset(self._task, total=count, description="judging", told="")
+        self._draw()
+
+    def judged(self, pair: Pair) -> None:
+        """Hear of a picture that was judged."""
+        self._bar.advance(self._task)
+        self._draw()
+
+    def __call__(self, event: Event) -> None:
+        """Move the bar, or draw the table anew."""
+        if isinstance(event, PairStarted):
+            self._begin(f"{self._running}  {event.pair.title}")
+        elif isinstance(event, PairStep):
+            told = f"step {event.step}  loss {event.loss:.4g}"
+            self._bar.update(self._task, completed=event.done, told=told)
+        elif isinstance(event, PairFailed):
+            tell(self._screen, event)
+            self._draw()
+        elif isinstance(event, PairDone):
+            for note in event.record.notes:
+                self._screen.remark(note)
+            self._draw()
+
+    def _begin(self, what: str) -> None:
+        self._bar.reset(self._task, total=1, description=printable(what), told="")
+
+    def _draw(self) -> None:
+        # The baselines can wait: a table that is higher than its terminal cannot be seen whole.
+        found = rows(self._contest, same_seconds=self._same_seconds)
+        found = [row for row in found if not row.baseline]
+        signs = {row.title: self._sign(row) for row in found}
+        self._table, _ = fitting(self._screen.console, found, printable(self._title), signs)
+
+    def _sign(self, row: Row) -> str:
+        if row.error:
+            return FAILED
+        if row.title == self._running:
+            return RUNNING
+        return DONE if row.made == row.pairs else " "

@@ -1,0 +1,183 @@
+"""An inventory in words, for people."""
+
+import math
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
+from pathlib import PurePath
+from typing import Any
+
+import backbones
+from backbones import BackboneError, weights
+from nstcli.report.inputs import Origin, Trace
+from nstcli.report.status import Condition, Inventory, Item
+from nstcli.text import duration, plural, printable, shown
+
+# How many of one kind are named, unless all are wanted.
+_NAMED = 10
+
+# Results that need attention: how each condition is called, and what can be done.
+_TROUBLES = {
+    Condition.MISSING: ("missing", "the same command makes them again"),
+    Condition.DAMAGED: ("damaged", "the same command makes them again"),
+    Condition.STOPPED: ("stopped early", "the same command finishes them"),
+    Condition.EDITED: ("changed after they were made", "--overwrite would replace them"),
+    Condition.UNREADABLE: ("in the way or unreadable", "move or repair them"),
+}
+
+_WORDS = {
+    Condition.MADE: "as made",
+    **{condition: words for condition, (words, _) in _TROUBLES.items()},
+    Condition.UNRECORDED: "without a record",
+    Condition.FOREIGN: "not made by nst",
+}
+
+
+def told(inventory: Inventory, verbose: bool) -> Iterator[str]:
+    """Yield the lines: a summary, then what needs attention; all else if `verbose`."""
+    yield from _summary(inventory)
+    most = None if verbose else _NAMED
+    for heading, lines in (*_troubles(inventory), *_notes(inventory, verbose)):
+        yield heading
+        yield from (f"  {line}" for line in lines[:most])
+        if most and len(lines) > most:
+            yield f"  … and {len(lines) - most} more; -v lists all"
+    if verbose:
+        yield from map(_line, inventory.items)
+
+
+def total_seconds(inventory: Inventory) -> float:
+    """Return how long all results took together."""
+    known = (item.record.seconds for item in inventory.items if item.record)
+    return math.fsum(seconds for seconds in known if math.isfinite(seconds))
+
+
+def network(recipe: Mapping[str, Any]) -> str:
+    """Name the backbone of a recipe with its weight set, `vgg19:gatys`.
+
+    Weights that no set of this installation is are told by the start of their sha256.
+    """
+    return _network(str(recipe.get("model")), str(recipe.get("weights")))
+
+
+@cache
+def _network(model: str, sha256: str) -> str:
+    try:
+        backbone = backbones.get(model)
+        for weight_set in backbone.weight_sets:
+            if weights.identity(backbone, weight_set) == sha256:
+                return f"{model}:{weight_set.name}"
+    except BackboneError:
+        pass  # a plugin that is gone: its results are still here
+    return f"{model}:{sha256[:8]}"
+
+
+def _summary(inventory: Inventory) -> Iterator[str]:
+    records = [item.record for item in inventory.items if item.record]
+    contents = {record.content_sha256 for record in records}
+    styles = {record.style_sha256 for record in records}
+    head = f"{shown(inventory.folder)}: {plural(len(records), 'result')}"
+    if records:
+        head += f" of {plural(len(contents), 'content')} and {plural(len(styles), 'style')}"
+        head += f", made in {duration(total_seconds(inventory))}"
+    yield head
+    if inventory.at_work:
+        yield "  another nst is at work here; this is how things stand at the moment"
+    yield f"  {_counts(inventory)}"
+    recipes = Counter(_short(record.recipe) for record in records)
+    yield from (f"  {count} × {recipe}" for recipe, count in recipes.most_common())
+    if inventory.run:
+        run = inventory.run
+        when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(run.started))
+        failed = f", {run.failed} failed" if run.failed else ""
+        yield (
+            f"  newest run: {when}, {run.made} made{failed} in {duration(run.last - run.started)}"
+        )
+
+
+def _counts(inventory: Inventory) -> str:
+    found = Counter(item.condition for item in inventory.items)
+    parts = [(found[condition], words) for condition, words in _WORDS.items()]
+    parts.insert(1, (len(inventory.failures), "failed"))
+    counts = ", ".join(f"{count} {what}" for count, what in parts if count)
+    return f"{counts or 'nothing'}; all is well" if inventory.is_well else counts or "nothing"
+
+
+def _short(recipe: Mapping[str, Any]) -> str:
+    return printable(f"{network(recipe)} · {recipe.get('size')} px · {recipe.get('steps')} steps")
+
+
+def _troubles(inventory: Inventory) -> Iterator[tuple[str, Sequence[str]]]:
+    """Yield what needs attention, each kind with its heading."""
+    causes: dict[str, list[str]] = defaultdict(list)
+    for _, failure in inventory.failures:
+        names = (PurePath(path).name for path in (failure.content, failure.style))
+        causes[failure.error].append(printable(" × ".join(names)))
+    for error, titles in causes.items():
+        yield f"✗ {plural(len(titles), 'pair')} failed: {printable(error)}", titles
+    for condition, (words, advice) in _TROUBLES.items():
+        items = [item for item in inventory.items if item.condition is condition]
+        if items:
+            yield f"! {len(items)} {words}; {advice}", [_named(item) for item in items]
+    if inventory.broken_records:
+        broken = [shown(name) for name in inventory.broken_records]
+        yield (
+            f"! {plural(len(broken), 'record')} cannot be read; --overwrite makes these again",
+            broken,
+        )
+    if inventory.lost:
+        lost = [shown(name) for name in inventory.lost]
+        yield f"! {len(lost)} begun and not finished; the same command makes them", lost
+    for trace, words in (
+        (Trace.CHANGED, "changed since results were made of them; --overwrite makes those again"),
+        (Trace.UNREADABLE, "cannot be read any more"),
+    ):
+        found = [origin for origin in inventory.origins if origin.trace is trace]
+        if found:
+            yield f"! {plural(len(found), 'input')} {words}", [_of_origin(each) for each in found]
+
+
+def _notes(inventory: Inventory, verbose: bool) -> Iterator[tuple[str, Sequence[str]]]:
+    """Yield what is good to know and does no harm."""
+    gone = [o for o in inventory.origins if o.trace is Trace.GONE]
+    lost = [o for o in inventory.origins if o.trace is Trace.NOT_FOUND]
+    if gone:
+        yield (
+            f"note: {plural(len(gone), 'input')} gone; their results stand",
+            _detail(gone, verbose),
+        )
+    if lost:
+        yield (
+            f"note: {plural(len(lost), 'input')} not found from here; the batch may have been "
+            "started in another folder",
+            _detail(lost, verbose),
+        )
+    if inventory.leftovers:
+        left = plural(len(inventory.leftovers), "temporary file")
+        names = [shown(path) for path in inventory.leftovers]
+        yield (
+            f"note: {left} of killed processes; the next batch removes them",
+            (names if verbose else []),
+        )
+
+
+def _detail(origins: Iterable[Origin], verbose: bool) -> list[str]:
+    return [_of_origin(origin) for origin in origins] if verbose else []
+
+
+def _of_origin(origin: Origin) -> str:
+    return f"{printable(origin.path)}   {origin.role} of {plural(origin.results, 'result')}"
+
+
+def _named(item: Item) -> str:
+    return shown(item.name) + (f"   {printable(item.why)}" if item.why else "")
+
+
+def _line(item: Item) -> str:
+    line = f"{_WORDS[item.condition]:28}  {shown(item.name)}"
+    if item.record:
+        record = item.record
+        line += f"   {record.width}×{record.height}, {_short(record.recipe)}"
+        line += f", {duration(record.seconds)}"
+    return line

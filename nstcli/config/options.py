@@ -1,0 +1,229 @@
+"""Every option that more than one command takes, written once, in groups.
+
+A field's type and default are those of the value that a command receives, from wherever it was
+set; `nstcli.config` knows the places, `nstcli.cli.groups` shows the options to typer.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+from nstcli.config import readers
+from nstcli.config.option import Option, settings_of
+from nstcli.config.presets import DEFAULT
+from nstcli.config.readers import Shard
+
+Format = Literal["png", "jpg", "webp", "tiff"]
+
+
+@dataclass(frozen=True)
+class InputOptions:
+    """Which pictures are taken."""
+
+    panel: ClassVar[str] = "Inputs"
+
+    recursive: Annotated[bool, Option("Look into sub-folders, too", "-r")] = False
+    include: Annotated[
+        tuple[str, ...],
+        Option("Only files like this; may be repeated", metavar="GLOB", reads=readers.texts),
+    ] = ()
+    exclude: Annotated[
+        tuple[str, ...],
+        Option("No files like this; may be repeated", metavar="GLOB", reads=readers.texts),
+    ] = ()
+    pairs: Annotated[
+        Literal["product", "zip"],
+        Option("Every content with every style, or the first with the first and so on"),
+    ] = "product"
+    limit: Annotated[
+        int | None, Option("Make at most so many of the pairs", least=1, metavar="N")
+    ] = None
+    max_pixels: Annotated[
+        int | None,
+        Option("Refuse pictures of more pixels (200000000)", least=1, metavar="N"),
+    ] = None
+    strict: Annotated[
+        bool, Option("Make nothing where a picture cannot be read, instead of the others")
+    ] = False
+
+
+@dataclass(frozen=True)
+class OutputOptions:
+    """What is written."""
+
+    panel: ClassVar[str] = "Output"
+
+    name: Annotated[str, Option("How results are called, without suffix", metavar="TEMPLATE")] = (
+        "{content}__{style}"
+    )
+    format: Annotated[Format | None, Option("File format of the results (png)")] = None
+    quality: Annotated[
+        int, Option("Quality of jpg and webp, 1 to 100", least=1, most=100, metavar="N")
+    ] = 95
+    overwrite: Annotated[bool, Option("Replace files that are in the way, whoever made them")] = (
+        False
+    )
+    force: Annotated[bool, Option("Make again what is up to date", "-f")] = False
+    metadata: Annotated[bool, Option("Write into each picture how it was made")] = True
+    gallery: Annotated[bool, Option("Write index.html, which shows all results")] = True
+
+
+@dataclass(frozen=True)
+class RecipeOptions:
+    """What changes the pixels, and where such settings are taken from.
+
+    Where a value is None, the backbone or the convention of the loss decides.
+    """
+
+    panel: ClassVar[str] = "Recipe"
+
+    config: Annotated[
+        Path | None,
+        Option("Take settings from a TOML or YAML file", "-c", metavar="FILE", in_files=False),
+    ] = None
+    preset: Annotated[
+        Literal["draft", "default", "high", "gatys", "cs231n"],
+        Option("Start from these settings: by effort, or as in the literature"),
+    ] = "default"
+    model: Annotated[str, Option("Backbone; see: nst layers", "-m", metavar="NAME")] = DEFAULT[
+        "model"
+    ]
+    weights: Annotated[
+        str | None,
+        Option(
+            "Weight set by name (see: nst weights list) or a .pth or .safetensors file",
+            metavar="NAME|FILE",
+        ),
+    ] = DEFAULT["weights"]
+    size: Annotated[int, Option("Longest edge in pixels", "-s", least=1, metavar="PX")] = DEFAULT[
+        "size"
+    ]
+    steps: Annotated[int, Option("Optimizer steps", least=1, metavar="N")] = DEFAULT["steps"]
+    scales: Annotated[
+        int | Literal["auto"],
+        Option(
+            "Sizes from coarse to fine; more of them paint larger strokes",
+            metavar="auto|N",
+            reads=readers.auto_or_count,
+        ),
+    ] = DEFAULT["scales"]
+    content_weight: Annotated[
+        float | None, Option("Weight of the content term", least=0, metavar="X")
+    ] = DEFAULT["content_weight"]
+    style_weight: Annotated[
+        float | None,
+        Option("Weight of the style term (30 for --loss relative)", least=0, metavar="X"),
+    ] = DEFAULT["style_weight"]
+    tv_weight: Annotated[
+        float | None, Option("Weight of total variation", least=0, metavar="X")
+    ] = DEFAULT["tv_weight"]
+    loss: Annotated[
+        Literal["relative", "gatys", "sum", "mean"],
+        Option("Convention of the terms; weights of 'relative' suit every backbone"),
+    ] = DEFAULT["loss"]
+    tv: Annotated[Literal["l1", "l2"], Option("Norm of total variation")] = DEFAULT["tv"]
+    content_layers: Annotated[
+        str | None,
+        Option("Layers of the content term", metavar="A,B=WEIGHT", reads=readers.layers),
+    ] = DEFAULT["content_layers"]
+    style_layers: Annotated[
+        str | None,
+        Option("Layers of the style term", metavar="A,B=WEIGHT", reads=readers.layers),
+    ] = DEFAULT["style_layers"]
+    dense: Annotated[
+        bool,
+        Option("Let a strided first convolution see every pixel: finer, four times the work"),
+    ] = DEFAULT["dense"]
+    pooling: Annotated[Literal["max", "avg"], Option("How the network pools")] = DEFAULT["pooling"]
+    optimizer: Annotated[Literal["lbfgs", "adam"], Option("Optimizer")] = DEFAULT["optimizer"]
+    learning_rate: Annotated[
+        float, Option("Adam's rate, of the pixel range", metavar="X", least=0)
+    ] = DEFAULT["learning_rate"]
+    schedule: Annotated[
+        Literal["cosine", "drop"],
+        Option("How Adam's rate falls: along a cosine, or at once near the end"),
+    ] = DEFAULT["schedule"]
+    tolerance: Annotated[
+        float,
+        Option(
+            "End a scale when 20 steps lower its loss by less than this share",
+            least=0,
+            most=1,
+            metavar="X",
+        ),
+    ] = DEFAULT["tolerance"]
+    init: Annotated[
+        Literal["content", "noise", "style"], Option("What the optimization starts from")
+    ] = DEFAULT["init"]
+    seed: Annotated[int, Option("Seed of the noise", least=0, metavar="N")] = DEFAULT["seed"]
+
+    def choices(self) -> dict[str, Any]:
+        """Return the attributes of a recipe, by name, as `nstcli.recipe.resolve` takes them."""
+        return {name: getattr(self, name) for name in DEFAULT}
+
+
+@dataclass(frozen=True)
+class ExecutionOptions:
+    """How and where the work is done. Nothing here changes what a picture shows."""
+
+    panel: ClassVar[str] = "Execution"
+
+    device: Annotated[
+        str, Option("auto, cpu, mps, cuda, or some: cuda:0,cuda:1", metavar="DEVICE")
+    ] = "auto"
+    precision: Annotated[
+        Literal["auto", "float32", "bfloat16"],
+        Option("Of the network's features; auto measures once which is fastest here"),
+    ] = "auto"
+    jobs: Annotated[int, Option("Worker processes", "-j", least=1, metavar="N")] = 1
+    pairs_per_step: Annotated[
+        int | Literal["auto"],
+        Option(
+            "Pairs of one shape optimized together on one device",
+            metavar="auto|N",
+            reads=readers.auto_or_count,
+        ),
+    ] = "auto"
+    fail_fast: Annotated[bool, Option("Stop at the first pair that fails")] = False
+    timeout: Annotated[
+        float | None,
+        Option("Give a pair up after so many seconds", metavar="SEC", reads=readers.seconds),
+    ] = None
+    shard: Annotated[
+        Shard | None,
+        Option(
+            "Make the I-th of N parts of the batch; one machine each",
+            metavar="I/N",
+            reads=readers.shard,
+        ),
+    ] = None
+    backend: Annotated[
+        Literal["local", "process"] | None,
+        Option("Where pairs run (process for several jobs or devices, else local)"),
+    ] = None
+    offline: Annotated[bool, Option("Never use the network")] = False
+
+
+@dataclass(frozen=True)
+class MessageOptions:
+    """What is said, and how."""
+
+    panel: ClassVar[str] = "Messages"
+
+    quiet: Annotated[bool, Option("Show problems only", "-q")] = False
+    verbose: Annotated[
+        bool, Option("Show more of each pair, and where each setting comes from", "-v")
+    ] = False
+    as_json: Annotated[
+        bool, Option("Print a summary as JSON on the standard output", name="json")
+    ] = False
+    progress: Annotated[bool, Option("Show progress bars")] = True
+    color: Annotated[
+        Literal["auto", "always", "never"], Option("Colours in what is said; auto: on a terminal")
+    ] = "auto"
+
+
+GROUPS = (InputOptions, OutputOptions, RecipeOptions, ExecutionOptions, MessageOptions)
+
+# All that can be set in the environment and in config files, whatever a command takes of it.
+SETTINGS = settings_of(*GROUPS)

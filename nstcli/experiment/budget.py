@@ -1,0 +1,210 @@
+"""The same seconds for every backbone: how many steps they are is found by a short run."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from statistics import median
+from typing import TYPE_CHECKING
+
+from backbones import BackboneError
+from nstcli.errors import InputError
+from nstcli.experiment.cache import Notes, digest
+from nstcli.experiment.experiment import Contest, Entry
+from nstcli.plan.pair import Job
+from nstcli.run import backends
+from nstcli.run.check import broken, survey
+from nstcli.run.driver import writing
+from nstcli.run.events import Failed, Made, Outcome
+from nstcli.run.settings import Execution, Settings
+
+if TYPE_CHECKING:
+    from nstcli.engine.progress import Step
+
+# Steps of the short run: eight at each of three scales, which is what 512 px have.
+_STEPS = 24
+# At each scale at least so many, where the recipe has more scales.
+_STEPS_PER_SCALE = 4
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Seconds of a pair: those that it takes however many steps it has, and those of a step."""
+
+    fixed: float
+    step: float
+
+    def steps_in(self, seconds: float) -> int:
+        """Return how many steps come nearest to these seconds; at least one."""
+        return max(1, round((seconds - self.fixed) / self.step))
+
+
+def key_of(settings: Settings, execution: Execution, seconds: float) -> str:
+    """Name all that the number of steps depends on, so that it is measured once."""
+    recipe = settings.recipe.model_dump(mode="json", exclude={"steps"})
+    return digest([recipe, execution.device, execution.precision, seconds])
+
+
+def with_steps(settings: Settings, steps: int) -> Settings:
+    """Return the same settings with another number of steps."""
+    return replace(settings, recipe=settings.recipe.model_copy(update={"steps": steps}))
+
+
+def refuse_early(contest: Contest) -> None:
+    """Refuse, before a backbone is measured, what no number of steps would make up to date.
+
+    For that, an entry has the steps of what is already made of it.
+
+    Raises:
+        InputError: results are in the way.
+    """
+    entries = [
+        replace(entry, settings=_with_steps_found(entry, entry.settings, contest))
+        for entry in contest.entries
+        if entry.settings
+    ]
+    Contest(contest.store, entries).look(force=False, overwrite=False)
+
+
+def _with_steps_found(entry: Entry, settings: Settings, contest: Contest) -> Settings:
+    records = (contest.store.load(pair.output) for pair in entry.pairs)
+    found = next((record.recipe.get("steps") for record in records if record), None)
+    return with_steps(settings, found) if isinstance(found, int) else settings
+
+
+def measure(
+    settings: Settings, job: Job, execution: Execution, stop: Callable[[], bool] = lambda: False
+) -> Pace:
+    """Make a pair with a few steps, over all scales and in a process as later, and drop it.
+
+    The steps are shared out evenly over the scales, so that a step of the recipe costs the mean
+    of those of the scales. All else that the pair took is fixed: reading, the first step of a
+    new process, encoding.
+
+    Raises:
+        InputError: the pair cannot be made, or the device is not there.
+        BackboneError: the weights cannot be had.
+        KeyboardInterrupt: `stop` became true.
+    """
+    scales = settings.recipe.scales
+    steps = max(_STEPS, _STEPS_PER_SCALE * scales if isinstance(scales, int) else 0)
+    watch = _Stopwatch(job, stop)
+    backends.get(execution)(with_steps(settings, steps), execution, watch)
+    if watch.outcome is None or stop():
+        raise KeyboardInterrupt
+    if isinstance(watch.outcome, Failed):
+        raise InputError(watch.outcome.error)
+    step = seconds_per_step(watch.times)
+    return Pace(max(0.0, _seconds(watch.outcome) - steps * step), step)
+
+
+def seconds_per_step(times: Sequence[tuple[int, float, float]]) -> float:
+    """Return what a step costs on the average of the scales.
+
+    Of each scale the median counts, since a first step does more than others.
+
+    Args:
+        times: (steps taken, share of the work done, time in seconds), after every step or, where
+            a GPU is left alone in between, after every few.
+    """
+    by_work: dict[float, list[float]] = defaultdict(list)
+    steps: Counter[float] = Counter()
+    for (taken_before, done_before, before), (taken, done, now) in pairwise(times):
+        count = taken - taken_before
+        work = round((done - done_before) / count, 9)  # of a step, the same within a scale
+        by_work[work].append((now - before) / count)
+        steps[work] += count
+    mean = sum(steps[work] * median(paces) for work, paces in by_work.items())
+    return max(mean / max(1, steps.total()), 1e-6)
+
+
+def _seconds(made: Made) -> float:
+    return made.record.seconds
+
+
+class _Stopwatch:
+    """A driver of one job that notes when its steps end, and writes nothing."""
+
+    def __init__(self, job: Job, stop: Callable[[], bool]):
+        self.times: list[tuple[int, float, float]] = []
+        self.outcome: Outcome | None = None
+        self._job: Job | None = job
+        self._stop = stop
+
+    def next_jobs(self, most: int) -> Sequence[Job] | None:
+        job, self._job = self._job, None
+        return None if job is None or self._stop() else [job]
+
+    def stopping(self) -> bool:
+        return self._stop()
+
+    def ready(self, device: str, precision: str) -> None:
+        pass
+
+    def started(self, jobs: Sequence[Job]) -> None:
+        pass
+
+    def stepped(self, jobs: Sequence[Job], steps: Sequence[Step]) -> bool:
+        self.times.append((steps[0].number, steps[0].done, time.perf_counter()))
+        return self._stop()
+
+    def ended(self, job: Job, outcome: Outcome) -> None:
+        self.outcome = outcome
+
+
+def share_seconds(
+    contest: Contest,
+    seconds: float,
+    execution: Execution,
+    notes: Notes,
+    *,
+    prepare: Callable[[Entry], None],
+    stop: Callable[[], bool],
+) -> None:
+    """Give every entry the steps that it can take in so many seconds for a pair.
+
+    They are measured on the first pair whose pictures can be used, once: notes keep them, so that
+    the recipe stays the same when the comparison goes on. An entry that fails is given up.
+
+    Args:
+        contest: whose entries are changed.
+        seconds: for a pair.
+        execution: by what means.
+        notes: of the output folder.
+        prepare: is called before an entry is measured, to say so and to get its weights.
+        stop: is asked at every step.
+
+    Raises:
+        KeyboardInterrupt: `stop` became true.
+        StoppedError: the notes cannot be written.
+    """
+    for entry in list(contest.entries):
+        if entry.settings is None:
+            continue
+        key = key_of(entry.settings, execution, seconds)
+        steps = notes.get("steps", key)
+        if steps is None:
+            try:
+                prepare(entry)
+                job = _first_job(entry, entry.settings, contest, execution.max_pixels)
+                steps = measure(entry.settings, job, execution, stop).steps_in(seconds)
+            except (BackboneError, InputError) as error:
+                contest.update(entry, settings=None, error=str(error))
+                continue
+            notes.put("steps", key, steps)
+            with writing(contest.store):
+                notes.save()
+        contest.update(entry, settings=with_steps(entry.settings, steps))
+
+
+def _first_job(entry: Entry, settings: Settings, contest: Contest, max_pixels: int) -> Job:
+    standings, failures = survey(entry.pairs, settings, contest.store)
+    for standing in standings:
+        bad = broken([standing.job.pair], max_pixels)
+        if not bad:
+            return standing.job
+        failures += bad
+    raise InputError(failures[0].error)

@@ -1,0 +1,66 @@
+"""What is said above and below the table of a comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from nstcli.experiment.experiment import Contest
+from nstcli.experiment.figures import Row
+from nstcli.text import shown
+
+
+def title(contest: Contest, time_budget: float | None = None) -> str:
+    """Say what is compared: `cat × ink · 384 px · 200 steps · seed 0`."""
+    pairs = contest.entries[0].pairs
+    contents, styles = ([getattr(p, role) for p in pairs] for role in ("content", "style"))
+    recipes = [entry.settings.recipe for entry in contest.entries if entry.settings]
+    steps = sorted({recipe.steps for recipe in recipes})
+    parts = [
+        f"{_names(contents, 'contents')} × {_names(styles, 'styles')}",
+        f"{recipes[0].size} px",
+        f"about {time_budget:g} s a pair" if time_budget else f"{steps[0]} steps",
+        f"seed {recipes[0].seed}",
+    ]
+    return " · ".join(parts)
+
+
+def remarks(contest: Contest, rows: Sequence[Row], best: str) -> list[str]:
+    """Say how to read the table, and on what it was made.
+
+    `best` says how the best values are marked.
+    """
+    judges = dict.fromkeys(row.judge for row in rows)
+    ranked = " They rank only under one judge." if len(judges) > 1 else ""
+    if any(row.pairs > 1 for row in rows):
+        spread = (
+            "Figures are medians over the pairs. ± is half the distance between the quartiles, "
+            "per step those of the steps, else those of the pairs."
+        )
+    else:
+        spread = "± is half the distance between the quartiles of the steps."
+    said = [
+        f"Best of their column: {best}. {spread}",
+        "Peak memory is that of a process that made these pictures alone, or of a GPU's tensors.",
+        f"Content and style error are relative, as the judge sees them.{ranked}",
+    ]
+    return said + [f"Made on {where}." for where in _machines(contest)]
+
+
+def _names(paths: Sequence[Path], noun: str) -> str:
+    different = list(dict.fromkeys(paths))
+    return shown(different[0].stem) if len(different) == 1 else f"{len(different)} {noun}"
+
+
+def _machines(contest: Contest) -> list[str]:
+    """Say what device and precision the pictures had; of each backbone where they differ."""
+    found: dict[str, list[str]] = {}
+    for entry in contest.entries:
+        for pair in entry.pairs:
+            record = contest.records.get(pair.output)
+            if record:
+                titles = found.setdefault(f"{record.device} in {record.precision}", [])
+                titles += [entry.title] if entry.title not in titles else []
+    if len(found) < 2:
+        return list(found)
+    return [", ".join(f"{where} ({', '.join(titles)})" for where, titles in found.items())]

@@ -1,0 +1,239 @@
+"""An output folder with its records: one file each, the source of truth of a batch."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from backbones.files import sweep, write_atomic
+from backbones.paths import exists, expanded, is_folder
+from nstcli.errors import InputError
+from nstcli.plan.pair import Pair
+from nstcli.results.digests import Digests
+from nstcli.results.locks import Locks
+from nstcli.results.records import Failure, Record
+from nstcli.results.state import State, is_damaged, read_result, state_by_itself, state_by_key
+from nstcli.results.store import Held
+from nstcli.text import shown, stored
+
+Known = TypeVar("Known", bound=BaseModel)
+
+
+class Store:
+    """An output folder with its records: the `Results` of a batch."""
+
+    def __init__(self, folder: Path):
+        self.where = self.folder = expanded(folder)
+        self.hidden = self.folder / ".nst"
+        self.digests = Digests(self.hidden / "digests.json")
+        self.locks = Locks(self.folder)
+        self._pairs = self.hidden / "pairs"
+        self._failures = self.hidden / "failures"
+        self._coming = self.hidden / "coming"
+
+    def load(self, output: str) -> Record | None:
+        """Return the record of a result; an unreadable one counts as none."""
+        return _read(self._record(output), Record)
+
+    def failure(self, output: str) -> str | None:
+        """Return why a result could not be made at the last try, if it was not made since."""
+        failure = _read(self._failure(output), Failure)
+        return failure.error if failure else None
+
+    def records(self) -> Iterator[tuple[str, Record]]:
+        """List what was made here, by the names of the results, in order."""
+        return _listed(self._pairs, Record)
+
+    def failures(self) -> Iterator[tuple[str, Failure]]:
+        """List what failed here and was not made since, by the names of the results, in order."""
+        return _listed(self._failures, Failure)
+
+    def state(self, pair: Pair, key: str) -> State:
+        """Tell how a pair stands, by its record and the bytes that lie in the folder.
+
+        Raises:
+            InputError: what lies there cannot be read, or is none that a result could replace.
+        """
+        record = self.load(pair.output)
+        state = self._compared(pair, key, record)
+        if state.needs_consent:
+            # Another process may have finished the pair between the look at record and result.
+            before, record = record, self.load(pair.output)
+            if record != before:
+                state = self._compared(pair, key, record)
+        return state
+
+    def prepare(self) -> None:
+        """Make the folders, and remove temporary files of processes that were killed.
+
+        Raises:
+            OSError: they cannot be made, or not be written to.
+        """
+        for folder in (self._pairs, self._failures):
+            folder.mkdir(parents=True, exist_ok=True)
+        sweep(self.hidden, recursive=True)
+        for folder in self.folders():
+            sweep(folder)
+        self.digests.save()
+
+    @property
+    def warning(self) -> str | None:
+        """What the user should know of the output folder."""
+        return self.locks.warning
+
+    def take(self, pair: Pair) -> Held | None:
+        """Take a pair for this process without waiting; None if another has it in hand.
+
+        A record whose writer was killed right after the result comes to its place here, where
+        nobody else can be about to do so.
+
+        Raises:
+            OSError: the folder is gone or read-only.
+        """
+        lock = self.locks.take(pair.output)
+        if lock and (coming := _read(self._announced(pair.output), Record)):
+            with suppress(InputError):  # there is no result
+                if self.digests.digest(self.path(pair)) == coming.output_sha256:
+                    self._place(pair.output, coming)
+        return lock
+
+    def save(self, pair: Pair, data: bytes, record: Record) -> None:
+        """Write a result, forget an earlier failure, and write its record.
+
+        The record is written first, but beside its place: an older result keeps its own until
+        it is replaced, and killed in between, the new one is known as ours.
+
+        Raises:
+            OSError: the disk is full, or the folder gone or read-only.
+        """
+        result, coming = self.path(pair), self._announced(pair.output)
+        for path in (result, coming):
+            _make_folder(path.parent, self.hidden)
+        write_atomic(coming, _written(record))
+        write_atomic(result, data)
+        self._place(pair.output, record)
+
+    def fail(self, pair: Pair, error: str, seconds: float) -> None:
+        """Write down why a pair could not be made."""
+        failure = Failure(
+            content=stored(pair.content),
+            style=stored(pair.style),
+            error=error,
+            seconds=round(seconds, 3),
+        )
+        path = self._failure(pair.output)
+        _make_folder(path.parent, self.hidden)
+        write_atomic(path, _written(failure))
+
+    def forget(self, pair: Pair) -> bool:
+        """Forget the failure of a pair that is made; tell whether there was one.
+
+        Raises:
+            OSError: the folder is read-only.
+        """
+        path = self._failure(pair.output)
+        known = exists(path)  # even where there is nothing, removing it fails if it is read-only
+        if known:
+            path.unlink(missing_ok=True)
+        return known
+
+    def path(self, pair: Pair) -> Path:
+        """Return where the result of a pair is or will be."""
+        return self.folder / pair.output
+
+    def recorded(self) -> Iterator[Path]:
+        """List where results lie or lay, also those whose record cannot be read."""
+        for path in self._pairs.rglob("*.json"):
+            yield self.folder / path.relative_to(self._pairs).with_suffix("")
+
+    def folders(self) -> set[Path]:
+        """Return the folders of results; others, where users keep their files, are let alone."""
+        coming = (
+            self.folder / path.relative_to(self._coming) for path in self._coming.rglob("*.json")
+        )
+        return {self.folder, *(path.parent for path in (*self.recorded(), *coming))}
+
+    def _compared(self, pair: Pair, key: str, record: Record | None) -> State:
+        path = self.path(pair)
+        with suppress(InputError):  # what cannot be read is told below
+            sha256 = self.digests.digest(path)
+            if record and sha256 == record.output_sha256:
+                return state_by_key(record.key, key)
+            coming = _read(self._announced(pair.output), Record)
+            if coming and sha256 == coming.output_sha256:  # killed between a result and its record
+                state = state_by_key(coming.key, key)
+                return State.MISSING if state is State.UP_TO_DATE else state
+        data = read_result(path)
+        if data is None:
+            _refuse_files_as_folders(self.folder, pair.output)
+            return State.FAILED if exists(self._failure(pair.output)) else State.MISSING
+        if record is None:  # somebody copied the result alone, and may have edited it since
+            state = state_by_itself(data, key)
+            return state if state.needs_consent else State.UNRECORDED
+        return State.DAMAGED if is_damaged(data, pair.output) else State.EDITED
+
+    def _place(self, output: str, record: Record) -> None:
+        """Bring the announced record of a result that is there to its place.
+
+        An earlier failure goes first: nothing would look for it afterwards.
+        """
+        known, failure = self._record(output), self._failure(output)
+        _make_folder(known.parent, self.hidden)
+        failure.unlink(missing_ok=True)
+        try:
+            self._announced(output).replace(known)
+        except FileNotFoundError:  # another process made the same pair, where there are no locks
+            write_atomic(known, _written(record))
+
+    def _announced(self, output: str) -> Path:
+        return self._coming / f"{output}.json"
+
+    def _record(self, output: str) -> Path:
+        return self._pairs / f"{output}.json"
+
+    def _failure(self, output: str) -> Path:
+        return self._failures / f"{output}.json"
+
+
+def _make_folder(folder: Path, hidden: Path) -> None:
+    """Make a folder for mirrored results; not the output folder itself, should that be gone.
+
+    Raises:
+        OSError: the output folder has vanished, or is read-only.
+    """
+    if not folder.is_dir():
+        hidden.stat()
+        folder.mkdir(parents=True, exist_ok=True)
+
+
+def _refuse_files_as_folders(folder: Path, output: str) -> None:
+    """Refuse what would keep the mirrored folders of a result from being made."""
+    for parent in PurePosixPath(output).parents:
+        place = folder / parent
+        if place != folder and os.path.lexists(place) and not is_folder(place):
+            raise InputError(
+                f"'{shown(place)}' is a file where a folder of results should go; move it away"
+            )
+
+
+def _written(known: BaseModel) -> bytes:
+    return known.model_dump_json(indent=1).encode() + b"\n"
+
+
+def _read(path: Path, kind: type[Known]) -> Known | None:
+    try:
+        return kind.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+def _listed(folder: Path, kind: type[Known]) -> Iterator[tuple[str, Known]]:
+    for path in sorted(folder.rglob("*.json")):
+        known = _read(path, kind)
+        if known:
+            yield path.relative_to(folder).as_posix().removesuffix(".json"), known

@@ -1,0 +1,58 @@
+"""Where pairs are made. A backend asks a driver for jobs, and tells it what becomes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Protocol, cast
+
+from nstcli.plan.pair import Job
+from nstcli.run.events import Outcome
+
+if TYPE_CHECKING:
+    from nstcli.engine.progress import Step
+    from nstcli.run.settings import Execution, Settings
+
+
+class Driver(Protocol):
+    """What a backend works for. Only the driver writes files; all calls come from one thread."""
+
+    def next_jobs(self, most: int) -> Sequence[Job] | None:
+        """Return jobs to make, at most so many; none when there is nothing now but may be later.
+
+        None says that there will be no more.
+        """
+
+    def stopping(self) -> bool:
+        """Tell whether no job shall be begun any more, not even once more."""
+
+    def ready(self, device: str, precision: str) -> None:
+        """Hear of a worker that has loaded its network."""
+
+    def started(self, jobs: Sequence[Job]) -> None:
+        """Hear that a worker took these jobs."""
+
+    def stepped(self, jobs: Sequence[Job], steps: Sequence[Step]) -> bool:
+        """Hear of a step of each job at work; return whether to end with the best so far."""
+
+    def ended(self, job: Job, outcome: Outcome) -> None:
+        """Hear what became of a job that was started."""
+
+
+# Works until the driver has no more jobs. What the driver raises ends it at once.
+Backend = Callable[["Settings", "Execution", Driver], None]
+
+# A door of the program: a module beside this one with a function `work`, imported when used.
+BACKENDS: Mapping[str, str] = {
+    "local": "nstcli.run.backends.local",
+    "process": "nstcli.run.backends.process",
+}
+
+
+def get(execution: Execution) -> Backend:
+    """Return the backend asked for: for several devices or workers, that of processes."""
+    name = execution.backend
+    if name == "auto":
+        several = "," in execution.device or execution.jobs > 1
+        name = "process" if several else "local"
+    return cast(Backend, import_module(BACKENDS[name]).work)

@@ -1,0 +1,42 @@
+"""Pairs are made in this process, on one device."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from nstcli.engine.device import at_once, choose, share_cores
+from nstcli.run.backends import Driver
+from nstcli.run.settings import Execution
+
+if TYPE_CHECKING:
+    from nstcli.run.settings import Settings
+    from nstcli.run.worker import Worker
+
+# Seconds until the driver is asked again that had nothing to do.
+_NAP = 0.2
+
+
+def work(settings: Settings, execution: Execution, driver: Driver) -> None:
+    """Make every job of the driver, one batch after the other.
+
+    Raises:
+        InputError: the device is not there.
+        BackboneError: the weights cannot be had.
+    """
+    device = choose(execution.device)
+    share_cores(workers=1)
+    worker = settings.worker(device, execution)
+    driver.ready(worker.device, str(worker.precision))
+    make_all(worker, driver, at_once(device, execution.pairs_per_step))
+
+
+def make_all(worker: Worker, driver: Driver, most: int) -> None:
+    """Make every job of the driver with one worker, at most so many at once."""
+    while (jobs := driver.next_jobs(most)) is not None:
+        if not jobs:
+            time.sleep(_NAP)
+            continue
+        driver.started(jobs)
+        for job, outcome in worker.make(jobs, driver.stepped):
+            driver.ended(job, outcome)

@@ -1,0 +1,167 @@
+"""A worker in a process of its own, and the messages that pass between it and the driver."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING
+
+from backbones import BackboneError
+from nstcli.errors import NstError
+from nstcli.plan.pair import Job
+from nstcli.run.events import Outcome
+from nstcli.run.settings import Execution
+
+if TYPE_CHECKING:
+    from nstcli.engine.progress import Step
+    from nstcli.run.settings import Settings
+
+# Seconds until a worker that has closed its end must have ended altogether.
+_PATIENCE = 2.0
+
+
+@dataclass(frozen=True)
+class Ready:
+    """The network is loaded."""
+
+    device: str
+    precision: str
+
+
+@dataclass(frozen=True)
+class Stepped:
+    """A step of each job at work, named by their outputs."""
+
+    outputs: Sequence[str]
+    steps: Sequence[Step]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What became of a job."""
+
+    output: str
+    outcome: Outcome
+
+
+@dataclass(frozen=True)
+class Crash:
+    """The worker cannot go on: an error for the user, or a bug with its traceback."""
+
+    error: Exception
+
+
+class Hand:
+    """A worker as the driver sees it.
+
+    Attributes:
+        ready: whether it has loaded its network.
+        jobs: what it has in hand, by output.
+        since: when it got that, on the monotonic clock.
+    """
+
+    def __init__(self, settings: Settings, execution: Execution, device: str, workers: int):
+        # Anew, since neither CUDA nor threads survive a fork.
+        spawn = multiprocessing.get_context("spawn")
+        self.connection, theirs = spawn.Pipe()
+        self.device = device
+        self.ready = False
+        self.jobs: dict[str, Job] = {}
+        self.since = time.monotonic()
+        self._process = spawn.Process(
+            target=_serve,
+            args=(theirs, settings, execution, device, workers),
+            daemon=True,
+        )
+        with _deaf():
+            self._process.start()
+        theirs.close()  # so that its end is seen here as the end of the stream
+
+    def give(self, jobs: Sequence[Job]) -> None:
+        """Let it make these jobs."""
+        self.jobs = {job.pair.output: job for job in jobs}
+        self.since = time.monotonic()
+        with suppress(ConnectionError):  # it has died, which the next look at its messages tells
+            self.connection.send(list(jobs))
+
+    def stop(self) -> None:
+        """Let it end what it has in hand with the best pictures so far."""
+        with suppress(ConnectionError):
+            self.connection.send(None)
+
+    def kill(self) -> None:
+        """End it at once, whatever it has in hand."""
+        self.connection.close()
+        self._process.kill()
+        self._process.join()
+
+    def last_words(self) -> int | None:
+        """Return the exit code of one that ended by itself, or was ended by others."""
+        self._process.join(_PATIENCE)
+        self.kill()
+        return self._process.exitcode
+
+
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Put Ctrl-C off here, and for a process that is started within, which inherits this.
+
+    A terminal sends it to every process, and a new one cannot ignore it before it runs.
+    """
+    if sys.platform == "win32":  # has no such mask; the worker dies with a traceback
+        yield
+        return
+    from multiprocessing import resource_tracker
+
+    resource_tracker.ensure_running()  # else it is started within, and listens again after that
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _serve(
+    connection: Connection, settings: Settings, execution: Execution, device: str, workers: int
+) -> None:
+    """Be a worker: the main function of its process."""
+    # Ctrl-C reaches every process of a terminal; the driver decides what becomes of this one.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    with suppress(EOFError, ConnectionError):  # the driver is gone
+        try:
+            _make(connection, settings, execution, device, workers)
+        except (EOFError, ConnectionError):
+            raise
+        except (NstError, BackboneError) as error:
+            connection.send(Crash(error))
+        except Exception:  # noqa: BLE001 - the driver raises it, with this traceback
+            connection.send(Crash(RuntimeError(f"in a worker:\n{traceback.format_exc()}")))
+
+
+def _make(
+    connection: Connection, settings: Settings, execution: Execution, device: str, workers: int
+) -> None:
+    from nstcli.engine.device import share_cores
+
+    share_cores(workers)
+    worker = settings.worker(device, execution)
+    connection.send(Ready(worker.device, str(worker.precision)))
+
+    def on_steps(jobs: Sequence[Job], steps: Sequence[Step]) -> bool:
+        connection.send(Stepped([job.pair.output for job in jobs], steps))
+        return connection.poll()  # the only message while it works is that to stop
+
+    while True:
+        jobs = connection.recv()
+        if jobs is None:  # too late, it had ended
+            continue
+        for job, outcome in worker.make(jobs, on_steps):
+            connection.send(Ended(job.pair.output, outcome))

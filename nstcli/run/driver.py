@@ -1,0 +1,266 @@
+"""The driver of a batch: the only writer of files, the source of all events."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from nstcli.errors import InputError, StoppedError
+from nstcli.plan.pair import Job
+from nstcli.results.state import State
+from nstcli.results.store import Held, Results
+from nstcli.run.backends import Backend
+from nstcli.run.events import (
+    Failed,
+    Listener,
+    Made,
+    Outcome,
+    PairDone,
+    PairFailed,
+    PairFound,
+    PairStarted,
+    PairStep,
+    Waiting,
+    WorkerReady,
+)
+from nstcli.run.settings import Execution, Settings
+from nstcli.text import shown
+
+if TYPE_CHECKING:  # it imports torch, which a run that has nothing to make does without
+    from nstcli.engine.progress import Step
+import errno
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from nstcli.plan.pair import Pair
+
+# Seconds between two looks at pairs that another process has in hand.
+_LOOK_AGAIN = 0.5
+
+
+def run(
+    jobs: Sequence[Job],
+    settings: Settings,
+    backend: Backend,
+    execution: Execution,
+    store: Results,
+    listen: Listener,
+    *,
+    failures: Sequence[PairFailed] = (),
+    overwrite: bool = False,
+    force: bool = False,
+    fail_fast: bool = False,
+    stop: Callable[[], bool] = lambda: False,
+) -> None:
+    """Make every job that no other process makes; one that fails leaves the others alone.
+
+    Each job ends in exactly one event: `PairDone`, `PairFailed` or `PairFound`, sent when its
+    record is on the disk. When `stop` becomes true, the running pairs end with their best
+    pictures so far, and no other is begun.
+
+    Args:
+        failures: pairs that failed before the run, to be written down with the others.
+        overwrite: what appears under a result's name until it is written is replaced, too.
+        force: make also what is up to date.
+        fail_fast: stop at the first pair that fails.
+        stop: is asked at every step.
+
+    Raises:
+        InputError: the output folder cannot be made.
+        StoppedError: results cannot be written any more, or a pair failed and `fail_fast` is set;
+            what was written before stays.
+    """
+    rules = _Rules(overwrite, force, fail_fast)
+    driver = _Driver(jobs, store, listen, lambda: prepare(store, failures), rules, stop)
+    try:
+        backend(settings, execution, driver)
+    finally:
+        driver.release()
+
+
+@dataclass(frozen=True)
+class _Rules:
+    """What `run` was asked for."""
+
+    overwrite: bool
+    force: bool
+    fail_fast: bool
+
+
+class _Driver:
+    """Hands out the jobs whose locks can be had, and writes down what becomes of them."""
+
+    def __init__(
+        self,
+        jobs: Sequence[Job],
+        store: Results,
+        listen: Listener,
+        prepare: Callable[[], None],
+        rules: _Rules,
+        stop: Callable[[], bool],
+    ):
+        self._open = deque(jobs)
+        self._elsewhere: deque[Job] = deque()
+        self._look_again = 0.0
+        self._locks: dict[str, Held] = {}
+        self._store = store
+        self._listen = listen
+        self._prepare: Callable[[], None] | None = prepare
+        self._rules = rules
+        self._stop = stop
+        self._started = 0
+
+    def next_jobs(self, most: int) -> Sequence[Job] | None:
+        """Return jobs to make, locked; none while others have them all, None when all are done."""
+        if self._stop():
+            return None
+        if not self._open and self._elsewhere:
+            if time.monotonic() < self._look_again:
+                return []
+            self._open, self._elsewhere = self._elsewhere, self._open
+        taken: list[Job] = []
+        while self._open and len(taken) < most:
+            job = self._open.popleft()
+            if self._take(job):
+                taken.append(job)
+        if taken:
+            return taken
+        if not self._elsewhere:
+            return None
+        self._listen(Waiting(len(self._elsewhere), first=not self._look_again))
+        self._look_again = time.monotonic() + _LOOK_AGAIN
+        return []
+
+    def stopping(self) -> bool:
+        """Tell whether no job shall be begun any more."""
+        return self._stop()
+
+    def ready(self, device: str, precision: str) -> None:
+        """Tell of a worker that has loaded its network; the first is when files may be written."""
+        if self._prepare:
+            self._prepare()
+            self._prepare = None
+        self._listen(WorkerReady(device, precision))
+
+    def started(self, jobs: Sequence[Job]) -> None:
+        """Tell that a worker took these jobs."""
+        for job in jobs:
+            self._started += 1
+            self._listen(PairStarted(self._started, job.pair))
+
+    def stepped(self, jobs: Sequence[Job], steps: Sequence[Step]) -> bool:
+        """Tell of a step of each job; return whether to end with the best so far."""
+        for job, step in zip(jobs, steps, strict=True):
+            self._listen(PairStep(job.pair, step.number, step.loss, step.done))
+        return self._stop()
+
+    def ended(self, job: Job, outcome: Outcome) -> None:
+        """Write down what became of a job, and tell of it."""
+        if isinstance(outcome, Made):  # minutes have passed since it was looked at
+            found = self._look(job)
+            if isinstance(found, Failed):
+                outcome = replace(found, seconds=outcome.record.seconds)
+        with writing(self._store):
+            if isinstance(outcome, Made):
+                self._store.save(job.pair, outcome.data, outcome.record)
+            else:
+                self._store.fail(job.pair, outcome.error, outcome.seconds)
+        self._release(job)
+        if isinstance(outcome, Made):
+            self._listen(PairDone(job.pair, outcome.record))
+            return
+        self._listen(PairFailed(job.pair, outcome.error))
+        if self._rules.fail_fast:
+            raise StoppedError(f"stopped at the first failure: {job.pair.title}: {outcome.error}")
+
+    def release(self) -> None:
+        """Let other processes have what was begun and not ended."""
+        while self._locks:
+            self._locks.popitem()[1].release()
+
+    def _take(self, job: Job) -> bool:
+        """Lock a job; tell whether it is still to be made."""
+        with writing(self._store):
+            lock = self._store.take(job.pair)
+        if lock is None:
+            self._elsewhere.append(job)
+            return False
+        self._locks[job.pair.output] = lock
+        # Another process may have made it, or a user put something there, since it was looked at.
+        found = self._look(job)
+        if isinstance(found, Failed):
+            self.ended(job, found)
+            return False
+        if found is State.UP_TO_DATE and not self._rules.force:
+            with writing(self._store):
+                self._store.forget(job.pair)
+            self._release(job)
+            self._listen(PairFound(job.pair))
+            return False
+        return True
+
+    def _look(self, job: Job) -> State | Failed:
+        """Tell how a locked job stands, or why its result may not be written."""
+        try:
+            state = self._store.state(job.pair, job.key)
+        except InputError as error:
+            return Failed(str(error), 0.0)
+        if state.needs_consent and not self._rules.overwrite:
+            name = shown(self._store.path(job.pair))
+            problem = f"'{name}' appeared or changed while the batch was running; move it away"
+            return Failed(problem, 0.0)
+        return state
+
+    def _release(self, job: Job) -> None:
+        self._locks.pop(job.pair.output).release()
+
+
+# What passes as soon as there is room; a quota is a full disk for one user.
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+
+
+def prepare(store: Results, failures: Sequence[PairFailed]) -> None:
+    """Make the output folder ready, and write down the pairs that failed before the run.
+
+    Raises:
+        InputError: the folder cannot be made.
+        StoppedError: it cannot be written to, or the disk is full.
+    """
+    try:
+        store.prepare()
+    except OSError as error:
+        message = f"cannot write to '{store.where}': {error.strerror or error}"
+        if error.errno in _FULL:
+            raise StoppedError(message) from error
+        raise InputError(f"{message}; choose another -o") from error
+    with writing(store):
+        for failure in failures:
+            store.fail(failure.pair, failure.error, 0.0)
+
+
+def forget_failures(pairs: Iterable[Pair], store: Results) -> list[PairFound]:
+    """Forget why pairs could not be made that were found up to date; return each that had failed.
+
+    A failure can outlive its cause: a kill at the wrong moment, a `--force` that failed, an input
+    that could not be read for a while.
+
+    Raises:
+        StoppedError: the folder cannot be written to.
+    """
+    with writing(store):
+        return [PairFound(pair) for pair in pairs if store.forget(pair)]
+
+
+@contextmanager
+def writing(store: Results) -> Iterator[None]:
+    """Tell a problem of the output folder, which ends the batch, from one of a pair."""
+    try:
+        yield
+    except OSError as error:
+        raise StoppedError(
+            f"cannot write to '{store.where}': {error.strerror or error}; "
+            "what was finished is safe, the same command goes on from there"
+        ) from error

@@ -1,0 +1,89 @@
+"""What happens in a batch. Progress bars, logs and tests are listeners to these."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from nstcli.plan.pair import Pair
+from nstcli.results.records import Record
+
+
+@dataclass(frozen=True)
+class WorkerReady:
+    """A worker has loaded its network and is about to make pairs."""
+
+    device: str
+    precision: str
+
+
+@dataclass(frozen=True)
+class PairStarted:
+    """A pair begins; `number` counts from 1 to the pairs of this run."""
+
+    number: int
+    pair: Pair
+
+
+@dataclass(frozen=True)
+class PairStep:
+    """The optimizer took a step from this loss; `done` is the share of the pair's work done."""
+
+    pair: Pair
+    step: int
+    loss: float
+    done: float
+
+
+@dataclass(frozen=True)
+class PairDone:
+    """A result and its record are on the disk."""
+
+    pair: Pair
+    record: Record
+
+
+@dataclass(frozen=True)
+class PairFailed:
+    """A pair could not be made; the others go on."""
+
+    pair: Pair
+    error: str
+
+
+@dataclass(frozen=True)
+class PairFound:
+    """A pair is up to date that was to be made, by another process, or was told as failed."""
+
+    pair: Pair
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """All pairs that are left are in the hands of other processes; told at every look."""
+
+    pairs: int
+    first: bool
+
+
+Event = WorkerReady | PairStarted | PairStep | PairDone | PairFailed | PairFound | Waiting
+Listener = Callable[[Event], None]
+
+
+@dataclass(frozen=True)
+class Made:
+    """A finished picture, encoded, and what is known of it."""
+
+    data: bytes
+    record: Record
+
+
+@dataclass(frozen=True)
+class Failed:
+    """Why there is none, after how many seconds."""
+
+    error: str
+    seconds: float
+
+
+Outcome = Made | Failed

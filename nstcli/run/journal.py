@@ -1,0 +1,160 @@
+"""What happened in an output folder, for people and programs that were not there."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from nstcli.plan.pair import Pair
+from nstcli.run.events import Event, PairDone, PairFailed, PairFound, PairStarted, WorkerReady
+from nstcli.text import printable, stored
+
+
+class Journal:
+    """A listener that writes `events.jsonl`, of all runs, and a `run-….log` of this one.
+
+    Both grow by whole lines, each written at once, so that several processes may share them. A
+    journal that cannot be written is given up: the records are the truth, and they say when a
+    folder cannot be written to.
+    """
+
+    def __init__(self, hidden: Path):
+        self._events = hidden / "events.jsonl"
+        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+        self._run = f"{stamp}-{os.getpid()}"
+        self._log = hidden / f"run-{self._run}.log"
+
+    def __call__(self, event: Event) -> None:
+        """Write down what is worth it; steps are not."""
+        told = _told(event)
+        if told is None:
+            return
+        kind, text, facts = told
+        entry = {"time": round(time.time(), 3), "run": self._run, "event": kind, **facts}
+        self.note(text)
+        _append(self._events, json.dumps(entry, ensure_ascii=False))
+
+    def note(self, text: str) -> None:
+        """Write a line into the log of this run."""
+        _append(self._log, f"{datetime.now(UTC).strftime('%H:%M:%S')} {printable(text)}")
+
+
+def _told(event: Event) -> tuple[str, str, dict[str, Any]] | None:
+    match event:
+        case WorkerReady(device, precision):
+            text = f"worker on {device} in {precision}"
+            return "ready", text, {"device": device, "precision": precision}
+        case PairStarted(_, pair):
+            return "started", f"started {pair.title}", _of(pair)
+        case PairDone(pair, record):
+            text = f"done {pair.title} → {pair.output} in {record.seconds:.1f} s"
+            facts = {"seconds": record.seconds, "loss": record.loss}
+            return "done", text, {**_of(pair), **facts}
+        case PairFailed(pair, error):
+            return "failed", f"failed {pair.title}: {error}", {**_of(pair), "error": error}
+        case PairFound(pair):
+            return "found", f"found up to date: {pair.title}", _of(pair)
+    return None
+
+
+def _of(pair: Pair) -> dict[str, str]:
+    return {"content": stored(pair.content), "style": stored(pair.style), "result": pair.output}
+
+
+def _append(path: Path, line: str) -> None:
+    try:
+        with path.open("ab", buffering=0) as stream:
+            stream.write(f"{line}\n".encode(errors="backslashreplace"))
+    except OSError:
+        pass  # as the class says
+
+
+# Of events that end a pair.
+_ENDS = {"done", "failed", "found"}
+# Beyond that, a number of seconds is none since 1970 (it would be the year 2242).
+_LAST_SECOND = 2**33
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run of `nst batch`.
+
+    Attributes:
+        started: when it was ready to make pairs, in seconds since 1970.
+        last: when it was last heard of.
+        made: how many results it made.
+        failed: how many pairs it could not make.
+        unfinished: results that it began and did not end: in hand, or lost with the process.
+    """
+
+    started: float
+    last: float
+    made: int
+    failed: int
+    unfinished: tuple[str, ...]
+
+
+def newest_run(hidden: Path) -> Run | None:
+    """Return the run that started last, of those that made or tried something.
+
+    Lines that cannot be read are passed over: a journal is written as well as can be.
+
+    Args:
+        hidden: the folder `.nst`.
+    """
+    runs: dict[str, _Told] = {}
+    for event in _events(hidden / "events.jsonl"):
+        runs.setdefault(event["run"], _Told(event["time"])).add(event)
+    newest = max(runs.values(), key=lambda told: told.started, default=None)
+    if newest is None:
+        return None
+    return Run(newest.started, newest.last, newest.made, newest.failed, tuple(newest.open))
+
+
+@dataclass
+class _Told:
+    """A run, while its events are read; `open` keeps the order of its keys."""
+
+    started: float
+    last: float = 0.0
+    made: int = 0
+    failed: int = 0
+    open: dict[str, None] = field(default_factory=dict)
+
+    def add(self, event: Mapping[str, Any]) -> None:
+        kind, result = event["event"], event.get("result")
+        self.last = max(self.last, event["time"])
+        self.made += kind == "done"
+        self.failed += kind == "failed"
+        if isinstance(result, str):
+            if kind == "started":
+                self.open[result] = None
+            elif kind in _ENDS:
+                self.open.pop(result, None)
+
+
+def _events(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the events that have a time, a run and a kind."""
+    try:
+        with path.open("rb") as stream:
+            for line in stream:
+                event = _parsed(line)
+                if event:
+                    yield event
+    except OSError:
+        return
+
+
+def _parsed(line: bytes) -> dict[str, Any] | None:
+    try:
+        event = json.loads(line)
+        known = isinstance(event["run"], str) and isinstance(event["event"], str)
+        return event if known and 0 <= event["time"] < _LAST_SECOND else None
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None

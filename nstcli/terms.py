@@ -1,0 +1,67 @@
+"""The terms of the loss, a row each: what a recipe knows of them, without torch.
+
+What a term computes is in the module that its row names; see `nstcli.engine.losses`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+Role = Literal["content", "style"]
+
+
+@dataclass(frozen=True)
+class Term:
+    """A term of the loss.
+
+    Attributes:
+        name: its options are `NAME_weight` and, where it looks at layers, `NAME_layers`.
+        module: where its statistic and its distances are.
+        help: of the option that is its weight.
+        weights: by convention (`--loss`), where the user gives none.
+        layers: whose default layers of a backbone it looks at; None for the picture itself.
+        target: the input that it comes near to; None for none.
+        norm: the option of a recipe that may name one of its distances instead of the convention.
+    """
+
+    name: str
+    module: str
+    help: str
+    weights: Mapping[str, float]
+    layers: Role | None = None
+    target: Role | None = None
+    norm: str | None = None
+
+
+# In the order in which they are added up. The weights of `relative` hold for every network and
+# size; the others were found by eye for vgg19:gatys at 256 px.
+TERMS: Mapping[str, Term] = {
+    term.name: term
+    for term in (
+        Term(
+            "content",
+            "nstcli.engine.losses.content",
+            "Weight of the content term",
+            {"relative": 1.0, "gatys": 1.0, "sum": 1.0, "mean": 1.0},
+            layers="content",
+            target="content",
+        ),
+        Term(
+            "style",
+            "nstcli.engine.losses.style",
+            "Weight of the style term (30 for --loss relative)",
+            {"relative": 30.0, "gatys": 1e6, "sum": 5e5, "mean": 1e5},
+            layers="style",
+            target="style",
+        ),
+        Term(
+            "tv",
+            "nstcli.engine.losses.tv",
+            "Weight of total variation",
+            {"relative": 0.0, "gatys": 0.0, "sum": 0.0, "mean": 0.0},
+            norm="tv",
+        ),
+    )
+}

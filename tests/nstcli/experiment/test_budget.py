@@ -1,0 +1,89 @@
+from dataclasses import replace
+from itertools import accumulate
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backbones import BackboneError
+from nstcli.config.presets import DEFAULT
+from nstcli.experiment.budget import Pace, key_of, seconds_per_step, share_seconds, with_steps
+from nstcli.experiment.cache import Notes
+from nstcli.experiment.experiment import Entry
+from nstcli.recipe import resolve
+from nstcli.results.records import Form
+from nstcli.run.settings import Execution, Settings
+from tests.nstcli.experiment.made import contest
+from tests.tiny import TINY
+
+
+def settings(**choices: object) -> Settings:
+    recipe = resolve(TINY, "0" * 64, {**DEFAULT, **choices})
+    return Settings(TINY, TINY.weight_set(), recipe, Form())
+
+
+@given(fixed=st.floats(0, 10), step=st.floats(0.001, 1), steps=st.integers(1, 1000))
+def test_the_steps_fill_the_seconds(fixed: float, step: float, steps: int) -> None:
+    assert Pace(fixed, step).steps_in(fixed + steps * step) == steps
+
+
+def test_there_is_always_a_step() -> None:
+    assert Pace(5.0, 1.0).steps_in(2.0) == 1
+
+
+@given(
+    paces=st.lists(st.floats(0.01, 1), min_size=1, max_size=4),
+    late=st.floats(0, 100),
+    every=st.sampled_from([1, 2, 4]),
+)
+def test_a_step_costs_the_mean_of_the_scales_whatever_one_of_them_took(
+    paces: list[float], late: float, every: int
+) -> None:
+    each = 16
+    costs = [4.0**scale for scale in range(len(paces)) for _ in range(each)]
+    spans = [pace for pace in paces for _ in range(each)]
+    spans[-1] += late  # the machine had something else to do for a moment
+    done = accumulate(cost / sum(costs) for cost in costs)
+    steps = zip(range(1, each * len(paces) + 1), done, accumulate(spans), strict=True)
+    # A GPU is looked at after every few steps alone.
+    times = [step for step in steps if not step[0] % every]
+    # Of the first scale, the first look has no beginning that was seen.
+    weighed = [(pace, each - every * (scale == 0)) for scale, pace in enumerate(paces)]
+    expected = sum(pace * n for pace, n in weighed) / sum(n for _, n in weighed)
+    assert seconds_per_step(times) == pytest.approx(expected)
+
+
+def test_the_steps_hold_for_one_recipe_and_one_machine_part() -> None:
+    plain = key_of(settings(), Execution(), 5.0)
+    assert key_of(settings(steps=7), Execution(), 5.0) == plain
+    assert len({
+        plain,
+        key_of(settings(size=100), Execution(), 5.0),
+        key_of(settings(), Execution(device="cpu"), 5.0),
+        key_of(settings(), Execution(precision="float32"), 5.0),
+        key_of(settings(), Execution(), 6.0),
+    }) == 5  # fmt: skip
+
+
+def test_only_the_steps_change() -> None:
+    before, after = settings().recipe, with_steps(settings(), 7).recipe
+    assert after.steps == 7
+    assert after.model_copy(update={"steps": before.steps}) == before
+
+
+def test_who_cannot_be_measured_is_given_up(tmp_path: Path) -> None:
+    found = contest(tmp_path, "a", "b")
+    found.entries = [replace(entry, settings=settings()) for entry in found.entries]
+    notes = Notes(tmp_path)
+    notes.put("steps", key_of(settings(), Execution(), 5.0), 7)
+    first, second = found.entries
+    found.entries[0] = replace(first, settings=settings(size=100))
+
+    def prepare(entry: Entry) -> None:
+        raise BackboneError(f"no weights of {entry.title}")
+
+    share_seconds(found, 5.0, Execution(), notes, prepare=prepare, stop=lambda: False)
+    lost, measured = found.entries
+    assert (lost.error, lost.settings) == ("no weights of a:random", None)
+    assert measured == replace(second, settings=with_steps(settings(), 7))

@@ -1,0 +1,56 @@
+from pathlib import Path
+
+import pytest
+
+from backbones import BackboneError
+from nstcli.config.presets import DEFAULT
+from nstcli.errors import InputError
+from nstcli.experiment.experiment import Entry, enter, settle_all
+from nstcli.experiment.variant import choose
+from nstcli.results.records import Form
+from tests.conftest import Plugin
+from tests.nstcli.experiment.made import contender
+
+PHOTOS, STYLES = [Path("a.png"), Path("b.png")], [Path("s.png")]
+
+
+def settled(models: str, **choices: object) -> list[Entry]:
+    chosen, _ = choose(models)
+    return settle_all(
+        enter(chosen, PHOTOS, STYLES, ".png")[0],  # type: ignore[arg-type]
+        {**DEFAULT, **choices},
+        Form(),
+        offline=True,
+        progress=lambda name: pytest.fail(f"{name} was downloaded"),
+    )
+
+
+def test_everybody_has_the_same_pairs_under_names_of_their_own() -> None:
+    chosen, _ = choose("vgg19,vgg19:torchvision")
+    (first, second), renamed = enter(chosen, PHOTOS, STYLES, ".png")  # type: ignore[arg-type]
+    assert renamed == []
+    assert [pair.output for pair in first.pairs] == ["a__s__vgg19.png", "b__s__vgg19.png"]
+    assert second.pairs[0].output == "a__s__vgg19-torchvision.png"
+    assert [p.content for p in first.pairs] == [p.content for p in second.pairs] == PHOTOS
+
+
+def test_names_that_would_be_the_same_are_refused() -> None:
+    rivals = [contender("x"), contender("s__x")]
+    with pytest.raises(InputError, match="two results would be called"):
+        enter(rivals, [Path("a.png")], [Path("s__s.png"), Path("s.png")], ".png")  # type: ignore[arg-type]
+
+
+def test_a_layer_that_one_does_not_have_is_that_ones_problem(tiny_plugin: Plugin) -> None:
+    first, second = settled("tiny,squeezenet", content_layers="relu2")
+    assert (first.error, second.settings) == ("", None)
+    assert "unknown layer 'relu2' for squeezenet" in second.error
+
+
+def test_a_layer_that_none_has_is_everybodys() -> None:
+    with pytest.raises(BackboneError, match="unknown layer 'no'"):
+        settled("vgg19,squeezenet", content_layers="no")
+
+
+def test_a_value_out_of_range_is_nobodys_alone() -> None:
+    with pytest.raises(InputError, match="scales"):
+        settled("vgg19,squeezenet", scales=99)

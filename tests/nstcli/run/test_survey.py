@@ -1,0 +1,51 @@
+"""What is said of results that were made with other settings."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nstcli.plan.pair import Job
+from nstcli.run.check import _differences
+from tests.conftest import Plugin
+from tests.nstcli.results.test_records import PAIR, record
+from tests.nstcli.run.test_backends import settings_of
+
+
+def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    settings = settings_of(3)
+    old, new = (settings.recipe.model_copy(update=update) for update in (before, now))
+    kept = record(b"", "k").model_copy(update={"recipe": old.model_dump(mode="json")})
+    job = Job(PAIR, "other", "c", "s")
+    return _differences(kept, job, replace(settings, recipe=new))
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "said"),
+    [
+        ({"seed": 7, "steps": 4}, {}, ["steps 4 → 3"]),
+        ({"init": "noise", "seed": 7}, {}, ["init noise → content"]),
+        ({"seed": 7}, {"init": "noise"}, ["init content → noise", "seed 7 → 0"]),
+        ({"tv_weight": 1.0, "tv": "l1"}, {}, ["tv-weight 1.0 → 0.0"]),
+        ({"optimizer": "adam", "learning_rate": 0.5}, {}, ["optimizer adam → lbfgs"]),
+        (
+            {"content_layers": {"relu1": 1}},
+            {"content_weight": 0.0},
+            ["content-weight 1.0 → 0.0"],
+        ),
+    ],
+)
+def test_what_has_no_effect_is_no_difference(
+    tiny_plugin: Plugin, before: dict[str, Any], now: dict[str, Any], said: list[str]
+) -> None:
+    assert sorted(differences(before, now)) == sorted(said)
+
+
+def test_inputs_count(tiny_plugin: Plugin) -> None:
+    settings = settings_of(3)
+    kept = record(b"").model_copy(update={"recipe": settings.recipe.model_dump(mode="json")})
+    assert _differences(kept, Job(PAIR, "k", "c", "other"), settings) == ["style image changed"]
+    assert Path("wave.jpg") == PAIR.style

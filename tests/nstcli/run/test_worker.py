@@ -1,0 +1,196 @@
+"""Pairs from end to end, where memory is short or a picture too large for its format."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nstcli import images
+from nstcli.engine.memory import Needs
+from nstcli.errors import InputError
+from nstcli.plan.pair import Job
+from nstcli.results.records import Form
+from nstcli.run import loader, worker
+from nstcli.run.events import Failed, Made
+from nstcli.run.settings import Settings, memory_needed
+from tests.conftest import Plugin
+from tests.nstcli.run.test_backends import by, job_of, settings_of
+
+
+class Activations:
+    """What fills the memory of a device."""
+
+
+def test_what_did_not_fit_together_is_let_go_before_pairs_are_tried_alone(
+    tiny_plugin: Plugin, write_picture: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = worker.stylize_together
+    alive: weakref.WeakSet[Activations] = weakref.WeakSet()
+    calls: list[tuple[int, int]] = []
+
+    def scarce(extractor: Any, pairs: Any, *arguments: Any) -> Any:
+        calls.append((len(pairs), len(alive)))
+        held = Activations()
+        alive.add(held)
+        if len(pairs) > 1:
+            raise MemoryError
+        return real(extractor, pairs, *arguments)
+
+    monkeypatch.setattr(worker, "stylize_together", scarce)
+    settings = settings_of(2)
+    style = write_picture("art/ink.png", seed=9)
+    jobs = [job_of(write_picture(f"{n}.png", seed=n), style, settings) for n in range(3)]
+    made_by = settings.worker("cpu", by("local"))
+    outcomes = [outcome for _, outcome in made_by.make(jobs, lambda *_: None)]
+    assert [type(outcome) for outcome in outcomes] == [Made] * 3
+    assert calls == [(3, 0), (1, 0), (1, 0), (1, 0)]
+
+
+def make(settings: Settings, jobs: list[Job], **options: Any) -> list[Any]:
+    """Return what becomes of each."""
+    made_by = settings.worker("cpu", by("local", **options))
+    return [outcome for _, outcome in made_by.make(jobs, lambda *_: None)]
+
+
+@pytest.mark.parametrize(
+    ("free", "error"),
+    [
+        (1200 * 32 * 24 + 999, None),
+        (1200 * 32 * 24, "content.png: out of memory at 32 px (needs about 0.0 GiB, 0.0 free); "),
+        (700 * 40 * 30, "style.png: out of memory at 40 px (needs about 0.0 GiB, 0.0 free); "),
+    ],
+)
+def test_either_picture_may_be_too_large(
+    tiny_plugin: Plugin,
+    write_picture: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+    free: int,
+    error: str | None,
+) -> None:
+    """A style is read once, which takes less, but may have far more pixels than its content."""
+    optimizing = 1200 if error is None or "content" in error else 1
+    settings = settings_of(2)
+    monkeypatch.setattr(loader, "needs", lambda *_: Needs(999, optimizing, 700))
+    monkeypatch.setattr(loader, "free_bytes", lambda *_: free)
+    pictures = write_picture("content.png"), write_picture("style.png", 30, 40, seed=1)
+    if error is None:
+        pictures = pictures[0], write_picture("small.png", seed=1)
+    (outcome,) = make(settings, [job_of(*pictures, settings)])
+    if error is None:
+        assert isinstance(outcome, Made)
+    else:
+        assert isinstance(outcome, Failed)
+        assert error + "try --size " in outcome.error
+
+
+def test_where_no_size_fits_none_is_advised(
+    tiny_plugin: Plugin, write_picture: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The network needs 8 px on the shorter edge, which is a quarter of the longer one here."""
+    settings = settings_of(2)
+    pictures = write_picture("strip.png", 16, 64), write_picture("style.png", 64, 64, seed=1)
+    monkeypatch.setattr(loader, "needs", lambda *_: Needs(0, 100.0, 1.0))
+    for free, advice in ((100 * 32 * 8, "try --size 32"), (100 * 31 * 8, "close other programs")):
+        monkeypatch.setattr(loader, "free_bytes", lambda *_, free=free: free)
+        (outcome,) = make(settings, [job_of(*pictures, settings)])
+        assert isinstance(outcome, Failed)
+        assert outcome.error.endswith(f"; {advice}")
+
+
+@pytest.mark.parametrize(
+    ("size", "text", "advice"),
+    [
+        (512, "DefaultCPUAllocator: can't allocate memory: you tried", "try --size 256"),
+        (512, "DefaultCPUAllocator: not enough memory: you tried", "try --size 256"),
+        (15, "DefaultCPUAllocator: not enough memory: you tried", "close other programs"),
+    ],
+)
+def test_what_torch_says_of_memory_is_understood(
+    tiny_plugin: Plugin,
+    write_picture: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+    size: int,
+    text: str,
+    advice: str,
+) -> None:
+    def exhausted(*_: object) -> None:
+        raise RuntimeError(text)
+
+    monkeypatch.setattr(worker, "stylize_together", exhausted)
+    settings = settings_of(2)
+    settings = replace(settings, recipe=settings.recipe.model_copy(update={"size": size}))
+    pictures = write_picture("a.png"), write_picture("b.png", seed=1)
+    (outcome,) = make(settings, [job_of(*pictures, settings)])
+    assert isinstance(outcome, Failed)
+    assert outcome.error == f"out of memory at {size} px; {advice}"
+
+
+def test_a_worker_takes_no_more_than_its_share(
+    tiny_plugin: Plugin, write_picture: Callable[..., Path]
+) -> None:
+    settings = settings_of(2)
+    jobs = [job_of(write_picture("a.png"), write_picture("b.png", seed=1), settings)]
+    assert isinstance(make(settings, jobs, memory=2.0**40)[0], Made)
+    (outcome,) = make(settings, jobs, memory=1000.0)
+    assert isinstance(outcome, Failed)
+    assert "a.png: out of memory at 32 px" in outcome.error
+
+
+def test_a_result_that_its_format_cannot_hold_is_refused_before_it_is_begun(
+    tiny_plugin: Plugin, write_picture: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "stylize_together", lambda *_: pytest.fail("begun"))
+    settings = settings_of(2)
+    recipe = settings.recipe.model_copy(update={"size": 20_000})
+    settings = replace(settings, recipe=recipe, form=Form("webp"))
+    pictures = write_picture("wide.png", 8, 16_384), write_picture("style.png", seed=1)
+    (outcome,) = make(settings, [job_of(*pictures, settings)])
+    assert isinstance(outcome, Failed)
+    assert outcome.error.endswith(
+        "wide.png: webp holds at most 16383 pixels per edge, not 16384 × 8; use png"
+    )
+
+
+@pytest.mark.parametrize("problem", [InputError("it is too much"), MemoryError()])
+def test_a_picture_that_cannot_be_encoded_fails_alone(
+    tiny_plugin: Plugin,
+    write_picture: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+    problem: Exception,
+) -> None:
+    real, calls = images.encode, []
+
+    def encode(*arguments: Any) -> bytes:
+        calls.append(arguments)
+        if len(calls) == 1:
+            raise problem
+        return real(*arguments)
+
+    settings = settings_of(2)
+    style = write_picture("art/ink.png", seed=9)
+    jobs = [job_of(write_picture(f"{n}.png", seed=n), style, settings) for n in range(2)]
+    monkeypatch.setattr(images, "encode", encode)
+    failed, made = make(settings, jobs)
+    assert isinstance(failed, Failed)
+    assert failed.error == (str(problem) or "out of memory at 512 px; try --size 256")
+    assert isinstance(made, Made)
+
+
+def test_what_a_batch_needs_is_told_by_its_largest_pictures(
+    tiny_plugin: Plugin, write_picture: Callable[..., Path]
+) -> None:
+    settings = settings_of(2)
+    small, strip = write_picture("small.png"), write_picture("strip.png", 8, 400)
+    large = write_picture("large.png", 400, 400)
+
+    def needed(*pairs: tuple[Path, Path]) -> int:
+        return memory_needed(settings, [job_of(*each, settings).pair for each in pairs], "auto")
+
+    assert needed() == 0
+    assert needed((large, small)) > needed((strip, large)) > 5 * needed((strip, small))
+    assert needed((strip, small), (small, large)) == needed((strip, large))
