@@ -83,7 +83,7 @@ def batch(
         dry_run=dry_run,
         max_pixels=taken.max_pixels or DEFAULT_MAX_PIXELS,
         strict=taken.strict,
-        listeners=[Journal(store.hidden), summaries],
+        listeners=[Journal(store.layout), summaries],
         finish=summaries.finish,
     )
     raise typer.Exit(run_pairs(order, screen))
@@ -114,8 +114,7 @@ def _planned(
 
     contents, styles = find_pictures(arguments, taken, output, screen)
     values = {"model": recipe.model, "size": str(recipe.size), "preset": recipe.preset}
-    planned = product.planned(
-        contents, styles, f".{file_format}", taken.limit, taken.pairs, name, values
-    )
+    naming = product.Naming(f".{file_format}", name, values)
+    planned = product.planned(contents, styles, naming, taken.pairs, taken.limit)
     tell_renamed(planned.renamed, screen)
     return planned.pairs

@@ -2,7 +2,7 @@
 
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -14,14 +14,6 @@ from nstcli.config.options import (
     OutputOptions,
     RecipeOptions,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from nstcli.cli.compare_files import Exports
-    from nstcli.cli.screen import Screen
-    from nstcli.experiment.experiment import Contest
-    from nstcli.experiment.variant import Contender
 
 _PANEL = "Comparison"
 # Of a recipe, all but the network, which `--models` names.
@@ -92,83 +84,19 @@ def compare_backbones(
     One after the other has the machine to itself. A network that did not paint them judges the
     pictures. The same command goes on where it was left.
     """
-    from nstcli.cli.compare_files import Exports
-    from nstcli.cli.comparing import Comparison
-    from nstcli.cli.screen import Screen
+    from nstcli.cli.comparing import Request, compare
+    from nstcli.experiment.exports import Exports
 
-    screen = Screen(messages.quiet, messages.verbose, messages.progress, messages.color)
-    exports = Exports(export_json, export_csv, export_markdown)
-    contest = _planned((content, style), models, taken, output, recipe, written, execution, screen)
-    _refuse_to_replace(contest, exports)
-    comparison = Comparison(
-        contest, taken, written, execution, messages, screen, time_budget, exports
+    request = Request(
+        (content, style),
+        models,
+        output,
+        taken,
+        written,
+        recipe,
+        execution,
+        messages,
+        time_budget,
+        Exports(export_json, export_csv, export_markdown),
     )
-    raise typer.Exit(comparison.run())
-
-
-def _planned(
-    arguments: tuple[str, str],
-    models: str,
-    taken: InputOptions,
-    output: Path,
-    recipe: RecipeOptions,
-    written: OutputOptions,
-    execution: ExecutionOptions,
-    screen: "Screen",
-) -> "Contest":
-    """Find pictures and backbones, and tell what was left out."""
-    from nstcli.cli.making import find_pictures, tell_renamed
-    from nstcli.experiment.experiment import Contest, enter, settle_all
-    from nstcli.experiment.variant import choose
-    from nstcli.results.folder import Store
-    from nstcli.results.records import Form
-
-    contenders, broken = choose(models)
-    for error in broken:
-        screen.complain(f"warning: {error}")
-    _refuse(contenders, recipe.preset, execution.device)
-    contents, styles = find_pictures(arguments, taken, output, screen)
-    form = Form(written.format or "png", written.quality, written.metadata)
-    entries, renamed = enter(
-        contenders, contents.sources, styles.sources, f".{form.format}", taken.limit, taken.pairs
-    )
-    tell_renamed(renamed, screen)
-    choices = recipe.choices()
-    settled = settle_all(
-        entries, choices, form, offline=execution.offline, progress=screen.downloading
-    )
-    return Contest(Store(output), settled)
-
-
-def _refuse(contenders: "Sequence[Contender]", preset: str, device: str) -> None:
-    """Refuse what cannot be compared.
-
-    Raises:
-        InputError: a preset of another network's layers, or several devices.
-    """
-    from nstcli.config.presets import PRESETS
-    from nstcli.errors import InputError
-
-    values = PRESETS[preset]
-    others = [each for each in contenders if each.backbone.name != values.get("model")]
-    if others and {"content_layers", "style_layers"} & set(values):
-        raise InputError(
-            f"the preset '{preset}' names layers of {values['model']}, which "
-            f"{others[0].backbone.name} does not have; compare with another --preset"
-        )
-    if "," in device:
-        raise InputError("a comparison runs on one --device, or its seconds would say nothing")
-
-
-def _refuse_to_replace(contest: "Contest", exports: "Exports") -> None:
-    """Keep results and exports from taking the place of photos and artworks.
-
-    Raises:
-        InputError: one would, or cannot be written at all.
-    """
-    from nstcli.run.check import refuse_inputs_as_outputs
-
-    pairs = [pair for entry in contest.entries for pair in entry.pairs]
-    refuse_inputs_as_outputs(pairs, contest.store)
-    inputs = [path for pair in pairs for path in (pair.content, pair.style)]
-    exports.refuse(inputs, contest.store.folder)
+    raise typer.Exit(compare(request))

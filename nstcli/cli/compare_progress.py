@@ -12,11 +12,11 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from nstcli.cli.compare_table import DONE, FAILED, RUNNING, fitting
 from nstcli.cli.progress import Lines
 from nstcli.cli.screen import Screen, tell
-from nstcli.experiment.experiment import Contest, Entry
+from nstcli.experiment.experiment import Experiment
 from nstcli.experiment.figures import Row, rows
-from nstcli.plan.pair import Pair
-from nstcli.run.events import Event, PairDone, PairFailed, PairStarted, PairStep
-from nstcli.text import printable
+from nstcli.experiment.run import ExperimentEvent, JudgingStarted, PictureJudged, VariantStarted
+from nstcli.run.events import PairDone, PairFailed, PairStarted, PairStep
+from nstcli.text import plural, printable
 
 
 class PlainLines:
@@ -37,31 +37,23 @@ class PlainLines:
         """Leave the screen to others."""
         yield
 
-    def begin(self, entry: Entry, doing: str) -> None:
-        """Tell what comes next."""
-        steps = entry.settings.recipe.steps if entry.settings else 0
-        self._lines = Lines(self._screen, len(entry.jobs), steps)
-        self._screen.say(f"{entry.title}: {doing}")
-
-    def judging(self, count: int) -> None:
-        """Tell that all is made."""
-        self._screen.say(f"judging {count} {'picture' if count == 1 else 'pictures'}")
-
-    def judged(self, pair: Pair) -> None:
-        """Hear of a picture that was judged."""
-
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: ExperimentEvent) -> None:
         """Print what the event is worth."""
-        if self._lines:
+        if isinstance(event, VariantStarted):
+            self._lines = Lines(self._screen, event.pairs)
+            self._screen.say(f"{event.variant.title}: {event.doing}")
+        elif isinstance(event, JudgingStarted):
+            self._screen.say(f"judging {plural(event.pictures, 'picture')}")
+        elif self._lines and not isinstance(event, PictureJudged):
             self._lines(event)
 
 
 class LiveTable:
     """For terminals: the table as far as it is known, and a bar for what is being done."""
 
-    def __init__(self, screen: Screen, contest: Contest, title: str, same_seconds: bool):
+    def __init__(self, screen: Screen, experiment: Experiment, title: str, same_seconds: bool):
         self._screen = screen
-        self._contest = contest
+        self._contest = experiment
         self._title = title
         self._same_seconds = same_seconds
         self._running = ""
@@ -104,26 +96,20 @@ class LiveTable:
         finally:
             self._live.start()
 
-    def begin(self, entry: Entry, doing: str) -> None:
-        """Tell what comes next."""
-        self._running = entry.title
-        self._begin(f"{entry.title}: {doing}")
-        self._draw()
-
-    def judging(self, count: int) -> None:
-        """Tell that all is made."""
-        self._running = ""
-        self._bar.reset(self._task, total=count, description="judging", told="")
-        self._draw()
-
-    def judged(self, pair: Pair) -> None:
-        """Hear of a picture that was judged."""
-        self._bar.advance(self._task)
-        self._draw()
-
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: ExperimentEvent) -> None:
         """Move the bar, or draw the table anew."""
-        if isinstance(event, PairStarted):
+        if isinstance(event, VariantStarted):
+            self._running = event.variant.title
+            self._begin(f"{event.variant.title}: {event.doing}")
+            self._draw()
+        elif isinstance(event, JudgingStarted):
+            self._running = ""
+            self._bar.reset(self._task, total=event.pictures, description="judging", told="")
+            self._draw()
+        elif isinstance(event, PictureJudged):
+            self._bar.advance(self._task)
+            self._draw()
+        elif isinstance(event, PairStarted):
             self._begin(f"{self._running}  {event.pair.title}")
         elif isinstance(event, PairStep):
             told = f"step {event.step}  loss {event.loss:.4g}"

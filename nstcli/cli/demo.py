@@ -32,7 +32,7 @@ def demo(
         for role, names in (("content", _CONTENT), ("style", _STYLE))
     )
     order = Order(
-        product.pairs(contents, styles, ".png"),
+        product.planned(contents, styles, product.Naming()).pairs,
         Store(folder / "stylized"),
         RecipeOptions(preset="draft", **PRESETS["draft"]),
         OutputOptions(),

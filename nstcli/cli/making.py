@@ -1,7 +1,7 @@
-"""What the commands that make pairs have in common: look, ask, make, report."""
+"""What the commands that make pairs have in common: check, ask, make, report."""
 
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from nstcli.cli.dry_run import print_plan
 from nstcli.cli.interruption import Interruption
 from nstcli.cli.progress import working
 from nstcli.cli.screen import Screen
-from nstcli.cli.tally import Tally
+from nstcli.cli.tally import counts, failure_lines, print_json, tell_end
 from nstcli.config.options import (
     ExecutionOptions,
     InputOptions,
@@ -17,21 +17,24 @@ from nstcli.config.options import (
     OutputOptions,
     RecipeOptions,
 )
-from nstcli.errors import InputError, StoppedError
+from nstcli.errors import InputError
 from nstcli.images import DEFAULT_MAX_PIXELS
 from nstcli.plan import inputs
 from nstcli.plan.inputs import Found
-from nstcli.plan.pair import Job, Pair
-from nstcli.plan.walk import Rules
+from nstcli.plan.pair import Pair
+from nstcli.plan.walk import Selection
 from nstcli.results.records import Form
-from nstcli.results.state import State
 from nstcli.results.store import Results
-from nstcli.run import backends
-from nstcli.run.check import CONSENT, broken, refusal, refuse_inputs_as_outputs, survey
-from nstcli.run.driver import forget_failures, prepare, run
-from nstcli.run.events import Event, Listener, PairStep, WorkerReady
-from nstcli.run.settings import Execution, Settings, settle
+from nstcli.run.check import Checked, Rules, check
+from nstcli.run.events import Event, Listener
+from nstcli.run.job import Execution, Settings, settings_for
+from nstcli.run.make import End, Summary, make
 from nstcli.text import plural
+
+# What a user can do about results that are in the way.
+CONSENT = "--overwrite replaces them; -o NEW keeps both."
+# How many results with unexpected names are told one by one.
+_TOLD = 5
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ class Order:
     """
 
     pairs: Sequence[Pair]
-    store: Results
+    results: Results
     recipe: RecipeOptions
     written: OutputOptions
     execution: ExecutionOptions
@@ -67,174 +70,123 @@ def run_pairs(order: Order, screen: Screen) -> int:
     Raises:
         InputError: results are in the way and `--overwrite` was not given; or, with `strict`, a
             picture cannot be used.
-        StoppedError: the output folder cannot be written to, or a pair failed and the user wants
-            the first failure to be the last.
         BackboneError: the backbone or its weights cannot be had.
     """
-    refuse_inputs_as_outputs(order.pairs, order.store)
-    settings = _settings(order, screen)
-    standings, failures = survey(order.pairs, settings, order.store)
-    todo = [s for s in standings if order.written.force or s.state is not State.UP_TO_DATE]
-    bad = broken([s.job.pair for s in todo], order.max_pixels)
-    failures += bad
-    if order.dry_run:
-        print_plan(
-            standings,
-            failures,
-            settings,
-            order.store,
-            screen,
-            precision=order.execution.precision,
-            as_json=order.messages.as_json,
-        )
-        return 0
-    if order.strict and failures:
-        raise InputError(f"{failures[0].error}; --strict makes nothing then")
-    if not order.written.overwrite:
-        problem = refusal(standings, settings, order.store, order.advice)
-        if problem:
-            raise InputError(problem)
-    unusable = {failure.pair for failure in bad}
-    jobs = [s.job for s in todo if s.job.pair not in unusable]
-    tally = Tally(order.store, len(standings) - len(todo), failures)
-    screen.say(_header(order.pairs, tally.cached, settings))
-    for line in tally.failure_lines() if jobs else ():  # else the end says it at once
-        screen.say(line)
-    done = [s.job.pair for s in standings if s.state is State.UP_TO_DATE]
-    code = _outcome(order, jobs, done, settings, tally, screen)
-    if order.messages.as_json:
-        tally.print_json(code)
-    return code
-
-
-def _outcome(
-    order: Order,
-    jobs: Sequence[Job],
-    done: Sequence[Pair],
-    settings: Settings,
-    tally: Tally,
-    screen: Screen,
-) -> int:
-    """Make the jobs, tell what became of them, and return the exit code."""
-    interruption = Interruption(screen, order.keep_best)
-    try:
-        _tell(order, forget_failures(done, order.store))
-        failed_already = order.execution.fail_fast and tally.failures
-        if not jobs or failed_already:
-            prepare(order.store, tally.failures)
-            _tell(order, tally.failures)
-        if failed_already:
-            first = tally.failures[0]
-            raise StoppedError(f"stopped at the first failure: {first.pair.title}: {first.error}")
-        if jobs:
-            _make(order, jobs, settings, tally, screen, interruption)
-    except (KeyboardInterrupt, StoppedError) as error:
-        _finish(order)
-        how = "Stopped" if isinstance(error, StoppedError) else "Interrupted"
-        screen.complain(f"{how}: {tally.counts()}. Re-run the same command for the rest.")
-        if isinstance(error, StoppedError):
-            screen.complain(f"nst: {error}")
-            return 3
-        return interruption.exit_code or 130
-    if order.store.warning:
-        screen.complain(f"warning: {order.store.warning}")
-    tally.show(screen, _finish(order))
-    return interruption.exit_code or (1 if tally.failures else 0)
-
-
-def _tell(order: Order, events: Iterable[Event]) -> None:
-    """Let the listeners know of what happened before the run, such as pairs that failed."""
-    for event in events:
-        for listener in order.listeners:
-            listener(event)
-
-
-def _finish(order: Order) -> object:
-    return order.finish() if order.finish else order.store.where
-
-
-def _settings(order: Order, screen: Screen) -> Settings:
-    recipe, written = order.recipe, order.written
-    return settle(
-        recipe.model,
-        recipe.weights,
-        recipe.choices(),
-        form=Form(order.format, written.quality, written.metadata),
+    written = order.written
+    settings = settings_for(
+        order.recipe.choices(),
+        Form(order.format, written.quality, written.metadata),
         offline=order.execution.offline,
         progress=screen.downloading,
     )
+    rules = Rules(
+        overwrite=written.overwrite,
+        force=written.force,
+        fail_fast=order.execution.fail_fast,
+        keep_best=order.keep_best,
+        max_pixels=order.max_pixels,
+    )
+    checked = check([(pair, settings) for pair in order.pairs], order.results, rules)
+    if order.dry_run:
+        print_plan(checked, screen, order.execution.precision, as_json=order.messages.as_json)
+        return 0
+    refuse(checked, strict=order.strict, advice=order.advice)
+    screen.say(_header(order.pairs, checked.cached, settings))
+    for line in failure_lines(checked.failures) if checked.jobs else ():  # else the end says it
+        screen.say(line)
+    interruption = Interruption(screen, order.keep_best)
+    summary = _make(order, checked, screen, interruption)
+    where = order.finish() if order.finish else order.results.where
+    code = _tell(order, summary, where, screen, interruption)
+    if order.messages.as_json:
+        print_json(summary, order.results.where, code)
+    return code
 
 
-def _make(
-    order: Order,
-    jobs: Sequence[Job],
-    settings: Settings,
-    tally: Tally,
-    screen: Screen,
-    interruption: Interruption,
-) -> None:
-    """Make every job, with everybody listening.
+def refuse(checked: Checked, *, strict: bool, advice: str) -> None:
+    """Make nothing where the user has to be asked first.
 
     Raises:
-        KeyboardInterrupt: somebody wanted an end, and pairs are left.
+        InputError: says why.
     """
-    execution = _execution(order, len(jobs))
-    settings.fetch(execution.offline, screen.downloading(settings.title))
-    known = list(tally.failures)
-    with ExitStack() as stack:
-        stack.enter_context(interruption)
-        show = stack.enter_context(working(screen, len(jobs), settings.recipe.steps))
-
-        def listen(event: Event) -> None:
-            for listener in (tally, *order.listeners, show):
-                listener(event)
-            if isinstance(event, WorkerReady):  # the folder is there now
-                _tell(order, known)
-                known.clear()
-            if isinstance(event, PairStep) and interruption.asked and not order.keep_best:
-                raise KeyboardInterrupt
-
-        run(
-            jobs,
-            settings,
-            backends.get(execution),
-            execution,
-            order.store,
-            listen,
-            failures=tuple(known),
-            overwrite=order.written.overwrite,
-            force=order.written.force,
-            fail_fast=order.execution.fail_fast,
-            stop=lambda: interruption.asked,
-        )
-    if interruption.asked and tally.ended < len(jobs):
-        raise KeyboardInterrupt
+    if strict and checked.failures:
+        raise InputError(f"{checked.failures[0].error}; --strict makes nothing then")
+    problem = checked.in_the_way()
+    if problem:
+        raise InputError(f"{problem} {advice}")
 
 
-def _execution(order: Order, pairs: int) -> Execution:
-    """Return by what means an order is to be made, with no more workers than there are pairs.
+def execution_of(options: ExecutionOptions, max_pixels: int) -> Execution:
+    """Return by what means pairs are to be made.
 
     Raises:
         InputError: several workers are wanted of the backend that has one.
     """
-    options, together = order.execution, order.execution.pairs_per_step
     if options.backend == "local" and options.jobs > 1:
         raise InputError("--backend local is one worker; leave it out for several --jobs")
+    together = options.pairs_per_step
     return Execution(
         device=options.device,
         precision=options.precision,
-        jobs=min(options.jobs, pairs),
+        jobs=options.jobs,
         pairs_per_step=None if together == "auto" else together,
         timeout=options.timeout,
         offline=options.offline,
-        max_pixels=order.max_pixels,
+        max_pixels=max_pixels,
         backend=options.backend or "auto",
     )
 
 
+def _make(order: Order, checked: Checked, screen: Screen, interruption: Interruption) -> Summary:
+    """Make what was checked, and show it while it is made."""
+    in_work = {job.pair for job in checked.jobs}
+    show = working(screen, len(in_work))
+
+    def watch(event: Event) -> None:
+        # Of pairs that failed before, or had, the user knows.
+        if getattr(event, "pair", None) in {None, *in_work}:
+            show(event)
+
+    @contextmanager
+    def during() -> Iterator[None]:
+        with ExitStack() as stack:
+            stack.enter_context(interruption)
+            stack.enter_context(show)
+            yield
+
+    return make(
+        checked,
+        execution_of(order.execution, order.max_pixels),
+        (*order.listeners, watch),
+        stop=lambda: interruption.asked,
+        downloading=screen.downloading,
+        during=during(),
+    )
+
+
+def _tell(
+    order: Order, summary: Summary, where: object, screen: Screen, interruption: Interruption
+) -> int:
+    """Say how it ended, and return the exit code."""
+    if summary.end is not End.COMPLETE:
+        how = "Stopped" if summary.end is End.STOPPED else "Interrupted"
+        screen.complain(f"{how}: {counts(summary)}. Re-run the same command for the rest.")
+        if summary.end is End.STOPPED:
+            screen.complain(f"nst: {summary.problem}")
+            return 3
+        return interruption.exit_code or 130
+    if order.results.warning:
+        screen.complain(f"warning: {order.results.warning}")
+    tell_end(summary, screen, where)
+    return interruption.exit_code or (1 if summary.failures else 0)
+
+
 def _header(pairs: Sequence[Pair], cached: int, settings: Settings) -> str:
     recipe = settings.recipe
-    contents, styles = (len({getattr(p, role) for p in pairs}) for role in ("content", "style"))
+    contents, styles = (
+        len({tuple(i.path for i in pair.inputs if i.role == role) for pair in pairs})
+        for role in ("content", "style")
+    )
     of = f"{plural(contents, 'content')} {{}} {plural(styles, 'style')}"
     # Of a part of a batch, and of contents with a style each, the product would be no truth.
     whole = len(pairs) == contents * styles
@@ -248,10 +200,6 @@ def _header(pairs: Sequence[Pair], cached: int, settings: Settings) -> str:
     )
 
 
-# How many results with unexpected names are told one by one.
-_TOLD = 5
-
-
 def find_pictures(
     arguments: tuple[str, str], taken: InputOptions, output: Path, screen: Screen
 ) -> tuple[Found, Found]:
@@ -260,8 +208,8 @@ def find_pictures(
     Raises:
         InputError: there are none, or the output folder would be taken for one of theirs.
     """
-    rules = Rules(taken.recursive, taken.include, taken.exclude, taken.strict)
-    contents, styles = (inputs.find(argument, rules) for argument in arguments)
+    wanted = Selection(taken.recursive, taken.include, taken.exclude, taken.strict)
+    contents, styles = (inputs.find(argument, wanted) for argument in arguments)
     for found in (contents, styles):
         inputs.refuse_nested(output, found)
         for note in found.notes:

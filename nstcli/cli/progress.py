@@ -1,8 +1,6 @@
 """What a user sees while pairs are made: two bars on a terminal, plain lines elsewhere."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
@@ -25,28 +23,26 @@ from nstcli.run.events import Event, PairStarted, PairStep, Waiting, WorkerReady
 HEARTBEAT_SECONDS = 60.0
 
 
-@contextmanager
-def working(screen: Screen, pairs: int, steps: int) -> Iterator["Lines | Bars"]:
-    """Return a listener for the events of a run of that many pairs."""
-    if screen.animated:
-        with Bars(screen, pairs, steps) as bars:
-            yield bars
-    else:
-        yield Lines(screen, pairs, steps)
+def working(screen: Screen, pairs: int) -> "Lines | Bars":
+    """Return a listener for the events of a run of that many pairs, to be entered first."""
+    return Bars(screen, pairs) if screen.animated else Lines(screen, pairs)
 
 
 class Lines:
     """For logs and pipes: one line a pair, and a heartbeat in between."""
 
-    def __init__(
-        self, screen: Screen, pairs: int, steps: int, heartbeat: float = HEARTBEAT_SECONDS
-    ):
+    def __init__(self, screen: Screen, pairs: int, heartbeat: float = HEARTBEAT_SECONDS):
         self._screen = screen
         self._pairs = pairs
-        self._steps = steps
         self._heartbeat = heartbeat
         self._ended = 0
         self._last = time.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
 
     def __call__(self, event: Event) -> None:
         """Print what the event is worth."""
@@ -58,7 +54,7 @@ class Lines:
                 return
             self._screen.say(
                 f"[{self._ended + 1}/{self._pairs}] {event.pair.title}: "
-                f"step {event.step} of {self._steps}, loss {event.loss:.4g}"
+                f"step {event.step} of {event.steps}, loss {event.loss:.4g}"
             )
         elif isinstance(event, Waiting):
             if silent and not event.first:
@@ -75,14 +71,14 @@ class Lines:
 class Bars:
     """For terminals: one bar for the batch with its remaining time, one for the running pair."""
 
-    def __init__(self, screen: Screen, pairs: int, steps: int):
+    def __init__(self, screen: Screen, pairs: int):
         self._screen = screen
         self._ended = 0
         self._progress = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=None),
-            _Count(steps),
+            _Count(),
             _Remaining(),
             console=screen.console,
             expand=True,
@@ -113,12 +109,11 @@ class Bars:
             if event.first:
                 tell_of_waiting(self._screen, event)
         elif isinstance(event, PairStarted):
-            task = self._progress.add_task(event.pair.title, total=1, step=0, loss=None)
+            task = self._progress.add_task(event.pair.title, total=1, told="")
             self._running[event.pair] = task
         elif isinstance(event, PairStep):
-            self._progress.update(
-                self._running[event.pair], completed=event.done, step=event.step, loss=event.loss
-            )
+            told = f"{event.step}/{event.steps} steps  loss {event.loss:.4g}"
+            self._progress.update(self._running[event.pair], completed=event.done, told=told)
             self._done[event.pair] = event.done
         else:
             tell(self._screen, event)
@@ -134,16 +129,10 @@ class Bars:
 class _Count(ProgressColumn):
     """Pairs of the batch, or step and loss of the pair."""
 
-    def __init__(self, steps: int):
-        super().__init__()
-        self._steps = steps
-
     def render(self, task: Task) -> Text:
         if "pairs" in task.fields:
             return Text(f"{int(task.completed)}/{int(task.total or 0)} pairs")
-        loss = task.fields["loss"]
-        shown = "" if loss is None else f"  loss {loss:.4g}"
-        return Text(f"{task.fields['step']}/{self._steps} steps{shown}")
+        return Text(task.fields["told"])
 
 
 class _Remaining(ProgressColumn):

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from backbones.spec import Progress as DownloadProgress
 from backbones.spec import Tracker
+from nstcli.results.records import Record
 from nstcli.run.events import PairDone, PairFailed, PairFound, Waiting, WorkerReady
 from nstcli.text import printable
 
@@ -116,13 +117,20 @@ def done_line(event: PairDone, verbose: bool) -> Text:
         if record.stopped else "",
     )  # fmt: skip
     if verbose:
-        line.append(
-            f"  {record.width}×{record.height}, loss {record.loss:.4g}, content "
-            f"{record.content_error:.3f}, style {record.style_error_before:.3f} → "
-            f"{record.style_error:.4f}",
-            "dim",
-        )
+        line.append(f"  {record.width}×{record.height}{_figures(record)}", "dim")
     return line
+
+
+def _figures(record: Record) -> str:
+    """Write how a picture turned out, as far as its method told."""
+    figures, told = record.figures, ""
+    if "loss" in figures:
+        told += f", loss {figures['loss']:.4g}"
+    if "content_error" in figures:
+        told += f", content {figures['content_error']:.3f}"
+    if {"style_error", "style_error_before"} <= set(figures):
+        told += f", style {figures['style_error_before']:.3f} → {figures['style_error']:.4f}"
+    return told
 
 
 def failed_line(event: PairFailed) -> Text:

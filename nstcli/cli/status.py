@@ -50,15 +50,15 @@ def _described(inventory: "Inventory") -> dict[str, Any]:
     import nstcli
     from nstcli.cli.status_lines import total_seconds
     from nstcli.report.manifest import Recipes, of_failure, of_record
-    from nstcli.report.status import Condition
+    from nstcli.report.status import STATES
     from nstcli.text import stored
 
-    counts = Counter(item.condition for item in inventory.items)
+    counts = Counter(item.state for item in inventory.items)
     recipes = Recipes()
     results = [
         {
             **of_record(item.name, item.record, recipes),
-            "state": item.condition.value,
+            "state": item.state.value,
             "why": item.why or None,
         }
         for item in inventory.items
@@ -71,7 +71,7 @@ def _described(inventory: "Inventory") -> dict[str, Any]:
         "well": inventory.is_well,
         "at_work": inventory.at_work,
         "counts": {
-            **{condition.value: counts[condition] for condition in Condition},
+            **{state.value: counts[state] for state in STATES},
             "failed": len(inventory.failures),
         },
         "seconds": round(total_seconds(inventory), 3),
@@ -112,7 +112,7 @@ def _others(inventory: "Inventory") -> list[dict[str, Any]]:
     from nstcli.text import stored
 
     return [
-        {"name": stored(item.name), "state": item.condition.value}
+        {"name": stored(item.name), "state": item.state.value}
         for item in inventory.items
         if not item.record
     ]

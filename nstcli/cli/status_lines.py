@@ -11,7 +11,8 @@ from typing import Any
 import backbones
 from backbones import BackboneError, weights
 from nstcli.report.inputs import Origin, Trace
-from nstcli.report.status import Condition, Inventory, Item
+from nstcli.report.status import Inventory, Item
+from nstcli.results.state import State
 from nstcli.text import duration, plural, printable, shown
 
 # How many of one kind are named, unless all are wanted.
@@ -19,18 +20,18 @@ _NAMED = 10
 
 # Results that need attention: how each condition is called, and what can be done.
 _TROUBLES = {
-    Condition.MISSING: ("missing", "the same command makes them again"),
-    Condition.DAMAGED: ("damaged", "the same command makes them again"),
-    Condition.STOPPED: ("stopped early", "the same command finishes them"),
-    Condition.EDITED: ("changed after they were made", "--overwrite would replace them"),
-    Condition.UNREADABLE: ("in the way or unreadable", "move or repair them"),
+    State.MISSING: ("missing", "the same command makes them again"),
+    State.DAMAGED: ("damaged", "the same command makes them again"),
+    State.STOPPED: ("stopped early", "the same command finishes them"),
+    State.EDITED: ("changed after they were made", "--overwrite would replace them"),
+    State.UNREADABLE: ("in the way or unreadable", "move or repair them"),
 }
 
 _WORDS = {
-    Condition.MADE: "as made",
-    **{condition: words for condition, (words, _) in _TROUBLES.items()},
-    Condition.UNRECORDED: "without a record",
-    Condition.FOREIGN: "not made by nst",
+    State.UP_TO_DATE: "as made",
+    **{state: words for state, (words, _) in _TROUBLES.items()},
+    State.UNRECORDED: "without a record",
+    State.FOREIGN: "not made by nst",
 }
 
 
@@ -75,8 +76,8 @@ def _network(model: str, sha256: str) -> str:
 
 def _summary(inventory: Inventory) -> Iterator[str]:
     records = [item.record for item in inventory.items if item.record]
-    contents = {record.content_sha256 for record in records}
-    styles = {record.style_sha256 for record in records}
+    contents = {record.input("content").sha256 for record in records}
+    styles = {record.input("style").sha256 for record in records}
     head = f"{shown(inventory.folder)}: {plural(len(records), 'result')}"
     if records:
         head += f" of {plural(len(contents), 'content')} and {plural(len(styles), 'style')}"
@@ -97,8 +98,8 @@ def _summary(inventory: Inventory) -> Iterator[str]:
 
 
 def _counts(inventory: Inventory) -> str:
-    found = Counter(item.condition for item in inventory.items)
-    parts = [(found[condition], words) for condition, words in _WORDS.items()]
+    found = Counter(item.state for item in inventory.items)
+    parts = [(found[state], words) for state, words in _WORDS.items()]
     parts.insert(1, (len(inventory.failures), "failed"))
     counts = ", ".join(f"{count} {what}" for count, what in parts if count)
     return f"{counts or 'nothing'}; all is well" if inventory.is_well else counts or "nothing"
@@ -112,12 +113,12 @@ def _troubles(inventory: Inventory) -> Iterator[tuple[str, Sequence[str]]]:
     """Yield what needs attention, each kind with its heading."""
     causes: dict[str, list[str]] = defaultdict(list)
     for _, failure in inventory.failures:
-        names = (PurePath(path).name for path in (failure.content, failure.style))
+        names = (PurePath(each.path).name for each in failure.inputs)
         causes[failure.error].append(printable(" × ".join(names)))
     for error, titles in causes.items():
         yield f"✗ {plural(len(titles), 'pair')} failed: {printable(error)}", titles
-    for condition, (words, advice) in _TROUBLES.items():
-        items = [item for item in inventory.items if item.condition is condition]
+    for state, (words, advice) in _TROUBLES.items():
+        items = [item for item in inventory.items if item.state is state]
         if items:
             yield f"! {len(items)} {words}; {advice}", [_named(item) for item in items]
     if inventory.broken_records:
@@ -175,7 +176,7 @@ def _named(item: Item) -> str:
 
 
 def _line(item: Item) -> str:
-    line = f"{_WORDS[item.condition]:28}  {shown(item.name)}"
+    line = f"{_WORDS[item.state]:28}  {shown(item.name)}"
     if item.record:
         record = item.record
         line += f"   {record.width}×{record.height}, {_short(record.recipe)}"

@@ -39,12 +39,12 @@ def stylize(
     from nstcli.cli.screen import Screen
     from nstcli.errors import InputError
     from nstcli.plan import inputs, product
-    from nstcli.results.store import LoneFile
+    from nstcli.results.store import SingleFile
 
     file_format = _format_of(output, context.params["format"], written.format)
-    (pair, *others) = product.pairs(
-        inputs.find(str(content)), inputs.find(str(style)), f".{file_format}", limit=2
-    )
+    contents, styles = (inputs.find(str(argument)) for argument in (content, style))
+    naming = product.Naming(f".{file_format}")
+    (pair, *others) = product.planned(contents, styles, naming, limit=2).pairs
     if others:
         raise InputError("stylize takes one photo and one artwork; for folders, use: nst batch")
     path = output or Path(pair.output)
@@ -52,7 +52,7 @@ def stylize(
     screen = Screen(messages.quiet, messages.verbose, messages.progress, messages.color)
     order = Order(
         pairs,
-        LoneFile(path),
+        SingleFile(path),
         recipe,
         written,
         execution,

@@ -1,10 +1,11 @@
-"""Backbones side by side: the same pairs by the same recipe, judged by those that did not paint.
+"""The same pairs under several variants of the settings, side by side, judged.
 
-Everything but the network is equal: contents, styles, size, seed and either the steps or the
-seconds. Each backbone works in a process of its own, one pair at a time, so that seconds and peak
-memory are its own; judgements wait until all pictures are made, and disturb none of it.
+Everything but what a variant changes is equal: contents, styles, size, seed and either the steps
+or the seconds. Where backbones are compared, each works in a process of its own, one pair at a
+time, so that seconds and peak memory are its own; judgements wait until all pictures are made, and
+disturb none of it.
 
-A backbone is judged by another (`nstcli.metrics.judge_of`). Content and style errors of different
-judges are different quantities: they are never ranked together. LPIPS and SSIM are the same for
-all.
+A backbone is judged by another (`nstcli.metrics.record.judge_of`). Content and style errors of
+different judges are different quantities: they are never ranked together. LPIPS and SSIM are the
+same for all.
 """

@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING
 
 from backbones import BackboneError
 from nstcli.errors import InputError
-from nstcli.experiment.cache import Notes, digest
-from nstcli.experiment.experiment import Contest, Entry
-from nstcli.plan.pair import Job
+from nstcli.experiment.cache import Cache, digest
+from nstcli.experiment.experiment import Experiment
+from nstcli.experiment.run import Means, VariantStarted
+from nstcli.experiment.variant import Variant
 from nstcli.run import backends
-from nstcli.run.check import broken, survey
+from nstcli.run.check import Rules, check
 from nstcli.run.driver import writing
-from nstcli.run.events import Failed, Made, Outcome
-from nstcli.run.settings import Execution, Settings
+from nstcli.run.events import Failed, Made, Outcome, PairFailed
+from nstcli.run.job import Execution, Job, Settings
 
 if TYPE_CHECKING:
     from nstcli.engine.progress import Step
@@ -53,24 +54,21 @@ def with_steps(settings: Settings, steps: int) -> Settings:
     return replace(settings, recipe=settings.recipe.model_copy(update={"steps": steps}))
 
 
-def refuse_early(contest: Contest) -> None:
-    """Refuse, before a backbone is measured, what no number of steps would make up to date.
+def with_steps_found(experiment: Experiment) -> Experiment:
+    """Return the experiment with the steps of what is already made of it.
 
-    For that, an entry has the steps of what is already made of it.
-
-    Raises:
-        InputError: results are in the way.
+    So that what no number of steps would make up to date is seen before anything is measured.
     """
-    entries = [
-        replace(entry, settings=_with_steps_found(entry, entry.settings, contest))
-        for entry in contest.entries
-        if entry.settings
+    variants = [
+        replace(variant, settings=_with_steps_found(variant, variant.settings, experiment))
+        for variant in experiment.variants
+        if variant.settings
     ]
-    Contest(contest.store, entries).look(force=False, overwrite=False)
+    return Experiment(experiment.store, variants)
 
 
-def _with_steps_found(entry: Entry, settings: Settings, contest: Contest) -> Settings:
-    records = (contest.store.load(pair.output) for pair in entry.pairs)
+def _with_steps_found(variant: Variant, settings: Settings, experiment: Experiment) -> Settings:
+    records = (experiment.store.load(pair.output) for pair in variant.pairs)
     found = next((record.recipe.get("steps") for record in records if record), None)
     return with_steps(settings, found) if isinstance(found, int) else settings
 
@@ -126,7 +124,7 @@ def _seconds(made: Made) -> float:
 
 
 class _Stopwatch:
-    """A driver of one job that notes when its steps end, and writes nothing."""
+    """A driver of one job that cache when its steps end, and writes nothing."""
 
     def __init__(self, job: Job, stop: Callable[[], bool]):
         self.times: list[tuple[int, float, float]] = []
@@ -155,56 +153,51 @@ class _Stopwatch:
         self.outcome = outcome
 
 
-def share_seconds(
-    contest: Contest,
-    seconds: float,
-    execution: Execution,
-    notes: Notes,
-    *,
-    prepare: Callable[[Entry], None],
-    stop: Callable[[], bool],
-) -> None:
-    """Give every entry the steps that it can take in so many seconds for a pair.
+def share_seconds(experiment: Experiment, seconds: float, cache: Cache, means: Means) -> None:
+    """Give every variant the steps that it can take in so many seconds for a pair.
 
-    They are measured on the first pair whose pictures can be used, once: notes keep them, so that
-    the recipe stays the same when the comparison goes on. An entry that fails is given up.
+    They are measured on the first pair whose pictures can be used, once: the cache keeps them, so
+    that the recipe stays the same when the experiment goes on. A variant that fails is given up.
 
     Args:
-        contest: whose entries are changed.
+        experiment: whose variants are changed.
         seconds: for a pair.
-        execution: by what means.
-        notes: of the output folder.
-        prepare: is called before an entry is measured, to say so and to get its weights.
-        stop: is asked at every step.
+        cache: of the output folder.
+        means: how pairs are made, and who hears of it.
 
     Raises:
-        KeyboardInterrupt: `stop` became true.
-        StoppedError: the notes cannot be written.
+        KeyboardInterrupt: somebody wanted an end.
+        StoppedError: the cache cannot be written.
     """
-    for entry in list(contest.entries):
-        if entry.settings is None:
+    for variant in list(experiment.variants):
+        settings, execution = variant.settings, means.execution
+        if settings is None:
             continue
-        key = key_of(entry.settings, execution, seconds)
-        steps = notes.get("steps", key)
+        key = key_of(settings, execution, seconds)
+        steps = cache.get("steps", key)
         if steps is None:
             try:
-                prepare(entry)
-                job = _first_job(entry, entry.settings, contest, execution.max_pixels)
-                steps = measure(entry.settings, job, execution, stop).steps_in(seconds)
+                means.tell(VariantStarted(variant, "measuring its pace"))
+                settings.fetch(execution.offline, means.downloading(settings.title))
+                job = _first_job(variant, settings, experiment, execution.max_pixels)
+                steps = measure(settings, job, execution, means.stop).steps_in(seconds)
             except (BackboneError, InputError) as error:
-                contest.update(entry, settings=None, error=str(error))
+                experiment.update(variant, settings=None, error=str(error))
                 continue
-            notes.put("steps", key, steps)
-            with writing(contest.store):
-                notes.save()
-        contest.update(entry, settings=with_steps(entry.settings, steps))
+            cache.put("steps", key, steps)
+            with writing(experiment.store):
+                cache.save()
+        experiment.update(variant, settings=with_steps(settings, steps))
 
 
-def _first_job(entry: Entry, settings: Settings, contest: Contest, max_pixels: int) -> Job:
-    standings, failures = survey(entry.pairs, settings, contest.store)
-    for standing in standings:
-        bad = broken([standing.job.pair], max_pixels)
-        if not bad:
-            return standing.job
-        failures += bad
+def _first_job(
+    variant: Variant, settings: Settings, experiment: Experiment, max_pixels: int
+) -> Job:
+    failures: list[PairFailed] = []
+    for pair in variant.pairs:
+        rules = Rules(force=True, max_pixels=max_pixels)
+        checked = check([(pair, settings)], experiment.store, rules)
+        if checked.jobs:
+            return checked.jobs[0]
+        failures += checked.failures
     raise InputError(failures[0].error)

@@ -1,4 +1,4 @@
-"""What a comparison found out of its backbones and will need again; kept in its output folder."""
+"""What an experiment counted of its variants and will need again; kept in its output folder."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from typing import Any
 from backbones.files import write_atomic
 
 
-class Notes:
+class Cache:
     """Whole numbers by kind and key, in one file. Whatever is wrong with it, it counts as empty.
 
     Two processes with one file do each other no harm: the one that writes last is remembered.
     """
 
-    def __init__(self, hidden: Path):
-        self._path = hidden / "comparison.json"
-        self._known = _read(self._path)
+    def __init__(self, path: Path):
+        self._path = path
+        self._known = _read(path)
         self._changed = False
 
     def get(self, kind: str, key: str) -> int | None:
-        """Return what was found out, if it was."""
+        """Return what was counted, if it was."""
         value = self._known.get(kind, {}).get(key)
         return value if isinstance(value, int) and value > 0 else None
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from nstcli.experiment.experiment import Contest
+from nstcli.experiment.experiment import Experiment
 from nstcli.experiment.figures import Row
 from nstcli.text import shown
 
 
-def title(contest: Contest, time_budget: float | None = None) -> str:
+def title(experiment: Experiment, time_budget: float | None = None) -> str:
     """Say what is compared: `cat × ink · 384 px · 200 steps · seed 0`."""
-    pairs = contest.entries[0].pairs
-    contents, styles = ([getattr(p, role) for p in pairs] for role in ("content", "style"))
-    recipes = [entry.settings.recipe for entry in contest.entries if entry.settings]
+    pairs = experiment.variants[0].pairs
+    contents, styles = ([p.path(role) for p in pairs] for role in ("content", "style"))
+    recipes = [variant.settings.recipe for variant in experiment.variants if variant.settings]
     steps = sorted({recipe.steps for recipe in recipes})
     parts = [
         f"{_names(contents, 'contents')} × {_names(styles, 'styles')}",
@@ -25,7 +25,7 @@ def title(contest: Contest, time_budget: float | None = None) -> str:
     return " · ".join(parts)
 
 
-def remarks(contest: Contest, rows: Sequence[Row], best: str) -> list[str]:
+def remarks(experiment: Experiment, rows: Sequence[Row], best: str) -> list[str]:
     """Say how to read the table, and on what it was made.
 
     `best` says how the best values are marked.
@@ -44,7 +44,7 @@ def remarks(contest: Contest, rows: Sequence[Row], best: str) -> list[str]:
         "Peak memory is that of a process that made these pictures alone, or of a GPU's tensors.",
         f"Content and style error are relative, as the judge sees them.{ranked}",
     ]
-    return said + [f"Made on {where}." for where in _machines(contest)]
+    return said + [f"Made on {where}." for where in _machines(experiment)]
 
 
 def _names(paths: Sequence[Path], noun: str) -> str:
@@ -52,15 +52,15 @@ def _names(paths: Sequence[Path], noun: str) -> str:
     return shown(different[0].stem) if len(different) == 1 else f"{len(different)} {noun}"
 
 
-def _machines(contest: Contest) -> list[str]:
+def _machines(experiment: Experiment) -> list[str]:
     """Say what device and precision the pictures had; of each backbone where they differ."""
     found: dict[str, list[str]] = {}
-    for entry in contest.entries:
-        for pair in entry.pairs:
-            record = contest.records.get(pair.output)
+    for variant in experiment.variants:
+        for pair in variant.pairs:
+            record = experiment.records.get(pair.output)
             if record:
                 titles = found.setdefault(f"{record.device} in {record.precision}", [])
-                titles += [entry.title] if entry.title not in titles else []
+                titles += [variant.title] if variant.title not in titles else []
     if len(found) < 2:
         return list(found)
     return [", ".join(f"{where} ({', '.join(titles)})" for where, titles in found.items())]

@@ -1,122 +1,88 @@
-"""A comparison from its plan on: who takes part with which pairs, and what is known of each."""
+"""An experiment from its plan on: its variants, their pairs, and what is known of each result."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from backbones import BackboneError
-from backbones.spec import Progress
 from nstcli.errors import InputError
-from nstcli.experiment.variant import Contender
-from nstcli.plan import product
-from nstcli.plan.pair import Job, Pair, Source
-from nstcli.results import records
+from nstcli.experiment.variant import Variant
+from nstcli.plan.pair import Pair, Source
+from nstcli.plan.product import Naming, planned
 from nstcli.results.folder import Store
 from nstcli.results.records import Form, Measured, Record
-from nstcli.results.state import State
-from nstcli.run.check import refusal, survey
+from nstcli.run.check import Checked, Rules, check
 from nstcli.run.events import Event, PairDone, PairFailed, PairFound
-from nstcli.run.settings import Settings, settle
+from nstcli.run.job import Downloading, settings_for
 
-# Names of the results; a folder of them can be sorted by content, style and backbone.
+# Names of the results; a folder of them can be sorted by content, style and variant.
 TEMPLATE = "{content}__{style}__{model}"
 
 
-@dataclass(frozen=True)
-class Entry:
-    """A contender with its pairs.
-
-    Attributes:
-        settings: how its pairs are made; None where they cannot be.
-        error: why the contender cannot take part, or go on; empty if it can.
-        parameters: of the modules that run; None until they are counted.
-        jobs: the pairs that are still to be made.
-    """
-
-    contender: Contender
-    pairs: tuple[Pair, ...]
-    settings: Settings | None = None
-    error: str = ""
-    parameters: int | None = None
-    jobs: tuple[Job, ...] = ()
-
-    @property
-    def title(self) -> str:
-        """Name the contender."""
-        return self.contender.title
-
-
-def enter(
-    contenders: Sequence[Contender],
+def with_pairs(
+    variants: Sequence[Variant],
     contents: Sequence[Source],
     styles: Sequence[Source],
     suffix: str,
-    limit: int | None = None,
     how: str = "product",
-) -> tuple[list[Entry], list[tuple[Pair, str]]]:
-    """Give every contender the same pairs, in one order, under names of its own.
+    limit: int | None = None,
+) -> tuple[list[Variant], list[tuple[Pair, str]]]:
+    """Give every variant the same pairs, in one order, under names of its own.
 
     Returns:
-        The entries, and the pairs with another name than the template gives, each with why.
+        The variants, and the pairs with another name than the template gives, each with why.
 
     Raises:
-        InputError: names of two results would be the same, or what `plan.planned` raises.
+        InputError: names of two results would be the same, or what `planned` raises.
     """
-    entries, renamed = [], []
-    for contender in contenders:
-        values = {"model": contender.name}
-        planned = product.planned(contents, styles, suffix, limit, how, TEMPLATE, values)
-        entries.append(Entry(contender, tuple(planned.pairs)))
-        renamed += planned.renamed
-    names = Counter(pair.output.casefold() for entry in entries for pair in entry.pairs)
+    given, renamed = [], []
+    for variant in variants:
+        naming = Naming(suffix, TEMPLATE, {"model": variant.name})
+        plan = planned(contents, styles, naming, how, limit)
+        given.append(replace(variant, pairs=tuple(plan.pairs)))
+        renamed += plan.renamed
+    names = Counter(pair.output.casefold() for variant in given for pair in variant.pairs)
     twice = next((name for name, count in names.items() if count > 1), None)
     if twice:
         raise InputError(f"two results would be called '{twice}'; rename an input")
-    return entries, renamed
+    return given, renamed
 
 
-def settle_all(
-    entries: Sequence[Entry],
+def with_settings(
+    variants: Sequence[Variant],
     choices: Mapping[str, Any],
     form: Form,
     *,
     offline: bool,
-    progress: Callable[[str], Progress],
-) -> list[Entry]:
-    """Resolve the recipe of every entry; one that cannot be leaves the others.
+    progress: Downloading,
+) -> list[Variant]:
+    """Resolve the recipe of every variant; one that cannot be leaves the others.
 
     Raises:
         BackboneError: none of them can be.
         InputError: a value that is wrong for all.
     """
-    settled: list[Entry] = []
+    settled: list[Variant] = []
     errors: list[BackboneError] = []
-    for entry in entries:
-        who = entry.contender
+    for variant in variants:
+        own = {**choices, **variant.changes}
         try:
-            settings = settle(
-                who.backbone.name,
-                who.wanted,
-                choices,
-                form=form,
-                offline=offline,
-                progress=progress,
-            )
+            settings = settings_for(own, form, offline=offline, progress=progress)
         except BackboneError as error:
             errors.append(error)
-            settled.append(replace(entry, error=str(error)))
+            settled.append(replace(variant, error=str(error)))
         else:
-            settled.append(replace(entry, settings=settings))
-    if errors and len(errors) == len(entries):
+            settled.append(replace(variant, settings=settings))
+    if errors and len(errors) == len(variants):
         raise errors[0]
     return settled
 
 
 @dataclass
-class Contest:
+class Experiment:
     """What is known of every result. It listens to the events of runs.
 
     Attributes:
@@ -126,7 +92,7 @@ class Contest:
     """
 
     store: Store
-    entries: list[Entry]
+    variants: list[Variant]
     records: dict[str, Record] = field(default_factory=dict)
     measured: dict[str, Measured] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
@@ -140,79 +106,70 @@ class Contest:
         elif isinstance(event, PairFailed):
             self.failures[event.pair.output] = event.error
 
-    def look(self, *, force: bool, overwrite: bool) -> list[PairFailed]:
-        """Find out which pairs are to be made; return those whose pictures cannot be read.
-
-        Args:
-            force: make also what is up to date.
-            overwrite: results that are in the way may be replaced.
+    def check(self, rules: Rules) -> Checked:
+        """Check the pairs of all variants at once, and recall what is made already.
 
         Raises:
-            InputError: results are in the way.
+            InputError: what lies in the output folder cannot be read, or is no file.
         """
-        problems: dict[str, str] = {}
-        unreadable: list[PairFailed] = []
-        for number, entry in enumerate(self.entries):
-            if entry.settings is None:
-                continue
-            standings, failures = survey(entry.pairs, entry.settings, self.store)
-            problem = None if overwrite else refusal(standings, entry.settings, self.store)
-            if problem:
-                problems[entry.title] = problem
-            unreadable += failures
-            todo = [s.job for s in standings if force or s.state is not State.UP_TO_DATE]
-            self.entries[number] = replace(entry, jobs=tuple(todo))
-            for job in {s.job for s in standings} - set(todo):
-                self._recall(job.pair)
-        if problems:
-            title, problem = next(iter(problems.items()))
-            others = f" (Likewise: {', '.join(list(problems)[1:])}.)" if len(problems) > 1 else ""
-            raise InputError(f"{title}: {problem}{others}")
-        return unreadable
+        pairs = [
+            (pair, variant.settings)
+            for variant in self.variants
+            if variant.settings
+            for pair in variant.pairs
+        ]
+        checked = check(pairs, self.store, rules)
+        for pair in () if rules.force else checked.up_to_date:
+            self._recall(pair)
+        return checked
 
-    def update(self, entry: Entry, **changes: Any) -> Entry:
-        """Change what is known of an entry, and return it as it is now."""
-        place = next(n for n, e in enumerate(self.entries) if e.title == entry.title)
-        self.entries[place] = replace(self.entries[place], **changes)
-        return self.entries[place]
+    def in_the_way(self, checked: Checked) -> dict[str, str]:
+        """Say by the titles of variants what a user has to agree to before they are made."""
+        problems = {v.title: checked.in_the_way(v.pairs) for v in self.variants}
+        return {title: problem for title, problem in problems.items() if problem}
 
-    def unjudged(self) -> dict[str, list[tuple[Entry, Pair]]]:
+    def update(self, variant: Variant, **changes: Any) -> Variant:
+        """Change what is known of a variant, and return it as it is now."""
+        place = next(n for n, v in enumerate(self.variants) if v.title == variant.title)
+        self.variants[place] = replace(self.variants[place], **changes)
+        return self.variants[place]
+
+    def unjudged(self) -> dict[str, list[tuple[Variant, Pair]]]:
         """List the pictures that their judge has not seen, by the name of the judge."""
-        waiting: dict[str, list[tuple[Entry, Pair]]] = {}
-        for entry in self.entries:
-            judge = entry.contender.judge
-            for pair in entry.pairs:
+        waiting: dict[str, list[tuple[Variant, Pair]]] = {}
+        for variant in self.variants:
+            for pair in variant.pairs:
                 known = self.measured.get(pair.output)
-                if pair.output in self.records and not (known and known.judge == judge):
-                    waiting.setdefault(judge, []).append((entry, pair))
+                if pair.output in self.records and not (known and known.judge == variant.judge):
+                    waiting.setdefault(variant.judge, []).append((variant, pair))
         return waiting
 
     def problems(self) -> dict[str, list[str]]:
-        """Return what went wrong, each with the titles of the entries that it befell."""
+        """Return what went wrong, each with the titles of the variants that it befell."""
         problems: dict[str, list[str]] = {}
-        for entry in self.entries:
-            failures = [self.failures.get(pair.output, "") for pair in entry.pairs]
-            for error in dict.fromkeys([entry.error, *failures]):
+        for variant in self.variants:
+            failures = [self.failures.get(pair.output, "") for pair in variant.pairs]
+            for error in dict.fromkeys([variant.error, *failures]):
                 if error:
-                    problems.setdefault(error, []).append(entry.title)
+                    problems.setdefault(error, []).append(variant.title)
         return problems
 
     @property
     def complete(self) -> bool:
         """Whether everything was made and judged."""
-        made = len(self.made) == sum(len(entry.pairs) for entry in self.entries)
-        return made and not self.unjudged() and not any(entry.error for entry in self.entries)
+        made = len(self.made) == sum(len(variant.pairs) for variant in self.variants)
+        return made and not self.unjudged() and not any(v.error for v in self.variants)
 
     @property
     def made(self) -> list[Pair]:
         """The pairs whose results are there, as far as is known."""
-        return [p for entry in self.entries for p in entry.pairs if p.output in self.records]
+        return [p for variant in self.variants for p in variant.pairs if p.output in self.records]
 
     def _recall(self, pair: Pair) -> None:
         record = self.store.load(pair.output)
         if record is None:
             return
         self.records[pair.output] = record
-        known = records.load_measured(self.store.folder, pair.output, record.output_sha256)
+        known = self.store.measured(pair.output, record.output_sha256)
         if known and known.baselines:  # those of an older program have none
             self.measured[pair.output] = known

@@ -1,4 +1,4 @@
-"""The comparison as files: JSON with everything, CSV with a line a picture, Markdown to show."""
+"""What an experiment leaves besides its pictures: figures as JSON, CSV, Markdown; summaries."""
 
 from __future__ import annotations
 
@@ -6,17 +6,25 @@ import csv
 import io
 import json
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 import nstcli
-from nstcli.experiment.experiment import Contest, Entry
+from backbones.files import write_atomic
+from backbones.paths import is_folder, resolved
+from nstcli.errors import InputError, StoppedError
+from nstcli.experiment import captions
+from nstcli.experiment.experiment import Experiment
 from nstcli.experiment.figures import BASELINES, Column, Figure, Row, columns
+from nstcli.experiment.sheet import write_sheet
+from nstcli.experiment.variant import Variant
 from nstcli.metrics.record import Metrics
 from nstcli.plan.pair import Pair
+from nstcli.report.manifest import write_manifest
 from nstcli.results.records import Record
-from nstcli.text import stored
+from nstcli.text import shown
 
 # Raise it when a field changes its meaning or goes; new fields may come at any time.
 _SCHEMA = 1
@@ -29,7 +37,10 @@ _METRICS = tuple(field.name for field in fields(Metrics))
 
 
 def as_json(
-    contest: Contest, rows: Sequence[Row], machine: Mapping[str, Any], time_budget: float | None
+    experiment: Experiment,
+    rows: Sequence[Row],
+    machine: Mapping[str, Any],
+    time_budget: float | None,
 ) -> str:
     """Tell everything: the table, every picture with its recipe's place, settings and machine.
 
@@ -41,22 +52,22 @@ def as_json(
         "time_budget": time_budget,
         "machine": machine,
         "recipes": {
-            entry.title: entry.settings.recipe.model_dump(mode="json")
-            for entry in contest.entries
-            if entry.settings
+            variant.title: variant.settings.recipe.model_dump(mode="json")
+            for variant in experiment.variants
+            if variant.settings
         },
         "rows": [_row(row) for row in rows],
         "pictures": [
-            {**_picture(contest, entry, pair), "baselines": _baselines(contest, pair)}
-            for entry in contest.entries
-            for pair in entry.pairs
+            {**_picture(experiment, variant, pair), "baselines": _baselines(experiment, pair)}
+            for variant in experiment.variants
+            for pair in variant.pairs
         ],
     }
     # In ASCII: an output stream that cannot encode a letter would make it no JSON any more.
     return json.dumps(document, indent=1) + "\n"
 
 
-def as_csv(contest: Contest) -> str:
+def as_csv(experiment: Experiment) -> str:
     """Write a line for every pair of every backbone; what is not known stays empty."""
     stream = io.StringIO()
     baselines = [f"{name}_baseline_{metric}" for name in BASELINES for metric in _METRICS]
@@ -64,10 +75,10 @@ def as_csv(contest: Contest) -> str:
     # Judgements of another version may know other measures.
     writer = csv.DictWriter(stream, names, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
-    for entry in contest.entries:
-        for pair in entry.pairs:
-            line = _picture(contest, entry, pair)
-            for name, values in _baselines(contest, pair).items():
+    for variant in experiment.variants:
+        for pair in variant.pairs:
+            line = _picture(experiment, variant, pair)
+            for name, values in _baselines(experiment, pair).items():
                 line |= {f"{name}_baseline_{key}": value for key, value in values.items()}
             writer.writerow(line)
     return stream.getvalue()
@@ -94,34 +105,31 @@ def as_markdown(title: str, rows: Sequence[Row], remarks: Sequence[str]) -> str:
 _KNOWN = ("content", "style", "result", "backbone", "weight_set", "parameters")
 
 
-def _picture(contest: Contest, entry: Entry, pair: Pair) -> dict[str, Any]:
-    who = entry.contender
-    record = contest.records.get(pair.output)
-    known = contest.measured.get(pair.output)
+def _picture(experiment: Experiment, variant: Variant, pair: Pair) -> dict[str, Any]:
+    record = experiment.records.get(pair.output)
+    known = experiment.measured.get(pair.output)
     return {
-        "content": stored(pair.content),
-        "style": stored(pair.style),
-        "result": pair.output,
-        "backbone": who.backbone.name,
-        "weight_set": who.weight_set.name,
-        "parameters": entry.parameters,
+        **pair.told(),
+        "backbone": variant.backbone.name,
+        "weight_set": variant.weight_set.name,
+        "parameters": variant.parameters,
         **(_of_record(record) if record else {}),
-        "judge": who.judge,
+        "judge": variant.judge,
         **(known.values if known else {}),
-        "error": contest.failures.get(pair.output) or entry.error,
+        "error": experiment.failures.get(pair.output) or variant.error,
     }
 
 
 def _of_record(record: Record) -> dict[str, Any]:
-    values = {name: getattr(record, name) for name in _RECORD}
+    values = {name: record.figure(name) for name in _RECORD}
     return {
         name: None if isinstance(value, float) and not math.isfinite(value) else value
         for name, value in values.items()
     }
 
 
-def _baselines(contest: Contest, pair: Pair) -> dict[str, dict[str, float]]:
-    known = contest.measured.get(pair.output)
+def _baselines(experiment: Experiment, pair: Pair) -> dict[str, dict[str, float]]:
+    known = experiment.measured.get(pair.output)
     return known.baselines if known else {}
 
 
@@ -165,3 +173,97 @@ def _line(cells: Sequence[str]) -> str:
 def _escaped(text: str) -> str:
     """Take their meaning from the characters that Markdown reads in a line."""
     return "".join(f"\\{c}" if c in "\\`*_[]<>|" else c for c in " ".join(text.split()))
+
+
+@dataclass(frozen=True)
+class Exports:
+    """Where figures are to be written; None for nowhere."""
+
+    json: Path | None = None
+    csv: Path | None = None
+    markdown: Path | None = None
+
+    def refuse(self, inputs: Sequence[Path], output: Path) -> None:
+        """Find out before the work what would go wrong after it.
+
+        Args:
+            inputs: all photos and artworks.
+            output: folder of the comparison, which the work makes if it is not there.
+
+        Raises:
+            InputError: there is no such folder, an input would be replaced, or one export by
+                another.
+        """
+        inputs_taken = {resolved(path) for path in inputs}
+        exports_taken: set[Path] = set()
+        for path in (self.json, self.csv, self.markdown):
+            if path is None:
+                continue
+            if is_folder(path):
+                raise InputError(f"cannot export to '{shown(path)}': that is a folder")
+            if not is_folder(path.parent) and resolved(path.parent) != resolved(output):
+                where = shown(path.parent)
+                raise InputError(f"cannot export to '{shown(path)}': no folder '{where}'")
+            if resolved(path) in inputs_taken:
+                raise InputError(f"exporting to '{shown(path)}' would replace an input")
+            if resolved(path) in exports_taken:
+                raise InputError(f"two exports to '{shown(path)}'; give each a file of its own")
+            exports_taken.add(resolved(path))
+
+    def write(
+        self,
+        experiment: Experiment,
+        table: Sequence[Row],
+        title: str,
+        budget: float | None,
+        machine: Callable[[], Mapping[str, Any]],
+    ) -> list[Path]:
+        """Write those that are wanted, and return their paths.
+
+        `machine` tells what is to be known of this computer.
+
+        Raises:
+            StoppedError: one cannot be written.
+        """
+        texts: dict[Path, str] = {}
+        if self.json:
+            texts[self.json] = as_json(experiment, table, machine(), budget)
+        if self.csv:
+            texts[self.csv] = as_csv(experiment)
+        if self.markdown:
+            remarks = captions.remarks(experiment, table, best="in bold")
+            texts[self.markdown] = as_markdown(title, table, remarks)
+        for path, text in texts.items():
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)  # where nothing could be made
+                write_atomic(path, text.encode(errors="backslashreplace"))
+            except OSError as error:
+                problem = error.strerror or error
+                raise StoppedError(f"cannot write '{shown(path)}': {problem}") from error
+        return list(texts)
+
+
+def summarise(
+    experiment: Experiment, complain: Callable[[str], None], *, gallery: bool
+) -> list[Path]:
+    """Write sheet, gallery and manifest, and return what to look at.
+
+    Where one of them cannot be written, `complain` is told why.
+    """
+    from nstcli.report.gallery import write_gallery
+
+    found: list[Path] = []
+    summaries: list[tuple[str, Callable[[], Path], bool]] = [
+        ("sheet", lambda: write_sheet(experiment), True),
+        ("manifest", lambda: write_manifest(experiment.store), False),
+    ]
+    if gallery:
+        summaries.insert(1, ("gallery", lambda: write_gallery(experiment.store.folder), True))
+    for name, write, worth_a_look in summaries:
+        try:
+            path = write()
+        except (OSError, InputError) as error:
+            complain(f"the {name} cannot be written: {error}")
+        else:
+            found += [path] if worth_a_look else []
+    return found

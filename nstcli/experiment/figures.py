@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median, quantiles
 
-from nstcli.experiment.experiment import Contest, Entry
-from nstcli.plan.pair import Pair
+from nstcli.experiment.experiment import Experiment
+from nstcli.experiment.variant import Variant
+from nstcli.plan.pair import Input
 from nstcli.results.records import Measured, Record
 
 # What the pictures that cost nothing are called, by their names in `Measured.baselines`.
@@ -65,7 +66,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Row:
-    """A contender, or a picture that cost nothing.
+    """A variant, or a picture that cost nothing.
 
     Attributes:
         title: `vgg19:gatys`, or the baseline's name.
@@ -90,23 +91,23 @@ class Row:
     error: str = ""
 
 
-def rows(contest: Contest, *, same_seconds: bool = False) -> list[Row]:
+def rows(experiment: Experiment, *, same_seconds: bool = False) -> list[Row]:
     """Work out the table as far as it is known: by judge, each with its baselines at the end.
 
     Best is marked among rows that have all their pairs, since medians over different pairs
     cannot be compared; and where there are at least two.
 
     Args:
-        contest: what is known.
+        experiment: what is known.
         same_seconds: everybody was given the same, which then rank nobody.
     """
-    found = [_row(contest, entry) for entry in contest.entries]
+    found = [_row(experiment, variant) for variant in experiment.variants]
     ranked = _ranked(found, {"seconds"} if same_seconds else set())
     judges = list(dict.fromkeys(row.judge for row in ranked))
     table: list[Row] = []
     for judge in judges:
         table += [row for row in ranked if row.judge == judge]
-        table += _baselines(contest, judge)
+        table += _baselines(experiment, judge)
     return table
 
 
@@ -119,30 +120,30 @@ def columns(table: Sequence[Row]) -> list[Column]:
     return [column for column in COLUMNS if len(values[column.key]) > (column.key == "steps")]
 
 
-def _row(contest: Contest, entry: Entry) -> Row:
-    outputs = [pair.output for pair in entry.pairs]
-    records = [contest.records[name] for name in outputs if name in contest.records]
-    seen = [contest.measured[name] for name in outputs if name in contest.measured]
-    seen = [known for known in seen if known.judge == entry.contender.judge]
+def _row(experiment: Experiment, variant: Variant) -> Row:
+    outputs = [pair.output for pair in variant.pairs]
+    records = [experiment.records[name] for name in outputs if name in experiment.records]
+    seen = [experiment.measured[name] for name in outputs if name in experiment.measured]
+    seen = [known for known in seen if known.judge == variant.judge]
     figures = _of_records(records) | _of_measured([known.values for known in seen])
-    if entry.parameters:
-        figures["parameters"] = Figure(float(entry.parameters))
-    errors = [contest.failures[name] for name in outputs if name in contest.failures]
-    error = entry.error or (errors[0] if errors else "")
+    if variant.parameters:
+        figures["parameters"] = Figure(float(variant.parameters))
+    errors = [experiment.failures[name] for name in outputs if name in experiment.failures]
+    error = variant.error or (errors[0] if errors else "")
     made, judged = len(records), len(seen)
-    judge = entry.contender.judge
-    return Row(entry.title, judge, made, judged, len(outputs), figures, error=error)
+    judge = variant.judge
+    return Row(variant.title, judge, made, judged, len(outputs), figures, error=error)
 
 
 def _of_records(records: Sequence[Record]) -> dict[str, Figure]:
     figures = {}
     for key in _OF_RECORDS:
-        values = [float(getattr(record, key)) for record in records]
+        values = [float(record.figure(key) or 0.0) for record in records]
         if values and all(values):  # 0 stands for what an older program did not measure
             figures[key] = _figure(values)
     if "step_seconds" in figures:
         # What a step varies by within a pair, not a pair from others of another shape.
-        spread = median(record.step_spread for record in records) / 2
+        spread = median(record.figure("step_spread") or 0.0 for record in records) / 2
         figures["step_seconds"] = replace(figures["step_seconds"], spread=spread)
     if "peak_memory" in figures:  # of the process so far: the last pair's holds for all
         highest = max(record.peak_memory for record in records)
@@ -192,16 +193,16 @@ def _complete(row: Row, column: Column) -> bool:
     return (row.judged if column.key in _OF_JUDGES else row.made) == row.pairs
 
 
-def _baselines(contest: Contest, judge: str) -> list[Row]:
+def _baselines(experiment: Experiment, judge: str) -> list[Row]:
     """Work out what a judge says of the unchanged contents and the resized styles."""
-    seen: dict[tuple[str, str], Measured] = {}
-    pairs: set[tuple[str, str]] = set()
-    for entry in contest.entries:
-        for pair in entry.pairs:
-            pairs.add(_inputs(pair))
-            known = contest.measured.get(pair.output)
+    seen: dict[tuple[Input, ...], Measured] = {}
+    pairs: set[tuple[Input, ...]] = set()
+    for variant in experiment.variants:
+        for pair in variant.pairs:
+            pairs.add(pair.inputs)
+            known = experiment.measured.get(pair.output)
             if known and known.judge == judge:
-                seen.setdefault(_inputs(pair), known)
+                seen.setdefault(pair.inputs, known)
     return [
         Row(
             title,
@@ -214,7 +215,3 @@ def _baselines(contest: Contest, judge: str) -> list[Row]:
         )
         for name, title in BASELINES.items()
     ]
-
-
-def _inputs(pair: Pair) -> tuple[str, str]:
-    return str(pair.content), str(pair.style)

@@ -17,12 +17,12 @@ from backbones.spec import Progress
 from nstcli import images
 from nstcli.engine.device import choose
 from nstcli.errors import InputError
-from nstcli.experiment.experiment import Contest, Entry
+from nstcli.experiment.experiment import Experiment
+from nstcli.experiment.variant import Variant
 from nstcli.metrics.judge import Judge
-from nstcli.metrics.judge import Pair as Bench
+from nstcli.metrics.judge import Pair as Judged
 from nstcli.metrics.record import Metrics
 from nstcli.plan.pair import Pair
-from nstcli.results import records
 from nstcli.results.records import Measured
 from nstcli.run.driver import writing
 from nstcli.text import shown
@@ -31,66 +31,65 @@ from nstcli.text import shown
 Call = Callable[[str], Judge]
 
 
-def judge_all(contest: Contest, call: Call, max_pixels: int) -> Iterator[Pair]:
+def judge_all(experiment: Experiment, call: Call, max_pixels: int) -> Iterator[Pair]:
     """Judge every picture that was not, and yield its pair when that is on the disk.
 
-    What cannot be judged is noted in the contest's failures, and yielded likewise.
+    What cannot be judged is noted in the experiment's failures, and yielded likewise.
 
     Raises:
         StoppedError: the output folder cannot be written to.
     """
-    for name, waiting in contest.unjudged().items():
+    for name, waiting in experiment.unjudged().items():
         try:
             judge = call(name)
         except BackboneError as error:
             for _, pair in waiting:
-                contest.failures[pair.output] = f"not judged: {error}"
+                experiment.failures[pair.output] = f"not judged: {error}"
                 yield pair
             continue
         # The same content and style next to each other, whoever painted: each is read once.
-        waiting.sort(key=lambda each: (str(each[1].content), str(each[1].style)))
-        for _, same in groupby(waiting, lambda each: (each[1].content, each[1].style)):
-            yield from _judge_pair(contest, judge, list(same), max_pixels)
+        waiting.sort(key=lambda each: [str(path) for path in each[1].paths])
+        for _, same in groupby(waiting, lambda each: each[1].inputs):
+            yield from _judge_pair(experiment, judge, list(same), max_pixels)
 
 
 def _judge_pair(
-    contest: Contest, judge: Judge, same: Sequence[tuple[Entry, Pair]], max_pixels: int
+    experiment: Experiment, judge: Judge, same: Sequence[tuple[Variant, Pair]], max_pixels: int
 ) -> Iterator[Pair]:
     """Judge all pictures of one content and one style."""
-    bench: Bench | None = None
-    for entry, pair in same:
+    judged: Judged | None = None
+    for variant, pair in same:
         try:
-            bench = bench or _bench(contest, judge, entry, pair, max_pixels)
-            known = _measured(contest, judge.name, bench, pair)
+            judged = judged or _read_inputs(experiment, judge, variant, pair, max_pixels)
+            known = _measured(experiment, judge.name, judged, pair)
         except (BackboneError, InputError) as error:
-            contest.failures[pair.output] = f"not judged: {error}"
+            experiment.failures[pair.output] = f"not judged: {error}"
         else:
-            with writing(contest.store):
-                records.save_measured(contest.store.folder, pair.output, known)
-            contest.measured[pair.output] = known
+            with writing(experiment.store):
+                experiment.store.save_measured(pair.output, known)
+            experiment.measured[pair.output] = known
         yield pair
 
 
-def _bench(contest: Contest, judge: Judge, entry: Entry, pair: Pair, max_pixels: int) -> Bench:
-    """Read content and style as the contenders saw them."""
-    record = contest.records[pair.output]
-    size = entry.settings.recipe.size if entry.settings else max(record.width, record.height)
+def _read_inputs(
+    experiment: Experiment, judge: Judge, variant: Variant, pair: Pair, max_pixels: int
+) -> Judged:
+    """Read content and style as the variant saw them."""
+    record = experiment.records[pair.output]
+    size = variant.settings.recipe.size if variant.settings else max(record.width, record.height)
     content, style = (
-        _input(path, sha256, size, max_pixels)
-        for path, sha256 in (
-            (pair.content, record.content_sha256),
-            (pair.style, record.style_sha256),
-        )
+        _input(pair.path(role), record.input(role).sha256, size, max_pixels)
+        for role in ("content", "style")
     )
     return judge.pair(content, style)
 
 
-def _measured(contest: Contest, name: str, bench: Bench, pair: Pair) -> Measured:
-    path = contest.store.path(pair)
+def _measured(experiment: Experiment, name: str, judged: Judged, pair: Pair) -> Measured:
+    path = experiment.store.path(pair)
     picture = images.decode(_bytes(path), shown(path))
-    compared = bench.compare(_tensor(picture))
+    compared = judged.compare(_tensor(picture))
     return Measured(
-        output_sha256=contest.records[pair.output].output_sha256,
+        output_sha256=experiment.records[pair.output].output_sha256,
         judge=name,
         values=_finite(compared.picture),
         baselines={"content": _finite(compared.content), "style": _finite(compared.style)},

@@ -7,14 +7,14 @@ from pathlib import Path
 
 from backbones.files import write_atomic
 from nstcli.errors import InputError
-from nstcli.experiment.experiment import Contest, Entry
+from nstcli.experiment.experiment import Experiment
+from nstcli.experiment.variant import Variant
 from nstcli.images import Picture, cells, decode, encode, read_metadata
 from nstcli.images.cells import Cells, Ink, Pixels
 from nstcli.plan.pair import Pair
 from nstcli.report.replace import refuse_foreign
 from nstcli.text import shown
 
-NAME = "comparison.png"
 # In the metadata of every sheet, so that none is ever written over another picture.
 _SOFTWARE = "nst compare-backbones"
 
@@ -22,55 +22,57 @@ _SOFTWARE = "nst compare-backbones"
 _WIDEST, _NARROWEST = 384, 96
 
 
-def write_sheet(contest: Contest) -> Path:
+def write_sheet(experiment: Experiment) -> Path:
     """Write the contact sheet into the output folder, and return its path.
 
     Raises:
         InputError: another program's picture has its name.
         OSError: it cannot be written.
     """
-    path = contest.store.folder / NAME
+    path = experiment.store.layout.comparison
     refuse_foreign(path, "sheet", lambda data: read_metadata(data).get("Software") == _SOFTWARE)
-    data = encode(draw_sheet(contest), metadata={"Software": _SOFTWARE})
+    data = encode(draw_sheet(experiment), metadata={"Software": _SOFTWARE})
     write_atomic(path, data)
     return path
 
 
-def draw_sheet(contest: Contest) -> Pixels:
+def draw_sheet(experiment: Experiment) -> Pixels:
     """Draw a row for every content with a style, uint8 (H, W, 3); nothing is enlarged."""
-    entries = contest.entries
-    widths = [record.width for record in contest.records.values()]
-    columns, rows = len(entries) + 2, len(entries[0].pairs)
+    variants = experiment.variants
+    widths = [record.width for record in experiment.records.values()]
+    columns, rows = len(variants) + 2, len(variants[0].pairs)
     draw = Cells.fitting(columns, rows, widths, _NARROWEST, _WIDEST)
-    same = zip(*(entry.pairs for entry in entries), strict=True)
-    return draw.sheet([draw.row(_row(contest, draw, pairs)) for pairs in same])
+    same = zip(*(variant.pairs for variant in variants), strict=True)
+    return draw.sheet([draw.row(_row(experiment, draw, pairs)) for pairs in same])
 
 
-def _row(contest: Contest, draw: Cells, same: Sequence[Pair]) -> list[Pixels]:
+def _row(experiment: Experiment, draw: Cells, same: Sequence[Pair]) -> list[Pixels]:
     """Draw a content, a style, and what every backbone made of them."""
     first = same[0]
     return [
-        _captioned(draw, _read(first.content), (shown(first.content.name), "content")),
-        _captioned(draw, _read(first.style), (shown(first.style.name), "style")),
         *(
-            _result(contest, draw, entry, pair)
-            for entry, pair in zip(contest.entries, same, strict=True)
+            _captioned(draw, _read(each.path), (shown(each.path.name), each.role))
+            for each in first.inputs
+        ),
+        *(
+            _result(experiment, draw, variant, pair)
+            for variant, pair in zip(experiment.variants, same, strict=True)
         ),
     ]
 
 
-def _result(contest: Contest, draw: Cells, entry: Entry, pair: Pair) -> Pixels:
-    record = contest.records.get(pair.output)
+def _result(experiment: Experiment, draw: Cells, variant: Variant, pair: Pair) -> Pixels:
+    record = experiment.records.get(pair.output)
     if record is None:
-        return _captioned(draw, None, (entry.title, "not made"), cells.ALARM)
-    known = contest.measured.get(pair.output)
+        return _captioned(draw, None, (variant.title, "not made"), cells.ALARM)
+    known = experiment.measured.get(pair.output)
     values = known.values if known else {}
     figures = [f"{record.seconds:.1f} s, {record.steps} steps"]
     if "style_error" in values:
-        figures.append(f"style error {values['style_error']:.4f} ({entry.contender.judge})")
+        figures.append(f"style error {values['style_error']:.4f} ({variant.judge})")
     if "lpips" in values:
         figures.append(f"LPIPS {values['lpips']:.3f}")
-    return _captioned(draw, _read(contest.store.path(pair)), (entry.title, *figures))
+    return _captioned(draw, _read(experiment.store.path(pair)), (variant.title, *figures))
 
 
 def _captioned(

@@ -10,11 +10,12 @@ from pathlib import Path
 from backbones.hints import closest_file
 from backbones.paths import exists, expanded, is_file, is_folder, is_link, resolved
 from nstcli.errors import InputError
+from nstcli.plan.layout import Layout
 from nstcli.plan.pair import Source
-from nstcli.plan.walk import Identity, Rules, Seen, chosen, identity, is_junk, trouble, walk
+from nstcli.plan.walk import Identity, Seen, Selection, chosen, identity, is_junk, trouble, walk
 from nstcli.text import plural, shown
 
-TOP_ONLY = Rules()
+TOP_ONLY = Selection()
 
 # How far a folder without pictures is looked into, for the sake of a hint.
 _MOST_FOLDERS = 1000
@@ -50,23 +51,23 @@ class Found:
         return len(self.sources)
 
 
-def find(argument: str, rules: Rules = TOP_ONLY) -> Found:
+def find(argument: str, selection: Selection = TOP_ONLY) -> Found:
     """Look for the pictures in a folder, the files of a glob pattern, or the one file named.
 
     In a folder, files count as pictures by their suffix; hidden files and junk are left out. The
     order is that of the names, so that it is the same on every file system.
 
     Raises:
-        InputError: nothing is there, or nothing that is a picture and wanted; or, if the rules
+        InputError: nothing is there, or nothing that is a picture and wanted; or, if the selection
             are strict, something cannot be read.
     """
     path = expanded(argument)
     if is_folder(path):
-        return _in_folder(argument, path, rules)
+        return _in_folder(argument, path, selection)
     if exists(path):
         return Found(argument, (Source(path),))
     if glob.has_magic(argument):
-        return _matching(argument, path, rules)
+        return _matching(argument, path, selection)
     if is_link(path):
         raise InputError(f"'{shown(argument)}' is a broken link")
     try:
@@ -105,20 +106,18 @@ def refuse_nested(output: Path, found: Found) -> None:
 def _refuse_results(output: Path, whole: Path, found: Found) -> None:
     for source in found.sources:
         path = resolved(source.path)
-        if whole in path.parents:
-            record = whole / ".nst" / "pairs" / f"{path.relative_to(whole)}.json"
-            if exists(record):
-                raise InputError(
-                    f"'{shown(found.argument)}' finds '{shown(source.path)}', which is a result "
-                    f"in '{shown(output)}'; choose another -o or a narrower pattern"
-                )
+        if whole in path.parents and exists(Layout(whole).record(str(path.relative_to(whole)))):
+            raise InputError(
+                f"'{shown(found.argument)}' finds '{shown(source.path)}', which is a result "
+                f"in '{shown(output)}'; choose another -o or a narrower pattern"
+            )
 
 
-def _in_folder(argument: str, path: Path, rules: Rules) -> Found:
-    seen = walk(path, rules)
-    _refuse(seen.problems, rules)
+def _in_folder(argument: str, path: Path, selection: Selection) -> Found:
+    seen = walk(path, selection)
+    _refuse(seen.problems, selection)
     if not seen.sources:
-        raise InputError(_nothing(argument, path, rules, seen))
+        raise InputError(_nothing(argument, path, selection, seen))
     left_out = sorted(seen.problems + seen.repeats)
     return Found(
         argument,
@@ -126,17 +125,17 @@ def _in_folder(argument: str, path: Path, rules: Rules) -> Found:
         tuple(left_out),
         (*_named(left_out), *_counted(argument, seen)),
         frozenset(seen.folders),
-        rules.recursive,
+        selection.recursive,
     )
 
 
-def _matching(argument: str, path: Path, rules: Rules) -> Found:
+def _matching(argument: str, path: Path, selection: Selection) -> Found:
     """List the files that a pattern matches, whatever their suffix: the user named them."""
     matched = [Path(p) for p in sorted(set(glob.glob(str(path), recursive=True)))]  # noqa: PTH207
-    wanted = list(chosen(matched, rules))
+    wanted = list(chosen(matched, selection))
     entries = [p for p in wanted if not is_junk(p.name)]
     problems = [(p, what) for p in entries if (what := trouble(p))]
-    _refuse(problems, rules)
+    _refuse(problems, selection)
     folders = sum(is_folder(p) for p in entries)
     files = [p for p in entries if is_file(p)]
     if not files:
@@ -153,14 +152,14 @@ def _matching(argument: str, path: Path, rules: Rules) -> Found:
     return Found(argument, sources, tuple(problems), tuple(notes))
 
 
-def _refuse(problems: Sequence[tuple[Path, str]], rules: Rules) -> None:
-    if rules.strict and problems:
+def _refuse(problems: Sequence[tuple[Path, str]], selection: Selection) -> None:
+    if selection.strict and problems:
         path, what = min(problems)
         more = f" (the first of {len(problems)} such)" if len(problems) > 1 else ""
         raise InputError(f"'{shown(path)}' {what}{more}; without --strict it would be left out")
 
 
-def _nothing(argument: str, path: Path, rules: Rules, seen: Seen) -> str:
+def _nothing(argument: str, path: Path, selection: Selection, seen: Seen) -> str:
     """Say that a folder has no pictures, and where some may be."""
     if seen.filtered:
         return (
@@ -169,7 +168,7 @@ def _nothing(argument: str, path: Path, rules: Rules, seen: Seen) -> str:
         )
     text = f"no pictures in the folder '{shown(argument)}'{_because(seen.problems)}"
     if seen.unread:
-        deeper = walk(path, replace(rules, recursive=True), _MOST_FOLDERS)
+        deeper = walk(path, replace(selection, recursive=True), _MOST_FOLDERS)
         cut_short = len(deeper.folders) >= _MOST_FOLDERS
         if deeper.sources:
             count = f"{'at least ' if cut_short else ''}{len(deeper.sources)}"

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from pathlib import PurePosixPath
 
+from nstcli.plan.layout import RESERVED
 from nstcli.plan.pair import Source
 from nstcli.plan.template import Template
 
@@ -30,9 +31,6 @@ _DEVICES = frozenset(
     {"con", "prn", "aux", "nul", "conin$", "conout$", "clock$"}
     | {f"{port}{number}" for port in ("com", "lpt") for number in "0123456789¹²³"}
 )
-
-# What lies beside the results in an output folder.
-_OURS = frozenset({".nst", "index.html", "manifest.json", "sheet.png"})
 
 # Bytes that the two names are cut to where a result's name would be too long: both fit in twice.
 _SHORT = 100
@@ -140,7 +138,7 @@ def safe_folder(name: str, suffix: str) -> str:
     It is none that a result, its record or one of our own files could have.
     """
     made = safe(name)
-    if folded(made) in _OURS or folded(made).endswith((suffix, f"{suffix}.json")):
+    if folded(made) in RESERVED or folded(made).endswith((suffix, f"{suffix}.json")):
         made += "_"
     return made if fits(made) else f"{cut(made, LONGEST - 9)}~{digest(name)}"
 

@@ -1,11 +1,15 @@
-"""What a result is made of: pictures, and the pair that they are."""
+"""What a result is made of: pictures, each with what it is for, and the pair that they are."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path, PurePosixPath
 
-from nstcli.text import shown
+from nstcli.terms import Role
+from nstcli.text import shown, stored
 
 
 @dataclass(frozen=True)
@@ -17,27 +21,61 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Pair:
-    """One content and one style; `output` is where their result goes below the output folder.
+class Input:
+    """A picture that a result is made of: what for, and how much it counts among its like."""
 
-    It is a relative path with `/`, and safe on every system.
-    """
-
-    content: Path
-    style: Path
-    output: str
-
-    @property
-    def title(self) -> str:
-        """Name both images, for people."""
-        return f"{shown(self.content.name)} × {shown(self.style.name)}"
+    role: Role
+    path: Path
+    weight: float = 1.0
 
 
 @dataclass(frozen=True)
-class Job:
-    """A pair to be made, with all that its bytes depend on besides the recipe."""
+class Pair:
+    """Pictures that make one result; `output` is where it goes below the output folder.
 
-    pair: Pair
-    key: str
-    content_sha256: str
-    style_sha256: str
+    Inputs of one role stand together, contents first. The output is a relative path with `/`, and
+    safe on every system.
+    """
+
+    inputs: tuple[Input, ...]
+    output: str
+
+    @classmethod
+    def of(cls, content: Path, style: Path, output: str) -> Pair:
+        """Return the pair of one content and one style."""
+        return cls((Input("content", content), Input("style", style)), output)
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """Where its inputs are."""
+        return tuple(each.path for each in self.inputs)
+
+    def path(self, role: Role) -> Path:
+        """Return where its first input of a role is."""
+        return next(each.path for each in self.inputs if each.role == role)
+
+    @property
+    def title(self) -> str:
+        """Name all inputs, for people: `cat.png × ink.png`."""
+        roles = groupby(self.inputs, attrgetter("role"))
+        return " × ".join(" + ".join(shown(each.path.name) for each in same) for _, same in roles)
+
+    def told(self) -> dict[str, object]:
+        """Return where its inputs are and what its result is called, for JSON."""
+        inputs = by_role((each.role, stored(each.path), each.weight) for each in self.inputs)
+        return {**inputs, "result": self.output}
+
+
+def by_role(inputs: Iterable[tuple[str, str, float]]) -> dict[str, object]:
+    """Sort what is told of inputs by their roles: (role, text, weight) -> {role: text}.
+
+    A role with several inputs, or with one of another weight than 1, has a list of
+    [text, weight].
+    """
+    found: dict[str, list[tuple[str, float]]] = {}
+    for role, text, weight in inputs:
+        found.setdefault(role, []).append((text, weight))
+    return {
+        role: same[0][0] if len(same) == 1 and same[0][1] == 1 else [list(each) for each in same]
+        for role, same in found.items()
+    }

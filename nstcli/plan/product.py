@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path, PurePosixPath
-from types import MappingProxyType
 
 from backbones.hints import closest
 from nstcli.errors import InputError
@@ -15,7 +14,20 @@ from nstcli.plan.pair import Pair, Source
 from nstcli.plan.template import DEFAULT, Template
 from nstcli.text import shown
 
-_NO_VALUES: Mapping[str, str] = MappingProxyType({})
+
+@dataclass(frozen=True)
+class Naming:
+    """How results are called.
+
+    Attributes:
+        suffix: of the results, in lower case with its dot.
+        template: what names are made of; see `Template`.
+        values: for placeholders beyond those of the pair, such as `model`.
+    """
+
+    suffix: str = ".png"
+    template: str = DEFAULT
+    values: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -26,48 +38,32 @@ class Plan:
     renamed: list[tuple[Pair, str]]
 
 
-def pairs(
-    contents: Iterable[Source | Path],
-    styles: Iterable[Source | Path],
-    suffix: str,
-    limit: int | None = None,
-    how: str = "product",
-    template: str = DEFAULT,
-    values: Mapping[str, str] = _NO_VALUES,
-) -> list[Pair]:
-    """Return the pairs of a plan alone; see `planned`."""
-    return planned(contents, styles, suffix, limit, how, template, values).pairs
-
-
 def planned(
     contents: Iterable[Source | Path],
     styles: Iterable[Source | Path],
-    suffix: str,
-    limit: int | None = None,
+    naming: Naming,
     how: str = "product",
-    template: str = DEFAULT,
-    values: Mapping[str, str] = _NO_VALUES,
+    limit: int | None = None,
 ) -> Plan:
     """Combine contents with styles, content by content, and name the results.
 
     Args:
         contents: in the order wanted; a bare path is a picture outside of any sub-folder.
         styles: likewise; the sub-folders of styles are not mirrored.
-        suffix: of the results, in lower case with its dot.
-        limit: keep at most so many pairs, under the names that they have without it.
+        naming: how results are called.
         how: `product` is every content with every style, `zip` the first with the first and so on.
-        template: what names are made of; see `Template`.
-        values: for placeholders beyond those of the pair, such as `model`.
+        limit: keep at most so many pairs, under the names that they have without it.
 
     Raises:
         InputError: the template cannot be used, or `zip` meets more of one than of the other.
     """
-    form = Template(template, values).without(suffix)
+    suffix = naming.suffix
+    form = Template(naming.template, naming.values).without(suffix)
     combined = list(_combined([*map(_source, contents)], [*map(_source, styles)], how))
     outputs = names.outputs(combined, form, suffix)
     made, renamed = [], []
     for at, (content, style) in enumerate(combined[:limit]):
-        made.append(Pair(content.path, style.path, outputs[at]))
+        made.append(Pair.of(content.path, style.path, outputs[at]))
         filled = form.fill(content.path.stem, style.path.stem, at + 1)
         why = _why_renamed(content.folder, filled, suffix, outputs[at])
         if why:

@@ -33,7 +33,7 @@ Identity = tuple[int, int]
 
 
 @dataclass(frozen=True)
-class Rules:
+class Selection:
     """Which files of a folder count.
 
     With `recursive`, those of its sub-folders do, too. `include` and `exclude` are patterns (see
@@ -69,7 +69,7 @@ class Seen:
     folders: dict[Identity, Path] = field(default_factory=dict)
 
 
-def walk(top: Path, rules: Rules, most_folders: int | None = None) -> Seen:
+def walk(top: Path, selection: Selection, most_folders: int | None = None) -> Seen:
     """Look through a folder; stop after `most_folders` of them if that is given.
 
     Each folder is read once, by its own place where it has one below `top` and else through the
@@ -78,7 +78,7 @@ def walk(top: Path, rules: Rules, most_folders: int | None = None) -> Seen:
     Raises:
         InputError: the folder itself cannot be read, or a pattern is empty.
     """
-    return _Walk(top, rules).run(most_folders)
+    return _Walk(top, selection).run(most_folders)
 
 
 def is_junk(name: str) -> bool:
@@ -111,11 +111,11 @@ def trouble(path: Path) -> str | None:
 class _Walk:
     """The state of a walk: the folders that wait, and what was seen."""
 
-    def __init__(self, top: Path, rules: Rules):
+    def __init__(self, top: Path, selection: Selection):
         self._top = top
-        self._recursive = rules.recursive
-        self._include = Globs(rules.include)
-        self._exclude = Globs(rules.exclude)
+        self._recursive = selection.recursive
+        self._include = Globs(selection.include)
+        self._exclude = Globs(selection.exclude)
         self._seen = Seen()
         self._waiting = deque([PurePosixPath()])
         # Links wait until every folder was read by its own place.
@@ -190,9 +190,9 @@ class _Walk:
         return not included or self._exclude.fit(parts)
 
 
-def chosen(paths: Iterable[Path], rules: Rules) -> Iterator[Path]:
+def chosen(paths: Iterable[Path], selection: Selection) -> Iterator[Path]:
     """Leave out what the patterns do not want, by the names alone."""
-    include, exclude = Globs(rules.include), Globs(rules.exclude)
+    include, exclude = Globs(selection.include), Globs(selection.exclude)
     for path in paths:
         if (not include or include.fit((path.name,))) and not exclude.fit((path.name,)):
             yield path

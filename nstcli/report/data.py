@@ -94,7 +94,7 @@ def _facts(record: Record) -> dict[str, Any]:
 
 def _value(entry: Entry, record: Record, name: str) -> float | None:
     if name in MEASURES:
-        value = getattr(record, name)
+        value = record.figure(name)
     else:
         values = entry.measured.values if entry.measured else {}
         value = values.get(name.removeprefix("judge:"))

@@ -6,6 +6,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from backbones.files import write_atomic
+from nstcli.plan.layout import Layout
 from nstcli.report.data import measures_of, script_data
 from nstcli.report.grid import Entry, Grid, Input, read_grid
 from nstcli.report.inputs import copy_input
@@ -15,9 +16,15 @@ from nstcli.report.recipes import value_of
 from nstcli.report.replace import refuse_foreign
 from nstcli.report.thumbs import LARGE, SMALL, Look, Thumb, Thumbs, look_at
 from nstcli.results.records import Failure, Record
+from nstcli.results.state import State
 from nstcli.text import duration, shown
 
-NAME = "index.html"
+# What can be wrong with a result's file.
+_FLAWS = {
+    State.MISSING: "its file is gone",
+    State.UNREADABLE: "its file cannot be read",
+    State.EDITED: "changed after it was made",
+}
 _MARK = b'<meta name="generator" content="nst gallery">'
 
 
@@ -37,7 +44,7 @@ def write_gallery(folder: Path, *, self_contained: bool = False) -> Path:
         OSError: the folder cannot be written to.
     """
     grid = read_grid(folder)
-    path = folder / NAME
+    path = Layout(folder).gallery
     refuse_foreign(path, "gallery", lambda data: _MARK in data[:4096])
     thumbs = Thumbs(folder)
     for known in {*grid.contents, *grid.styles}:
@@ -99,7 +106,7 @@ class _Builder:
         href = f"#{card.id}" if self._embeds else self._link(self._folder / entry.output)
         thumb = look.large if self._embeds else look.small
         image = self._image(thumb)
-        return Card(number, card.output, href, image, entry.variant, look.flaw)
+        return Card(number, card.output, href, image, entry.variant, _FLAWS.get(look.state, ""))
 
     def _header(self, known: Input) -> Header:
         small, large = (self._thumbs.find(known.sha256, size) for size in (SMALL, LARGE))

@@ -11,7 +11,7 @@ from pathlib import Path, PurePath
 from nstcli.errors import InputError
 from nstcli.report.recipes import differing, variant_of
 from nstcli.results.folder import Store
-from nstcli.results.records import Failure, Measured, Record, load_measured
+from nstcli.results.records import Failure, Measured, Record
 
 
 @dataclass(frozen=True)
@@ -83,28 +83,37 @@ def read_grid(folder: Path) -> Grid:
             f"nst batch CONTENT STYLE -o '{folder}'"
         )
     made, missed = [known for _, known in records], [known for _, known in failures]
-    contents = _Axis(
-        [(r.content, r.content_sha256) for r in made], [failure.content for failure in missed]
-    )
-    styles = _Axis([(r.style, r.style_sha256) for r in made], [failure.style for failure in missed])
+    contents = _Axis([_of(r, "content") for r in made], [f.input("content").path for f in missed])
+    styles = _Axis([_of(r, "style") for r in made], [f.input("style").path for f in missed])
     varying = differing([record.recipe for record in made])
     entries: list[Entry] = [
         Entry(
             output,
-            contents.place(record.content, record.content_sha256),
-            styles.place(record.style, record.style_sha256),
+            contents.place(*_of(record, "content")),
+            styles.place(*_of(record, "style")),
             record,
             variant_of(record.recipe, varying),
-            load_measured(folder, output, record.output_sha256),
+            store.measured(output, record.output_sha256),
         )
         for output, record in records
     ]
     entries += [
-        Entry(output, contents.place(failure.content), styles.place(failure.style), failure)
+        Entry(
+            output,
+            contents.place(failure.input("content").path),
+            styles.place(failure.input("style").path),
+            failure,
+        )
         for output, failure in failures
     ]
     ordered = sorted(entries, key=lambda e: (e.content, e.style, isinstance(e.known, Failure)))
     return Grid(contents.inputs, styles.inputs, tuple(ordered))
+
+
+def _of(record: Record, role: str) -> tuple[str, str]:
+    """Return the path and the digest of an input."""
+    found = record.input(role)
+    return found.path, found.sha256
 
 
 class _Axis:

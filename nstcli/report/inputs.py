@@ -86,8 +86,7 @@ def trace_all(records: Iterable[Record], folder: Path, digests: Digests) -> list
     """
     wanted: Counter[tuple[str, str, str]] = Counter()
     for record in records:
-        wanted["content", record.content, record.content_sha256] += 1
-        wanted["style", record.style, record.style_sha256] += 1
+        wanted.update((each.role, each.path, each.sha256) for each in record.inputs)
     places = {path: list(candidates(path, folder)) for _, path, _ in wanted}
     known = digests.of(place for found in places.values() for place in found)
     return [

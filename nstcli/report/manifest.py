@@ -17,10 +17,10 @@ import nstcli
 from backbones.files import write_atomic
 from nstcli.report.replace import refuse_foreign
 from nstcli.results.folder import Store
-from nstcli.results.records import Failure, Record
+from nstcli.results.records import Failure, Record, digests_by_role
+from nstcli.results.state import State
 from nstcli.text import stored
 
-NAME = "manifest.json"
 # Raise it when a field changes its meaning or goes; new fields may come at any time.
 _SCHEMA = 1
 # How every manifest begins, so that none is ever written over the file of another program.
@@ -53,7 +53,7 @@ def write_manifest(store: Store) -> Path:
         InputError: another program's `manifest.json` is there.
         OSError: the folder cannot be written to.
     """
-    path = store.folder / NAME
+    path = store.layout.manifest
     refuse_foreign(path, "manifest", lambda data: data.startswith(_MARK))
     recipes = Recipes()
     results = [_result(store.folder, name, record, recipes) for name, record in store.records()]
@@ -72,12 +72,15 @@ def write_manifest(store: Store) -> Path:
 
 def of_record(name: str, record: Record, recipes: Recipes) -> dict[str, Any]:
     """Return what is told of a result: its record without the curve, its recipe by number."""
-    known = record.model_dump(exclude={"curve", "recipe", "output_sha256"})
+    known = record.model_dump(exclude={"curve", "recipe", "output_sha256", "inputs", "figures"})
     return {
         "name": stored(name),
         "sha256": record.output_sha256,
         "recipe": recipes.number(record.recipe),
-        **{field: _finite(value) for field, value in known.items()},
+        "key": record.key,
+        **record.paths(),
+        **{f"{role}_sha256": digest for role, digest in digests_by_role(record.inputs).items()},
+        **{field: _finite(value) for field, value in {**known, **record.figures}.items()},
     }
 
 
@@ -85,8 +88,7 @@ def of_failure(name: str, failure: Failure) -> dict[str, Any]:
     """Return what is told of a pair that could not be made."""
     return {
         "name": stored(name),
-        "content": failure.content,
-        "style": failure.style,
+        **failure.paths(),
         "error": failure.error,
         "seconds": _finite(failure.seconds),
     }
@@ -114,9 +116,9 @@ def _result(folder: Path, name: str, record: Record, recipes: Recipes) -> dict[s
         size: int | None = (folder / name).stat().st_size
     except OSError:
         size = None
-    made = "stopped" if record.stopped else "made"
-    state = "missing" if size is None else made
-    return {**of_record(name, record, recipes), "state": state, "bytes": size}
+    made = State.STOPPED if record.stopped else State.UP_TO_DATE
+    state = State.MISSING if size is None else made
+    return {**of_record(name, record, recipes), "state": state.value, "bytes": size}
 
 
 def _totals(
@@ -125,10 +127,13 @@ def _totals(
     results = list(results)
     states = [result["state"] for result in results]
     return {
-        **{state: states.count(state) for state in ("made", "stopped", "missing")},
+        **{
+            state.value: states.count(state.value)
+            for state in (State.UP_TO_DATE, State.STOPPED, State.MISSING)
+        },
         "failed": len(list(failures)),
-        "contents": len({result["content_sha256"] for result in results}),
-        "styles": len({result["style_sha256"] for result in results}),
+        "contents": len({str(result["content_sha256"]) for result in results}),
+        "styles": len({str(result["style_sha256"]) for result in results}),
         "seconds": round(math.fsum(result["seconds"] or 0.0 for result in results), 3),
     }
 

@@ -6,7 +6,6 @@ import os
 from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 
 from backbones.files import abandoned
@@ -14,11 +13,12 @@ from backbones.hints import closest
 from backbones.paths import exists, is_file, is_folder
 from nstcli.errors import InputError
 from nstcli.images import EXTENSIONS, read_metadata
+from nstcli.plan.layout import Layout
 from nstcli.plan.names import folded
 from nstcli.report.inputs import Origin, Trace, trace_all
 from nstcli.results.folder import Store
 from nstcli.results.records import Failure, Record
-from nstcli.results.state import embedded_key, is_damaged, read_result
+from nstcli.results.state import State, embedded_key
 from nstcli.run.journal import Run, newest_run
 from nstcli.text import shown
 
@@ -26,27 +26,19 @@ from nstcli.text import shown
 _HINTS = 3
 
 
-class Condition(Enum):
-    """How a picture is, as far as that can be told without its inputs and settings."""
-
-    MADE = "made"  # as its record says
-    STOPPED = "stopped"  # likewise, but its optimization was ended early
-    MISSING = "missing"
-    DAMAGED = "damaged"
-    EDITED = "edited"
-    UNREADABLE = "unreadable"
-    UNRECORDED = "unrecorded"  # made by nst, and no record tells of it
-    FOREIGN = "foreign"  # not made by nst
-
-
+# How pictures can stand as far as that can be told without their inputs and settings.
+STATES = (
+    State.UP_TO_DATE,
+    State.STOPPED,
+    State.MISSING,
+    State.DAMAGED,
+    State.EDITED,
+    State.UNREADABLE,
+    State.UNRECORDED,
+    State.FOREIGN,
+)
 # What the next batch would make again, or stop at.
-_TROUBLES = {
-    Condition.STOPPED,
-    Condition.MISSING,
-    Condition.DAMAGED,
-    Condition.EDITED,
-    Condition.UNREADABLE,
-}
+_TROUBLES = {State.STOPPED, State.MISSING, State.DAMAGED, State.EDITED, State.UNREADABLE}
 
 
 @dataclass(frozen=True)
@@ -54,7 +46,7 @@ class Item:
     """A picture in an output folder, or one that should be there; `why` if it is unreadable."""
 
     name: str
-    condition: Condition
+    state: State
     record: Record | None = None
     why: str = ""
 
@@ -97,7 +89,7 @@ class Inventory:
             self.failures
             or self.broken_records
             or self.lost
-            or any(item.condition in _TROUBLES for item in self.items)
+            or any(item.state in _TROUBLES for item in self.items)
             or any(origin.trace in {Trace.CHANGED, Trace.UNREADABLE} for origin in self.origins)
         )
 
@@ -121,7 +113,7 @@ def take_inventory(folder: Path) -> Inventory:
     others = _others(folder, records.keys(), broken, known)
     origins = trace_all(records.values(), folder, store.digests)
     store.digests.save()
-    run = newest_run(store.hidden)
+    run = newest_run(store.layout.events)
     return Inventory(
         folder,
         tuple(sorted([*results, *others], key=lambda item: item.name)),
@@ -136,11 +128,11 @@ def take_inventory(folder: Path) -> Inventory:
 
 
 def _refuse_others(folder: Path) -> None:
-    hidden = folder / ".nst"
+    layout = Layout(folder)
     try:
-        if not hidden.is_dir():
+        if not layout.hidden.is_dir():
             raise InputError(_no_batch(folder))
-        for place in (folder, hidden, hidden / "pairs", hidden / "failures"):
+        for place in (folder, layout.hidden, layout.records, layout.failures):
             with suppress(FileNotFoundError), os.scandir(place):
                 pass
     except OSError as error:
@@ -167,27 +159,14 @@ def _no_batch(folder: Path) -> str:
 
 def _results(store: Store, records: Mapping[str, Record]) -> Iterator[Item]:
     """Compare each result with its record."""
-    places = {name: store.folder / name for name in records}
-    digests = store.digests.of(places.values())
+    digests = store.digests.of(store.folder / name for name in records)
     for name, record in records.items():
-        place = places[name]
-        yield _compared(name, place, record, digests[place])
-
-
-def _compared(name: str, place: Path, record: Record, digest: str | InputError) -> Item:
-    if digest == record.output_sha256:
-        return Item(name, Condition.STOPPED if record.stopped else Condition.MADE, record)
-    if isinstance(digest, InputError):
-        if isinstance(digest.__cause__, FileNotFoundError | NotADirectoryError):
-            return Item(name, Condition.MISSING, record)
-        return Item(name, Condition.UNREADABLE, record, str(digest))
-    try:
-        data = read_result(place)
-    except InputError as error:
-        return Item(name, Condition.UNREADABLE, record, str(error))
-    if data is None:  # gone since
-        return Item(name, Condition.MISSING, record)
-    return Item(name, Condition.DAMAGED if is_damaged(data, name) else Condition.EDITED, record)
+        sha256 = digests[store.folder / name]
+        try:
+            yield Item(name, store.compared(name, record, sha256), record)
+        except InputError as error:
+            why = sha256 if isinstance(sha256, InputError) else error
+            yield Item(name, State.UNREADABLE, record, str(why))
 
 
 def _others(
@@ -210,9 +189,9 @@ def _others(
             twin = twins.get(folded(name))
             if name in names or (twin and _same(entry, folder / twin)):
                 continue
-            condition = Condition.UNRECORDED if name in broken else _of_nobody(entry)
-            if condition:
-                yield Item(name, condition)
+            state = State.UNRECORDED if name in broken else _of_nobody(entry)
+            if state:
+                yield Item(name, state)
 
 
 def _may_be_picture(path: Path) -> bool:
@@ -226,19 +205,19 @@ def _same(one: Path, other: Path) -> bool:
         return False
 
 
-def _of_nobody(path: Path) -> Condition | None:
+def _of_nobody(path: Path) -> State | None:
     """Tell whose a picture without a record is; None for sheets and the like of ours."""
     try:
         data = path.read_bytes()
     except OSError:
-        return Condition.FOREIGN
+        return State.FOREIGN
     if embedded_key(data):
-        return Condition.UNRECORDED
+        return State.UNRECORDED
     ours = read_metadata(data).get("Software", "").startswith("nst ")
-    return None if ours else Condition.FOREIGN
+    return None if ours else State.FOREIGN
 
 
 def _leftovers(store: Store, known: Iterable[str]) -> list[Path]:
     places = store.folders() | {(store.folder / name).parent for name in known}
-    found = abandoned(store.hidden, recursive=True)
+    found = abandoned(store.layout.hidden, recursive=True)
     return sorted([*found, *(path for place in places for path in abandoned(place))])

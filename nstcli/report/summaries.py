@@ -34,7 +34,7 @@ class Summaries:
 
     def finish(self) -> Path:
         """Write both, if there is anything new, and return what to look at."""
-        page = self._store.folder / "index.html"
+        page = self._store.layout.gallery
         if self._changed:
             try:
                 write_manifest(self._store)

@@ -12,7 +12,9 @@ from pathlib import Path
 from backbones.files import write_atomic
 from nstcli.errors import InputError
 from nstcli.images import Picture, decode, encode, resize
+from nstcli.plan.layout import Layout
 from nstcli.results.records import Record
+from nstcli.results.state import State
 
 # Longest edges. SMALL fills a cell of the grid on a dense screen; LARGE fills the screen.
 SMALL = 420
@@ -42,7 +44,7 @@ class Thumbs:
     """
 
     def __init__(self, folder: Path):
-        self._folder = folder / ".nst" / "thumbs"
+        self._folder = Layout(folder).thumbs
         # Not its parents: where there are records, they are there, or the folder was taken away.
         self._folder.mkdir(exist_ok=True)
         self._known: dict[tuple[str, int], Thumb] = {}
@@ -85,11 +87,6 @@ class Thumbs:
 # Formats that browsers do not show: the large copy stands in.
 _NOT_FOR_BROWSERS = {"tiff"}
 
-# What can be wrong with a result's file.
-_GONE = "its file is gone"
-_UNREADABLE = "its file cannot be read"
-_EDITED = "changed after it was made"
-
 
 @dataclass(frozen=True)
 class Look:
@@ -99,13 +96,13 @@ class Look:
         small: for the grid.
         large: where the file itself cannot be shown.
         readable: the file is there, and browsers show it.
-        flaw: what is wrong with it, in words; empty if nothing is.
+        state: how its file is, as far as it had to be looked at.
     """
 
     small: Thumb | None
     large: Thumb | None
     readable: bool
-    flaw: str = ""
+    state: State = State.UP_TO_DATE
 
 
 def look_at(folder: Path, output: str, record: Record, thumbs: Thumbs, embeds: bool) -> Look:
@@ -126,27 +123,27 @@ def look_at(folder: Path, output: str, record: Record, thumbs: Thumbs, embeds: b
     needs_large = embeds or record.format in _NOT_FOR_BROWSERS
     sizes = [LARGE] if embeds else [SMALL, LARGE] if needs_large else [SMALL]
     path = folder / output
-    sha256, flaw = record.output_sha256, ""
+    sha256, state = record.output_sha256, State.UP_TO_DATE
     if not path.is_file():
-        flaw = _GONE
+        state = State.MISSING
     elif not all(_is_fresh(path, thumbs.find(sha256, size)) for size in sizes):
         data = _read(path)
         sha256 = hashlib.sha256(data or b"").hexdigest()
         thumbs.make(sha256, lambda: data, *sizes)
         copies = [thumbs.find(sha256, size) for size in sizes]
         if not all(copies):
-            flaw = _UNREADABLE
+            state = State.UNREADABLE
         elif sha256 != record.output_sha256:
-            flaw = _EDITED
+            state = State.EDITED
         else:  # as it was made, only written again: the next look need not read it
             for copy in copies:
                 if copy:
                     os.utime(copy.path)
     return Look(
         thumbs.find(sha256, SMALL),
-        thumbs.find(sha256, LARGE) if needs_large or flaw == _GONE else None,
-        flaw in {"", _EDITED},
-        flaw,
+        thumbs.find(sha256, LARGE) if needs_large or state is State.MISSING else None,
+        state in {State.UP_TO_DATE, State.EDITED},
+        state,
     )
 
 

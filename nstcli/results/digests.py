@@ -96,7 +96,7 @@ class Digests:
         wanted = list(dict.fromkeys(paths))
         with ThreadPoolExecutor(min(_THREADS, os.cpu_count() or 1)) as pool:
             # An error cancels what has not begun.
-            return dict(zip(wanted, pool.map(self._digest_or_error, wanted), strict=True))
+            return dict(zip(wanted, pool.map(self.digest_or_error, wanted), strict=True))
 
     def save(self) -> None:
         """Write the cache file if there is anything new, without the files that are gone.
@@ -110,7 +110,8 @@ class Digests:
             write_atomic(self._cache_file, _encoded(known))
             self._changed = False
 
-    def _digest_or_error(self, path: Path) -> str | InputError:
+    def digest_or_error(self, path: Path) -> str | InputError:
+        """Return the digest, or why there is none."""
         try:
             return self.digest(path)
         except InputError as error:

@@ -11,15 +11,16 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from backbones.files import sweep, write_atomic
-from backbones.paths import exists, expanded, is_folder
+from backbones.paths import exists, is_folder
 from nstcli.errors import InputError
+from nstcli.plan.layout import Layout
 from nstcli.plan.pair import Pair
 from nstcli.results.digests import Digests
 from nstcli.results.locks import Locks
-from nstcli.results.records import Failure, Record
-from nstcli.results.state import State, is_damaged, read_result, state_by_itself, state_by_key
+from nstcli.results.records import Failure, Measured, Record, known_inputs
+from nstcli.results.state import State, state_of
 from nstcli.results.store import Held
-from nstcli.text import shown, stored
+from nstcli.text import shown
 
 Known = TypeVar("Known", bound=BaseModel)
 
@@ -28,30 +29,27 @@ class Store:
     """An output folder with its records: the `Results` of a batch."""
 
     def __init__(self, folder: Path):
-        self.where = self.folder = expanded(folder)
-        self.hidden = self.folder / ".nst"
-        self.digests = Digests(self.hidden / "digests.json")
+        self.layout = Layout.of(folder)
+        self.where = self.folder = self.layout.folder
+        self.digests = Digests(self.layout.digests)
         self.locks = Locks(self.folder)
-        self._pairs = self.hidden / "pairs"
-        self._failures = self.hidden / "failures"
-        self._coming = self.hidden / "coming"
 
     def load(self, output: str) -> Record | None:
         """Return the record of a result; an unreadable one counts as none."""
-        return _read(self._record(output), Record)
+        return _read(self.layout.record(output), Record)
 
     def failure(self, output: str) -> str | None:
         """Return why a result could not be made at the last try, if it was not made since."""
-        failure = _read(self._failure(output), Failure)
+        failure = _read(self.layout.failure(output), Failure)
         return failure.error if failure else None
 
     def records(self) -> Iterator[tuple[str, Record]]:
         """List what was made here, by the names of the results, in order."""
-        return _listed(self._pairs, Record)
+        return _listed(self.layout.records, Record)
 
     def failures(self) -> Iterator[tuple[str, Failure]]:
         """List what failed here and was not made since, by the names of the results, in order."""
-        return _listed(self._failures, Failure)
+        return _listed(self.layout.failures, Failure)
 
     def state(self, pair: Pair, key: str) -> State:
         """Tell how a pair stands, by its record and the bytes that lie in the folder.
@@ -60,13 +58,50 @@ class Store:
             InputError: what lies there cannot be read, or is none that a result could replace.
         """
         record = self.load(pair.output)
-        state = self._compared(pair, key, record)
+        state = self.compared(pair.output, record, key=key)
         if state.needs_consent:
             # Another process may have finished the pair between the look at record and result.
             before, record = record, self.load(pair.output)
             if record != before:
-                state = self._compared(pair, key, record)
+                state = self.compared(pair.output, record, key=key)
+        if state is State.MISSING and not exists(self.path(pair)):
+            _refuse_files_as_folders(self.folder, pair.output)
+            return State.FAILED if exists(self.layout.failure(pair.output)) else state
         return state
+
+    def compared(
+        self,
+        output: str,
+        record: Record | None,
+        sha256: str | InputError | None = None,
+        key: str | None = None,
+    ) -> State:
+        """Compare a result with its record and, if one is asked for, with a key.
+
+        `sha256` is that of its bytes, or why there is none; it is found out if it is not given.
+
+        Raises:
+            InputError: what lies there cannot be read.
+        """
+        path = self.folder / output
+        announced = _read(self.layout.announcement(output), Record)
+        found = sha256 or self.digests.digest_or_error(path)
+        return state_of(path, found, record, announced, key)
+
+    def measured(self, output: str, sha256: str) -> Measured | None:
+        """Return what was measured of a result; of other bytes under its name, it is nothing."""
+        measured = _read(self.layout.measured(output), Measured)
+        return measured if measured and measured.output_sha256 == sha256 else None
+
+    def save_measured(self, output: str, measured: Measured) -> None:
+        """Keep what was measured of a result.
+
+        Raises:
+            OSError: the disk is full, or the folder gone or read-only.
+        """
+        path = self.layout.measured(output)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(path, _written(measured))
 
     def prepare(self) -> None:
         """Make the folders, and remove temporary files of processes that were killed.
@@ -74,9 +109,9 @@ class Store:
         Raises:
             OSError: they cannot be made, or not be written to.
         """
-        for folder in (self._pairs, self._failures):
+        for folder in (self.layout.records, self.layout.failures):
             folder.mkdir(parents=True, exist_ok=True)
-        sweep(self.hidden, recursive=True)
+        sweep(self.layout.hidden, recursive=True)
         for folder in self.folders():
             sweep(folder)
         self.digests.save()
@@ -96,7 +131,7 @@ class Store:
             OSError: the folder is gone or read-only.
         """
         lock = self.locks.take(pair.output)
-        if lock and (coming := _read(self._announced(pair.output), Record)):
+        if lock and (coming := _read(self.layout.announcement(pair.output), Record)):
             with suppress(InputError):  # there is no result
                 if self.digests.digest(self.path(pair)) == coming.output_sha256:
                     self._place(pair.output, coming)
@@ -111,23 +146,19 @@ class Store:
         Raises:
             OSError: the disk is full, or the folder gone or read-only.
         """
-        result, coming = self.path(pair), self._announced(pair.output)
+        result, coming = self.path(pair), self.layout.announcement(pair.output)
         for path in (result, coming):
-            _make_folder(path.parent, self.hidden)
+            _make_folder(path.parent, self.layout.hidden)
         write_atomic(coming, _written(record))
         write_atomic(result, data)
         self._place(pair.output, record)
 
     def fail(self, pair: Pair, error: str, seconds: float) -> None:
         """Write down why a pair could not be made."""
-        failure = Failure(
-            content=stored(pair.content),
-            style=stored(pair.style),
-            error=error,
-            seconds=round(seconds, 3),
-        )
-        path = self._failure(pair.output)
-        _make_folder(path.parent, self.hidden)
+        inputs = known_inputs(pair)
+        failure = Failure(inputs=inputs, error=error, seconds=round(seconds, 3))
+        path = self.layout.failure(pair.output)
+        _make_folder(path.parent, self.layout.hidden)
         write_atomic(path, _written(failure))
 
     def forget(self, pair: Pair) -> bool:
@@ -136,7 +167,7 @@ class Store:
         Raises:
             OSError: the folder is read-only.
         """
-        path = self._failure(pair.output)
+        path = self.layout.failure(pair.output)
         known = exists(path)  # even where there is nothing, removing it fails if it is read-only
         if known:
             path.unlink(missing_ok=True)
@@ -148,56 +179,27 @@ class Store:
 
     def recorded(self) -> Iterator[Path]:
         """List where results lie or lay, also those whose record cannot be read."""
-        for path in self._pairs.rglob("*.json"):
-            yield self.folder / path.relative_to(self._pairs).with_suffix("")
+        for path in self.layout.records.rglob("*.json"):
+            yield self.folder / path.relative_to(self.layout.records).with_suffix("")
 
     def folders(self) -> set[Path]:
         """Return the folders of results; others, where users keep their files, are let alone."""
-        coming = (
-            self.folder / path.relative_to(self._coming) for path in self._coming.rglob("*.json")
-        )
-        return {self.folder, *(path.parent for path in (*self.recorded(), *coming))}
-
-    def _compared(self, pair: Pair, key: str, record: Record | None) -> State:
-        path = self.path(pair)
-        with suppress(InputError):  # what cannot be read is told below
-            sha256 = self.digests.digest(path)
-            if record and sha256 == record.output_sha256:
-                return state_by_key(record.key, key)
-            coming = _read(self._announced(pair.output), Record)
-            if coming and sha256 == coming.output_sha256:  # killed between a result and its record
-                state = state_by_key(coming.key, key)
-                return State.MISSING if state is State.UP_TO_DATE else state
-        data = read_result(path)
-        if data is None:
-            _refuse_files_as_folders(self.folder, pair.output)
-            return State.FAILED if exists(self._failure(pair.output)) else State.MISSING
-        if record is None:  # somebody copied the result alone, and may have edited it since
-            state = state_by_itself(data, key)
-            return state if state.needs_consent else State.UNRECORDED
-        return State.DAMAGED if is_damaged(data, pair.output) else State.EDITED
+        coming = self.layout.announcements
+        announced = (self.folder / path.relative_to(coming) for path in coming.rglob("*.json"))
+        return {self.folder, *(path.parent for path in (*self.recorded(), *announced))}
 
     def _place(self, output: str, record: Record) -> None:
         """Bring the announced record of a result that is there to its place.
 
         An earlier failure goes first: nothing would look for it afterwards.
         """
-        known, failure = self._record(output), self._failure(output)
-        _make_folder(known.parent, self.hidden)
+        known, failure = self.layout.record(output), self.layout.failure(output)
+        _make_folder(known.parent, self.layout.hidden)
         failure.unlink(missing_ok=True)
         try:
-            self._announced(output).replace(known)
+            self.layout.announcement(output).replace(known)
         except FileNotFoundError:  # another process made the same pair, where there are no locks
             write_atomic(known, _written(record))
-
-    def _announced(self, output: str) -> Path:
-        return self._coming / f"{output}.json"
-
-    def _record(self, output: str) -> Path:
-        return self._pairs / f"{output}.json"
-
-    def _failure(self, output: str) -> Path:
-        return self._failures / f"{output}.json"
 
 
 def _make_folder(folder: Path, hidden: Path) -> None:

@@ -29,6 +29,8 @@ from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
+from nstcli.plan.layout import Layout
+
 if sys.platform == "win32":
     import msvcrt
 
@@ -119,7 +121,7 @@ class Locks:
     def __init__(self, folder: Path):
         self.folder = folder
         self.warning: str | None = None
-        self._path = folder / ".nst" / "locks"
+        self._path = Layout(folder).locks
 
     def take(self, output: str) -> Lock | None:
         """Take the lock of a result without waiting; None if it is held, here or elsewhere.

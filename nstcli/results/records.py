@@ -1,31 +1,69 @@
-"""What is known of a pair: its record when it is finished, its failure, its key, its judgement."""
+"""What is known of a pair: its record when it is made, its failure, its key, its judgement."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError
+from pydantic import BaseModel, ConfigDict, FiniteFloat
 
-from backbones.files import write_atomic
+from nstcli.plan.pair import Pair, by_role
 from nstcli.recipe import Recipe
+from nstcli.text import stored
 
 
-class Record(BaseModel):
-    """One finished pair. `key` stands for everything that its bytes depend on."""
+class KnownInput(BaseModel):
+    """A picture that a result was made of, or should have been.
+
+    Attributes:
+        role: what for: `content`, `style`.
+        path: as the user wrote it; bytes that are not UTF-8 are escaped.
+        sha256: of its bytes; empty where nobody could read them.
+        weight: how much it counted among those of its role.
+    """
 
     model_config = ConfigDict(frozen=True)
 
+    role: str
+    path: str
+    sha256: str = ""
+    weight: float = 1.0
+
+
+class _Inputs(BaseModel):
+    """What a record and a failure have in common."""
+
+    model_config = ConfigDict(frozen=True)
+
+    inputs: tuple[KnownInput, ...]
+
+    def input(self, role: str) -> KnownInput:
+        """Return its first input of a role."""
+        return next(each for each in self.inputs if each.role == role)
+
+    def paths(self) -> dict[str, object]:
+        """Return the paths of its inputs by role, for JSON."""
+        return by_role((each.role, each.path, each.weight) for each in self.inputs)
+
+
+class Record(_Inputs):
+    """One finished pair. `key` stands for everything that its bytes depend on.
+
+    Attributes:
+        recipe: as it was: a later program may know other fields, and shall still tell what changed.
+        seconds: that it took, reading and encoding included.
+        steps: of the optimizer that were taken.
+        figures: what its method found out of it, such as `loss`, `style_error` and `step_seconds`.
+        peak_memory: bytes that the process (on a GPU: its tensors) had taken at most until then.
+        curve: (step, loss) of at most a hundred steps, first and last among them.
+        notes: what the user should know of its files, a line each.
+    """
+
     key: str
     output_sha256: str
-    content: str
-    content_sha256: str
-    style: str
-    style_sha256: str
-    # As it was: a later program may know other fields, and shall still tell what changed.
     recipe: dict[str, Any]
     format: str
     quality: int
@@ -36,16 +74,8 @@ class Record(BaseModel):
     height: int
     seconds: float
     steps: int
-    loss: float
-    content_error: float
-    style_error: float
-    style_error_before: float
-    # Median seconds of a step at full size, and between the quarters of them; bytes of memory that
-    # the process (on a GPU: its tensors) had taken at most until then.
-    step_seconds: float = 0.0
-    step_spread: float = 0.0
+    figures: dict[str, float] = {}
     peak_memory: int = 0
-    # (step, loss) of at most a hundred steps, first and last among them.
     curve: tuple[tuple[int, float], ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -54,48 +84,16 @@ class Record(BaseModel):
         """Whether the optimization was ended before its time."""
         return self.key.endswith(stopped_key(""))
 
+    def figure(self, name: str) -> float | None:
+        """Return a number that is known of it: one of its figures or of its own fields."""
+        return self.figures.get(name, getattr(self, name, None))
 
-class Failure(BaseModel):
-    """Why a pair could not be made."""
 
-    model_config = ConfigDict(frozen=True)
+class Failure(_Inputs):
+    """Why a pair could not be made, after how many seconds."""
 
-    content: str
-    style: str
     error: str
     seconds: float
-
-
-# Formats whose bytes depend on the quality asked for.
-LOSSY = {"jpg", "webp"}
-
-
-@dataclass(frozen=True)
-class Form:
-    """How a picture becomes a file. With `metadata`, it carries its key and recipe."""
-
-    format: str = "png"
-    quality: int = 95
-    metadata: bool = True
-
-
-def key_of(recipe: Recipe, content_sha256: str, style_sha256: str, form: Form) -> str:
-    """Return the sha256 that changes whenever the pixels of the result would."""
-    parts = {
-        "recipe": recipe.telling(),
-        "content": content_sha256,
-        "style": style_sha256,
-        "format": form.format,
-        # A lossless format has no quality to depend on.
-        "quality": form.quality if form.format in LOSSY else None,
-    }
-    canonical = json.dumps(parts, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()
-
-
-def stopped_key(key: str) -> str:
-    """Return the key of a result whose optimization was stopped before its end."""
-    return f"{key}-stopped"
 
 
 class Measured(BaseModel):
@@ -117,25 +115,46 @@ class Measured(BaseModel):
     baselines: dict[str, dict[str, FiniteFloat]] = {}
 
 
-def save_measured(folder: Path, output: str, measured: Measured) -> None:
-    """Keep what was measured of the result `output` in the output folder `folder`.
-
-    Raises:
-        OSError: the disk is full, or the folder gone or read-only.
-    """
-    path = _measured_path(folder, output)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(path, measured.model_dump_json(indent=1).encode() + b"\n")
+# Formats whose bytes depend on the quality asked for.
+LOSSY = {"jpg", "webp"}
 
 
-def load_measured(folder: Path, output: str, output_sha256: str) -> Measured | None:
-    """Return what was measured of a result; of other bytes under its name, it counts as nothing."""
-    try:
-        measured = Measured.model_validate_json(_measured_path(folder, output).read_bytes())
-    except (OSError, ValidationError):
-        return None
-    return measured if measured.output_sha256 == output_sha256 else None
+@dataclass(frozen=True)
+class Form:
+    """How a picture becomes a file. With `metadata`, it carries its key and recipe."""
+
+    format: str = "png"
+    quality: int = 95
+    metadata: bool = True
 
 
-def _measured_path(folder: Path, output: str) -> Path:
-    return folder / ".nst" / "metrics" / f"{output}.json"
+def known_inputs(pair: Pair, sha256: Iterable[str] = ()) -> tuple[KnownInput, ...]:
+    """Return the inputs of a pair as records have them, with their digests where they are known."""
+    digests = tuple(sha256) or ("",) * len(pair.inputs)
+    return tuple(
+        KnownInput(role=each.role, path=stored(each.path), sha256=digest, weight=each.weight)
+        for each, digest in zip(pair.inputs, digests, strict=True)
+    )
+
+
+def digests_by_role(inputs: Iterable[KnownInput]) -> dict[str, object]:
+    """Return the digests of inputs by role, as keys and metadata have them."""
+    return by_role((each.role, each.sha256, each.weight) for each in inputs)
+
+
+def key_of(recipe: Recipe, inputs: Iterable[KnownInput], form: Form) -> str:
+    """Return the sha256 that changes whenever the pixels of the result would."""
+    parts = {
+        "recipe": recipe.telling(),
+        **digests_by_role(inputs),
+        "format": form.format,
+        # A lossless format has no quality to depend on.
+        "quality": form.quality if form.format in LOSSY else None,
+    }
+    canonical = json.dumps(parts, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def stopped_key(key: str) -> str:
+    """Return the key of a result whose optimization was stopped before its end."""
+    return f"{key}-stopped"

@@ -10,7 +10,7 @@ from backbones.paths import expanded
 from nstcli.plan.pair import Pair
 from nstcli.results.digests import Digests
 from nstcli.results.records import Record
-from nstcli.results.state import State, is_damaged, read_result, state_by_itself
+from nstcli.results.state import State, state_by_itself
 
 
 class Held(Protocol):
@@ -58,14 +58,14 @@ class Results(Protocol):
         """Forget the failure of a pair that was found up to date; tell whether there was one."""
 
 
-class _Free:
-    """A lock of nothing."""
+class _NoLock:
+    """What stands for a lock where there is none."""
 
     def release(self) -> None:
         """Do nothing."""
 
 
-class LoneFile:
+class SingleFile:
     """A result under any name anywhere; it offers what `Store` does."""
 
     warning = None
@@ -92,13 +92,7 @@ class LoneFile:
         Raises:
             InputError: what lies there cannot be read.
         """
-        data = read_result(self._path)
-        if data is None:
-            return State.MISSING
-        state = state_by_itself(data, key)
-        # In most formats the key stands before the pixels, which may be cut short.
-        damaged = state is State.UP_TO_DATE and is_damaged(data, self._path.name)
-        return State.DAMAGED if damaged else state
+        return state_by_itself(self._path, key)
 
     def prepare(self) -> None:
         """Make the folder, and remove temporary files of processes that were killed in it."""
@@ -107,7 +101,7 @@ class LoneFile:
 
     def take(self, pair: Pair) -> Held | None:
         """Take the pair; two processes that write one file are the user's wish."""
-        return _Free()
+        return _NoLock()
 
     def save(self, pair: Pair, data: bytes, record: Record) -> None:
         """Write the result."""

@@ -1,4 +1,4 @@
-"""How the pairs of a run stand before it: by their inputs and by what lies in the output folder."""
+"""Check what is to be made: how each pair stands, what cannot be made, what is in the way."""
 
 from __future__ import annotations
 
@@ -8,23 +8,48 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
+from backbones import weights
 from backbones.paths import is_folder, resolved
 from nstcli import images
 from nstcli.errors import InputError
-from nstcli.plan.pair import Job, Pair
+from nstcli.plan.pair import Pair
 from nstcli.plan.walk import trouble
-from nstcli.results.records import LOSSY, Record, key_of
+from nstcli.results.records import LOSSY, Record, digests_by_role
 from nstcli.results.state import State
 from nstcli.results.store import Results
 from nstcli.run.events import PairFailed
-from nstcli.run.settings import Settings
+from nstcli.run.job import Job, Settings
 from nstcli.text import shown
 
-# What a user can do about results that are in the way.
-CONSENT = "--overwrite replaces them; -o NEW keeps both."
+# Decoders let other threads run; beyond a few, the disk and the memory are what is short.
+_THREADS = 4
+
+# Pixels from which pictures are decoded one at a time: from here on, one takes 300 MB or more.
+_LARGE = 50_000_000
+_one_large = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What a run is asked for.
+
+    Attributes:
+        overwrite: what lies under the names of results may be replaced, whoever made it.
+        force: make also what is up to date.
+        fail_fast: the first pair that fails is the last.
+        keep_best: a run that is stopped keeps the best pictures so far; else it drops them.
+        max_pixels: that a picture may have before it is decoded.
+    """
+
+    overwrite: bool = False
+    force: bool = False
+    fail_fast: bool = False
+    keep_best: bool = False
+    max_pixels: int = images.DEFAULT_MAX_PIXELS
 
 
 @dataclass(frozen=True)
@@ -35,127 +60,151 @@ class Standing:
     state: State
 
 
-def survey(
-    pairs: Sequence[Pair], settings: Settings, store: Results
-) -> tuple[list[Standing], list[PairFailed]]:
-    """Look at every pair's inputs and at what the output folder holds of it.
+@dataclass(frozen=True)
+class Checked:
+    """What is known before anything is made.
 
-    Each input is read once. Pairs of one that cannot be read are returned as failures.
+    Attributes:
+        results: where the results go.
+        rules: what the run is asked for.
+        standings: of the pairs whose inputs could be read.
+        failures: the pairs that cannot be made, and why.
     """
-    digests = store.digests.of(path for pair in pairs for path in (pair.content, pair.style))
-    store.digests.of(store.path(pair) for pair in pairs)  # several at a time, for what is to come
-    standings, failures = [], []
-    for pair in pairs:
-        content, style = digests[pair.content], digests[pair.style]
-        if isinstance(content, InputError):
-            failures.append(PairFailed(pair, f"{shown(pair.content)}: {content}"))
-        elif isinstance(style, InputError):
-            failures.append(PairFailed(pair, f"{shown(pair.style)}: {style}"))
-        else:
-            key = key_of(settings.recipe, content, style, settings.form)
-            job = Job(pair, key, content, style)
-            standings.append(Standing(job, store.state(pair, key)))
-    return standings, failures
+
+    results: Results
+    rules: Rules
+    standings: tuple[Standing, ...]
+    failures: tuple[PairFailed, ...]
+
+    @cached_property
+    def jobs(self) -> tuple[Job, ...]:
+        """What is to be made."""
+        bad = {failure.pair for failure in self.failures}
+        return tuple(s.job for s in self.standings if self._wanted(s) and s.job.pair not in bad)
+
+    @property
+    def up_to_date(self) -> list[Pair]:
+        """The pairs that are as they should be."""
+        return [s.job.pair for s in self.standings if s.state is State.UP_TO_DATE]
+
+    @property
+    def cached(self) -> int:
+        """How many pairs need not be made."""
+        return sum(not self._wanted(s) for s in self.standings)
+
+    def part(self, pairs: Iterable[Pair]) -> Checked:
+        """Return what of these pairs is to be made, alone."""
+        wanted = {job.pair for job in self.jobs} & set(pairs)
+        standings = tuple(s for s in self.standings if s.job.pair in wanted)
+        return replace(self, standings=standings, failures=())
+
+    def in_the_way(self, pairs: Iterable[Pair] | None = None) -> str:
+        """Say what a user has to agree to before these pairs (or all) are made; may be empty."""
+        if self.rules.overwrite:
+            return ""
+        wanted = None if pairs is None else set(pairs)
+        standings = [s for s in self.standings if wanted is None or s.job.pair in wanted]
+        touchy = [standing for standing in standings if standing.state.needs_consent]
+        problems = []
+        for state, count in Counter(standing.state for standing in touchy).items():
+            changes = self._changes(touchy) if state is State.STALE else ""
+            why = f" ({changes})" if changes else ""
+            where = self.results.where
+            subject = (
+                f"'{where}'"
+                if self.results.path(touchy[0].job.pair) == where
+                else f"{count} of {len(standings)} results in '{where}'"
+            )
+            problems.append(f"{subject} {_said_of(state, count)}{why}.")
+        return " ".join(problems)
+
+    def reason(self, standing: Standing) -> str:
+        """Say why a pair stands as it does, as far as there is more to say than its state."""
+        output = standing.job.pair.output
+        record = self.results.load(output)
+        if record and standing.state is State.STALE:
+            return ", ".join(differences(record, standing.job))
+        if standing.state is State.FAILED:
+            return self.results.failure(output) or ""
+        return ""
+
+    def memory_needed(self, precision: str) -> int:
+        """Return the bytes that the largest pair will need at its peak, in float32 unless forced.
+
+        Networks are built with random weights for it: nothing is downloaded. This imports torch.
+        """
+        bad = {failure.pair for failure in self.failures}
+        jobs = [s.job for s in self.standings if s.job.pair not in bad]
+        return max((_memory_of(same, precision) for same in _by_settings(jobs)), default=0)
+
+    def _wanted(self, standing: Standing) -> bool:
+        return self.rules.force or standing.state is not State.UP_TO_DATE
+
+    def _changes(self, touchy: Sequence[Standing]) -> str:
+        """Name the settings that differ, most frequent first."""
+        changes: Counter[str] = Counter()
+        for standing in touchy:
+            record = self.results.load(standing.job.pair.output)
+            if record and standing.state is State.STALE:
+                changes.update(differences(record, standing.job))
+        named = [change for change, _ in changes.most_common(4)]
+        return ", ".join(named) + (", …" if len(changes) > len(named) else "")
 
 
-def broken(pairs: Sequence[Pair], max_pixels: int) -> list[PairFailed]:
-    """Decode every picture of these pairs, and return the pairs that have one which is bad."""
-    paths = [path for pair in pairs for path in (pair.content, pair.style)]
-    bad = {
-        path: str(found)
-        for path, found in look_at_all(paths, max_pixels)
-        if isinstance(found, InputError)
-    }
-    return [
-        PairFailed(pair, bad[path])
-        for pair in pairs
-        for path in [next((p for p in (pair.content, pair.style) if p in bad), None)]
-        if path
-    ]
+def check(
+    pairs: Sequence[tuple[Pair, Settings]], results: Results, rules: Rules | None = None
+) -> Checked:
+    """Look at every pair's inputs and at what lies where its result goes.
 
+    Each input is hashed once, whatever number of pairs it is in; of pairs that are to be made,
+    each is decoded, as only that finds every damage.
 
-def reason(standing: Standing, settings: Settings, store: Results) -> str:
-    """Say why a pair stands as it does, as far as there is more to say than its state."""
-    output = standing.job.pair.output
-    record = store.load(output)
-    if record and standing.state is State.STALE:
-        return ", ".join(_differences(record, standing.job, settings))
-    if standing.state is State.FAILED:
-        return store.failure(output) or ""
-    return ""
-
-
-def refuse_inputs_as_outputs(pairs: Sequence[Pair], store: Results) -> None:
-    """Keep results from taking the place of photos and artworks.
+    Args:
+        pairs: each with the settings that make it.
+        results: where the results go.
+        rules: what the run is asked for.
 
     Raises:
-        InputError: a result would have the path of an input.
+        InputError: a result would take the place of an input; or something lies under a result's
+            name that cannot be read, or is no file.
     """
-    paths = {path for pair in pairs for path in (pair.content, pair.style)}
-    inputs = {resolved(path) for path in paths}
-    for pair in pairs:
-        path = store.path(pair)
-        if resolved(path) in inputs:
-            raise InputError(
-                f"the result of {pair.title} would replace its input '{shown(path)}'; "
-                "choose another -o"
-            )
+    known = survey(pairs, results, rules or Rules())
+    bad = _broken([job.pair for job in known.jobs], known.rules.max_pixels)
+    return replace(known, failures=(*known.failures, *bad))
 
 
-def refusal(
-    standings: Sequence[Standing], settings: Settings, store: Results, advice: str = CONSENT
-) -> str | None:
-    """Say why making these pairs needs the user's consent, or None when it does not.
-
-    `advice` says how a user gives it.
-    """
-    touchy = [standing for standing in standings if standing.state.needs_consent]
-    if not touchy:
-        return None
-    problems = []
-    for state, count in Counter(standing.state for standing in touchy).items():
-        changes = _changes(touchy, settings, store) if state is State.STALE else ""
-        why = f" ({changes})" if changes else ""
-        subject = (
-            f"'{store.where}'"
-            if store.path(touchy[0].job.pair) == store.where
-            else f"{count} of {len(standings)} results in '{store.where}'"
-        )
-        problems.append(f"{subject} {_said_of(state, count)}{why}.")
-    return " ".join([*problems, advice])
+def survey(pairs: Sequence[tuple[Pair, Settings]], results: Results, rules: Rules) -> Checked:
+    """Do what `check` does, but decode nothing: some of the pairs may have bad pictures."""
+    _refuse_inputs_as_outputs([pair for pair, _ in pairs], results)
+    digests = results.digests.of(path for pair, _ in pairs for path in pair.paths)
+    results.digests.of(results.path(pair) for pair, _ in pairs)  # several at a time, for later
+    standings, failures = [], []
+    for pair, settings in pairs:
+        found = [digests[path] for path in pair.paths]
+        sha256 = [each for each in found if isinstance(each, str)]
+        if len(sha256) == len(found):
+            job = Job.of(pair, settings, *sha256)
+            standings.append(Standing(job, results.state(pair, job.key)))
+        else:
+            path = next(p for p in pair.paths if isinstance(digests[p], InputError))
+            failures.append(PairFailed(pair, f"{shown(path)}: {digests[path]}"))
+    return Checked(results, rules, tuple(standings), tuple(failures))
 
 
-def _said_of(state: State, count: int) -> str:
-    """Say how so many results stand."""
-    if count == 1:
-        return f"was {state.value}"
-    return f"were {state.value.replace('it was', 'they were')}"
-
-
-def _changes(touchy: Sequence[Standing], settings: Settings, store: Results) -> str:
-    """Name the settings that differ, most frequent first."""
-    changes: Counter[str] = Counter()
-    for standing in touchy:
-        record = store.load(standing.job.pair.output)
-        if record and standing.state is State.STALE:
-            changes.update(_differences(record, standing.job, settings))
-    named = [change for change, _ in changes.most_common(4)]
-    return ", ".join(named) + (", …" if len(changes) > len(named) else "")
-
-
-def _differences(record: Record, job: Job, settings: Settings) -> list[str]:
+def differences(record: Record, job: Job) -> list[str]:
+    """Name what differs between a record and the job under its name."""
     # What has no effect now is no difference; what had none before is one, if it is not the same.
-    old, new = record.recipe, settings.recipe.telling()
+    old, new = record.recipe, job.settings.recipe.telling()
     changes = [
         f"{name.replace('_', '-')} {_short(old.get(name))} → {_short(new[name])}"
         for name in new
         if old.get(name) != new[name]
     ]
-    if record.content_sha256 != job.content_sha256:
-        changes.append("content image changed")
-    if record.style_sha256 != job.style_sha256:
-        changes.append("style image changed")
-    form = settings.form
+    before, now = digests_by_role(record.inputs), digests_by_role(job.inputs)
+    changes += [
+        f"{role} image changed" for role in {**before, **now} if before.get(role) != now.get(role)
+    ]
+    form = job.settings.form
     if record.quality != form.quality and form.format in LOSSY:
         changes.append(f"quality {record.quality} → {form.quality}")
     return changes
@@ -169,12 +218,88 @@ def _short(value: object) -> str:
     return text[:8] if len(text) == 64 else text
 
 
-# Decoders let other threads run; beyond a few, the disk and the memory are what is short.
-_THREADS = 4
+def _said_of(state: State, count: int) -> str:
+    """Say how so many results stand."""
+    if count == 1:
+        return f"was {state.words}"
+    return f"were {state.words.replace('it was', 'they were')}"
 
-# Pixels from which pictures are decoded one at a time: from here on, one takes 300 MB or more.
-_LARGE = 50_000_000
-_one_large = threading.Lock()
+
+def _refuse_inputs_as_outputs(pairs: Sequence[Pair], results: Results) -> None:
+    """Keep results from taking the place of photos and artworks.
+
+    Raises:
+        InputError: a result would have the path of an input.
+    """
+    inputs = {resolved(path) for path in {path for pair in pairs for path in pair.paths}}
+    for pair in pairs:
+        path = results.path(pair)
+        if resolved(path) in inputs:
+            raise InputError(
+                f"the result of {pair.title} would replace its input '{shown(path)}'; "
+                "choose another -o"
+            )
+
+
+def _broken(pairs: Sequence[Pair], max_pixels: int) -> list[PairFailed]:
+    """Decode every picture of these pairs, and return the pairs that have one which is bad."""
+    paths = [path for pair in pairs for path in pair.paths]
+    bad = {
+        path: str(found)
+        for path, found in look_at_all(paths, max_pixels)
+        if isinstance(found, InputError)
+    }
+    return [
+        PairFailed(pair, bad[path])
+        for pair in pairs
+        for path in [next((p for p in pair.paths if p in bad), None)]
+        if path
+    ]
+
+
+def _by_settings(jobs: Sequence[Job]) -> list[list[Job]]:
+    """Part jobs by their settings."""
+    parts: dict[int, list[Job]] = {}
+    for job in jobs:
+        parts.setdefault(id(job.settings), []).append(job)
+    return list(parts.values())
+
+
+def _memory_of(jobs: Sequence[Job], precision: str) -> int:
+    """Return the bytes that the largest pair of one settings will need at its peak."""
+    from backbones.hooks import FeatureExtractor
+    from nstcli.engine.memory import needs
+    from nstcli.engine.precision import arranged
+
+    settings = jobs[0].settings
+    backbone, recipe = settings.backbone, settings.recipe
+    extractor = FeatureExtractor(backbone, backbone.build(), settings.weight_set.preprocessing)
+    forced = "float32" if precision == "auto" else precision
+    extractor, _ = arranged(extractor, recipe, forced, weights.cache_folder() / "precision.json")
+    needed = needs(extractor, recipe)
+    sizes = {
+        role: max(
+            (
+                _pixels(path, recipe.size)
+                for path in {i.path for j in jobs for i in j.pair.inputs if i.role == role}
+            ),
+            default=0,
+        )
+        for role in ("content", "style")
+    }
+    growing = max(needed.optimizing * sizes["content"], needed.reading * sizes["style"])
+    return round(needed.fixed + growing) if growing else 0
+
+
+def _pixels(path: Path, longest: int) -> int:
+    """Count the pixels that a picture will have, 0 if it cannot be read."""
+    try:
+        found = images.size_of(path.read_bytes())
+    except OSError:
+        return 0
+    width, height = found or (0, 0)
+    scale = min(1.0, longest / max(width, height, 1))
+    return round(width * scale) * round(height * scale)
 
 
 @dataclass(frozen=True)

@@ -1,18 +1,20 @@
-"""The driver of a batch: the only writer of files, the source of all events."""
+"""The driver of a run: the only writer of files, the source of all events."""
 
 from __future__ import annotations
 
+import errno
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nstcli.errors import InputError, StoppedError
-from nstcli.plan.pair import Job
+from nstcli.plan.pair import Pair
 from nstcli.results.state import State
 from nstcli.results.store import Held, Results
-from nstcli.run.backends import Backend
+from nstcli.run.check import Rules
 from nstcli.run.events import (
     Failed,
     Listener,
@@ -26,91 +28,58 @@ from nstcli.run.events import (
     Waiting,
     WorkerReady,
 )
-from nstcli.run.settings import Execution, Settings
+from nstcli.run.job import Job
 from nstcli.text import shown
 
 if TYPE_CHECKING:  # it imports torch, which a run that has nothing to make does without
     from nstcli.engine.progress import Step
-import errno
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-
-from nstcli.plan.pair import Pair
 
 # Seconds between two looks at pairs that another process has in hand.
 _LOOK_AGAIN = 0.5
 
+# What passes as soon as there is room; a quota is a full disk for one user.
+_FULL = {errno.ENOSPC, errno.EDQUOT}
 
-def run(
-    jobs: Sequence[Job],
-    settings: Settings,
-    backend: Backend,
-    execution: Execution,
-    store: Results,
-    listen: Listener,
-    *,
-    failures: Sequence[PairFailed] = (),
-    overwrite: bool = False,
-    force: bool = False,
-    fail_fast: bool = False,
-    stop: Callable[[], bool] = lambda: False,
-) -> None:
-    """Make every job that no other process makes; one that fails leaves the others alone.
+
+class JobDriver:
+    """Hands out the jobs whose locks can be had, and writes down what becomes of them.
 
     Each job ends in exactly one event: `PairDone`, `PairFailed` or `PairFound`, sent when its
-    record is on the disk. When `stop` becomes true, the running pairs end with their best
-    pictures so far, and no other is begun.
+    record is on the disk. One that fails leaves the others alone.
 
     Args:
+        jobs: in the order in which they are begun.
+        results: where the results go.
+        rules: what the run is asked for.
         failures: pairs that failed before the run, to be written down with the others.
-        overwrite: what appears under a result's name until it is written is replaced, too.
-        force: make also what is up to date.
-        fail_fast: stop at the first pair that fails.
-        stop: is asked at every step.
+        listen: hears every event.
+        stop: is asked at every step. When it becomes true, the running pairs end with their best
+            pictures so far, and no other is begun.
 
-    Raises:
-        InputError: the output folder cannot be made.
-        StoppedError: results cannot be written any more, or a pair failed and `fail_fast` is set;
-            what was written before stays.
+    What is raised from here ends the run: InputError when the output folder cannot be made,
+    StoppedError when results cannot be written any more, or a pair failed and the rules want that
+    to be the last one. What was written before stays.
     """
-    rules = _Rules(overwrite, force, fail_fast)
-    driver = _Driver(jobs, store, listen, lambda: prepare(store, failures), rules, stop)
-    try:
-        backend(settings, execution, driver)
-    finally:
-        driver.release()
-
-
-@dataclass(frozen=True)
-class _Rules:
-    """What `run` was asked for."""
-
-    overwrite: bool
-    force: bool
-    fail_fast: bool
-
-
-class _Driver:
-    """Hands out the jobs whose locks can be had, and writes down what becomes of them."""
 
     def __init__(
         self,
         jobs: Sequence[Job],
-        store: Results,
+        results: Results,
+        rules: Rules,
+        failures: Sequence[PairFailed],
         listen: Listener,
-        prepare: Callable[[], None],
-        rules: _Rules,
         stop: Callable[[], bool],
     ):
         self._open = deque(jobs)
         self._elsewhere: deque[Job] = deque()
         self._look_again = 0.0
         self._locks: dict[str, Held] = {}
-        self._store = store
-        self._listen = listen
-        self._prepare: Callable[[], None] | None = prepare
+        self._results = results
         self._rules = rules
+        self._failures = failures
+        self._listen = listen
         self._stop = stop
+        self._prepared = False
         self._started = 0
 
     def next_jobs(self, most: int) -> Sequence[Job] | None:
@@ -140,9 +109,9 @@ class _Driver:
 
     def ready(self, device: str, precision: str) -> None:
         """Tell of a worker that has loaded its network; the first is when files may be written."""
-        if self._prepare:
-            self._prepare()
-            self._prepare = None
+        if not self._prepared:
+            prepare(self._results, self._failures)
+            self._prepared = True
         self._listen(WorkerReady(device, precision))
 
     def started(self, jobs: Sequence[Job]) -> None:
@@ -154,7 +123,7 @@ class _Driver:
     def stepped(self, jobs: Sequence[Job], steps: Sequence[Step]) -> bool:
         """Tell of a step of each job; return whether to end with the best so far."""
         for job, step in zip(jobs, steps, strict=True):
-            self._listen(PairStep(job.pair, step.number, step.loss, step.done))
+            self._listen(PairStep(job.pair, step.number, step.steps, step.loss, step.done))
         return self._stop()
 
     def ended(self, job: Job, outcome: Outcome) -> None:
@@ -163,11 +132,11 @@ class _Driver:
             found = self._look(job)
             if isinstance(found, Failed):
                 outcome = replace(found, seconds=outcome.record.seconds)
-        with writing(self._store):
+        with writing(self._results):
             if isinstance(outcome, Made):
-                self._store.save(job.pair, outcome.data, outcome.record)
+                self._results.save(job.pair, outcome.data, outcome.record)
             else:
-                self._store.fail(job.pair, outcome.error, outcome.seconds)
+                self._results.fail(job.pair, outcome.error, outcome.seconds)
         self._release(job)
         if isinstance(outcome, Made):
             self._listen(PairDone(job.pair, outcome.record))
@@ -183,8 +152,8 @@ class _Driver:
 
     def _take(self, job: Job) -> bool:
         """Lock a job; tell whether it is still to be made."""
-        with writing(self._store):
-            lock = self._store.take(job.pair)
+        with writing(self._results):
+            lock = self._results.take(job.pair)
         if lock is None:
             self._elsewhere.append(job)
             return False
@@ -195,8 +164,8 @@ class _Driver:
             self.ended(job, found)
             return False
         if found is State.UP_TO_DATE and not self._rules.force:
-            with writing(self._store):
-                self._store.forget(job.pair)
+            with writing(self._results):
+                self._results.forget(job.pair)
             self._release(job)
             self._listen(PairFound(job.pair))
             return False
@@ -205,11 +174,11 @@ class _Driver:
     def _look(self, job: Job) -> State | Failed:
         """Tell how a locked job stands, or why its result may not be written."""
         try:
-            state = self._store.state(job.pair, job.key)
+            state = self._results.state(job.pair, job.key)
         except InputError as error:
             return Failed(str(error), 0.0)
         if state.needs_consent and not self._rules.overwrite:
-            name = shown(self._store.path(job.pair))
+            name = shown(self._results.path(job.pair))
             problem = f"'{name}' appeared or changed while the batch was running; move it away"
             return Failed(problem, 0.0)
         return state
@@ -218,11 +187,7 @@ class _Driver:
         self._locks.pop(job.pair.output).release()
 
 
-# What passes as soon as there is room; a quota is a full disk for one user.
-_FULL = {errno.ENOSPC, errno.EDQUOT}
-
-
-def prepare(store: Results, failures: Sequence[PairFailed]) -> None:
+def prepare(results: Results, failures: Sequence[PairFailed]) -> None:
     """Make the output folder ready, and write down the pairs that failed before the run.
 
     Raises:
@@ -230,18 +195,18 @@ def prepare(store: Results, failures: Sequence[PairFailed]) -> None:
         StoppedError: it cannot be written to, or the disk is full.
     """
     try:
-        store.prepare()
+        results.prepare()
     except OSError as error:
-        message = f"cannot write to '{store.where}': {error.strerror or error}"
+        message = f"cannot write to '{results.where}': {error.strerror or error}"
         if error.errno in _FULL:
             raise StoppedError(message) from error
         raise InputError(f"{message}; choose another -o") from error
-    with writing(store):
+    with writing(results):
         for failure in failures:
-            store.fail(failure.pair, failure.error, 0.0)
+            results.fail(failure.pair, failure.error, 0.0)
 
 
-def forget_failures(pairs: Iterable[Pair], store: Results) -> list[PairFound]:
+def forget_failures(pairs: Iterable[Pair], results: Results) -> list[PairFound]:
     """Forget why pairs could not be made that were found up to date; return each that had failed.
 
     A failure can outlive its cause: a kill at the wrong moment, a `--force` that failed, an input
@@ -250,17 +215,17 @@ def forget_failures(pairs: Iterable[Pair], store: Results) -> list[PairFound]:
     Raises:
         StoppedError: the folder cannot be written to.
     """
-    with writing(store):
-        return [PairFound(pair) for pair in pairs if store.forget(pair)]
+    with writing(results):
+        return [PairFound(pair) for pair in pairs if results.forget(pair)]
 
 
 @contextmanager
-def writing(store: Results) -> Iterator[None]:
+def writing(results: Results) -> Iterator[None]:
     """Tell a problem of the output folder, which ends the batch, from one of a pair."""
     try:
         yield
     except OSError as error:
         raise StoppedError(
-            f"cannot write to '{store.where}': {error.strerror or error}; "
+            f"cannot write to '{results.where}': {error.strerror or error}; "
             "what was finished is safe, the same command goes on from there"
         ) from error

@@ -1,4 +1,4 @@
-"""What happens in a batch. Progress bars, logs and tests are listeners to these."""
+"""What happens in a run. Progress bars, logs and tests are listeners to these."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ class PairStep:
 
     pair: Pair
     step: int
+    steps: int
     loss: float
     done: float
 

@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from nstcli.plan.pair import Pair
-from nstcli.run.events import Event, PairDone, PairFailed, PairFound, PairStarted, WorkerReady
-from nstcli.text import printable, stored
+from nstcli.plan.layout import Layout
+from nstcli.run.events import PairDone, PairFailed, PairFound, PairStarted, WorkerReady
+from nstcli.text import printable
 
 
 class Journal:
@@ -24,13 +24,13 @@ class Journal:
     folder cannot be written to.
     """
 
-    def __init__(self, hidden: Path):
-        self._events = hidden / "events.jsonl"
+    def __init__(self, layout: Layout):
+        self._events = layout.events
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
         self._run = f"{stamp}-{os.getpid()}"
-        self._log = hidden / f"run-{self._run}.log"
+        self._log = layout.log(self._run)
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: object) -> None:
         """Write down what is worth it; steps are not."""
         told = _told(event)
         if told is None:
@@ -45,26 +45,22 @@ class Journal:
         _append(self._log, f"{datetime.now(UTC).strftime('%H:%M:%S')} {printable(text)}")
 
 
-def _told(event: Event) -> tuple[str, str, dict[str, Any]] | None:
+def _told(event: object) -> tuple[str, str, dict[str, Any]] | None:
     match event:
         case WorkerReady(device, precision):
             text = f"worker on {device} in {precision}"
             return "ready", text, {"device": device, "precision": precision}
         case PairStarted(_, pair):
-            return "started", f"started {pair.title}", _of(pair)
+            return "started", f"started {pair.title}", pair.told()
         case PairDone(pair, record):
             text = f"done {pair.title} → {pair.output} in {record.seconds:.1f} s"
-            facts = {"seconds": record.seconds, "loss": record.loss}
-            return "done", text, {**_of(pair), **facts}
+            facts = {"seconds": record.seconds, "loss": record.figure("loss")}
+            return "done", text, {**pair.told(), **facts}
         case PairFailed(pair, error):
-            return "failed", f"failed {pair.title}: {error}", {**_of(pair), "error": error}
+            return "failed", f"failed {pair.title}: {error}", {**pair.told(), "error": error}
         case PairFound(pair):
-            return "found", f"found up to date: {pair.title}", _of(pair)
+            return "found", f"found up to date: {pair.title}", pair.told()
     return None
-
-
-def _of(pair: Pair) -> dict[str, str]:
-    return {"content": stored(pair.content), "style": stored(pair.style), "result": pair.output}
 
 
 def _append(path: Path, line: str) -> None:
@@ -100,16 +96,16 @@ class Run:
     unfinished: tuple[str, ...]
 
 
-def newest_run(hidden: Path) -> Run | None:
+def newest_run(journal: Path) -> Run | None:
     """Return the run that started last, of those that made or tried something.
 
     Lines that cannot be read are passed over: a journal is written as well as can be.
 
     Args:
-        hidden: the folder `.nst`.
+        journal: the events of an output folder.
     """
     runs: dict[str, _Told] = {}
-    for event in _events(hidden / "events.jsonl"):
+    for event in _events(journal):
         runs.setdefault(event["run"], _Told(event["time"])).add(event)
     newest = max(runs.values(), key=lambda told: told.started, default=None)
     if newest is None:

@@ -1,11 +1,12 @@
-"""The images of a batch as the backbone sees them, each read once per scale."""
+"""The pictures of a run as the backbone sees them, each decoded and read once per scale."""
+
+from __future__ import annotations
 
 import hashlib
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -20,8 +21,9 @@ from nstcli.engine.stylize import Scale
 from nstcli.engine.targets import Content, Style, read_content, read_style
 from nstcli.errors import InputError
 from nstcli.images import Picture
-from nstcli.plan.pair import Job
+from nstcli.plan.pair import Input
 from nstcli.recipe import Recipe
+from nstcli.run.job import Execution, Job
 from nstcli.text import shown
 
 # Styles are kept until they fill this; those beyond are read anew for each pair, which costs a
@@ -55,70 +57,65 @@ class _Image:
 
 
 @dataclass(frozen=True, eq=False)
-class Reading:
-    """All that making a pair needs of its two files."""
+class Loaded:
+    """All that making a pair needs of its files."""
 
     scales: list[Scale]
     content: Picture
     notes: tuple[str, ...]
 
 
-class Readings:
-    """Decodes and reads images for one extractor and one recipe; keeps what several pairs share.
+class Loader:
+    """Decodes and reads images for one network; keeps what several pairs share.
 
-    `format` is that of the results; `memory` the bytes of the main memory that may be taken, None
-    for what there is.
+    All its jobs have the same `Settings.reading`: what is kept holds for them alone.
     """
 
-    def __init__(
-        self,
-        extractor: FeatureExtractor,
-        recipe: Recipe,
-        device: str,
-        max_pixels: int,
-        format: str = "png",
-        memory: float | None = None,
-    ):
+    def __init__(self, extractor: FeatureExtractor, device: str, execution: Execution):
         self._extractor = extractor
-        self._recipe = recipe
         self._device = device
-        self._max_pixels = max_pixels
-        self._format = format
-        self._memory = math.inf if memory is None else memory
+        self._max_pixels = execution.max_pixels
+        self._memory = math.inf if execution.memory is None else execution.memory
         self._content: _Image | None = None
         self._styles: dict[str, _Image] = {}
+        self._needs: tuple[Recipe, Needs] | None = None
 
-    def read(self, job: Job) -> Reading:
-        """Read both files of a pair at every scale that suits them.
+    def load(self, job: Job) -> Loaded:
+        """Read the files of a pair at every scale that suits them.
 
         Raises:
             InputError: a file cannot be used, or changed since it was planned, or the pair would
                 not fit into memory, or its result not into its format.
         """
+        recipe = job.settings.recipe
         content = self._content_of(job)
         style = self._style_of(job)
-        self._refuse_too_large(content, style)
+        self._refuse_too_large(job, content, style)
         minimum = self._extractor.backbone.minimum_size
         scales = [
-            Scale(self._read_content(content, factor), self._read_style(style, factor))
-            for factor in factors(self._recipe, content.pixels, style.pixels, minimum)
+            Scale(
+                self._read_content(content, factor, recipe),
+                self._read_style(style, factor, recipe),
+            )
+            for factor in factors(recipe, content.pixels, style.pixels, minimum)
         ]
         self._keep(style)
-        return Reading(scales, content.picture, content.notes + style.notes)
+        return Loaded(scales, content.picture, content.notes + style.notes)
 
-    def fitting(self, reading: Reading) -> int:
+    def fitting(self, loaded: Loaded, recipe: Recipe) -> int:
         """Return how many pairs of this shape fit into memory at once, with some room left."""
-        image = reading.scales[-1].content.image
-        needed = self._needs.optimizing * image[0, 0].numel()
-        free = 0.8 * free_bytes(image.device, self._memory) - self._needs.fixed
-        return max(1, int(free / needed))
+        image = loaded.scales[-1].content.image
+        needed = self._needs_of(recipe)
+        free = 0.8 * free_bytes(image.device, self._memory) - needed.fixed
+        return max(1, int(free / (needed.optimizing * image[0, 0].numel())))
 
-    def _refuse_too_large(self, content: _Image, style: _Image) -> None:
+    def _refuse_too_large(self, job: Job, content: _Image, style: _Image) -> None:
         with _about(content.path):
-            images.check_edges(self._format, *content.picture.rgb.shape[:2])
-        free, fixed = free_bytes(content.pixels.device, self._memory), self._needs.fixed
+            images.check_edges(job.settings.form.format, *content.picture.rgb.shape[:2])
+        needed = self._needs_of(job.settings.recipe)
+        free, fixed = free_bytes(content.pixels.device, self._memory), needed.fixed
         smallest = max(_smallest(image, self._extractor) for image in (content, style))
-        roles = ((content, self._needs.optimizing), (style, self._needs.reading))
+        roles = ((content, needed.optimizing), (style, needed.reading))
         for image, bytes_per_pixel in roles:
             height, width = image.pixels.shape[-2:]
             longest, growing = max(height, width), bytes_per_pixel * height * width
@@ -130,54 +127,62 @@ class Readings:
                     f"{advice(fitting, smallest)}"
                 )
 
-    @cached_property
-    def _needs(self) -> Needs:
-        return needs(self._extractor, self._recipe)
+    def _needs_of(self, recipe: Recipe) -> Needs:
+        """Return what pictures need under a recipe; it takes a while, and recipes come in rows."""
+        if not self._needs or self._needs[0] != recipe:
+            self._needs = recipe, needs(self._extractor, recipe)
+        return self._needs[1]
 
     def _content_of(self, job: Job) -> _Image:
         """Take the content from the pair before if it is the same: contents change least often."""
-        if self._content is None or self._content.sha256 != job.content_sha256:
+        found, sha256 = _one(job, "content")
+        if not self._content or self._content.sha256 != sha256:
             self._content = None  # frees its memory before the next takes its own
-            self._content = self._load(job.pair.content, job.content_sha256)
+            self._content = self._decode(found.path, sha256, job.settings.recipe.size)
         return self._content
 
     def _style_of(self, job: Job) -> _Image:
-        kept = self._styles.get(job.style_sha256)
-        return kept or self._load(job.pair.style, job.style_sha256)
+        found, sha256 = _one(job, "style")
+        kept = self._styles.get(sha256)
+        return kept or self._decode(found.path, sha256, job.settings.recipe.size)
 
     def _keep(self, style: _Image) -> None:
         taken = sum(image.bytes_kept for image in self._styles.values())
         if taken + style.bytes_kept <= _STYLE_BYTES:
             self._styles[style.sha256] = style
 
-    def _read_content(self, image: _Image, factor: float) -> Content:
+    def _read_content(self, image: _Image, factor: float, recipe: Recipe) -> Content:
         if factor not in image.contents:
             pixels = shrunk(image.pixels, factor)
             with _about(image.path):
-                image.contents[factor] = read_content(self._extractor, pixels, self._recipe)
+                image.contents[factor] = read_content(self._extractor, pixels, recipe)
         return image.contents[factor]
 
-    def _read_style(self, image: _Image, factor: float) -> Style:
+    def _read_style(self, image: _Image, factor: float, recipe: Recipe) -> Style:
         if factor not in image.styles:
             pixels = shrunk(image.pixels, factor)
             with _about(image.path):
-                image.styles[factor] = read_style(self._extractor, [pixels], self._recipe)
+                image.styles[factor] = read_style(self._extractor, [pixels], recipe)
         return image.styles[factor]
 
-    def _load(self, path: Path, sha256: str) -> _Image:
+    def _decode(self, path: Path, sha256: str, size: int) -> _Image:
         try:
             data = path.read_bytes()
         except OSError as error:
             raise InputError(f"{shown(path)}: cannot be read: {error.strerror or error}") from error
         if hashlib.sha256(data).hexdigest() != sha256:
             raise InputError(f"{shown(path)}: changed while the batch was running; run it again")
-        picture = images.resize(
-            images.decode(data, shown(path), self._max_pixels), self._recipe.size
-        )
+        picture = images.resize(images.decode(data, shown(path), self._max_pixels), size)
         pixels = torch.from_numpy(picture.rgb).to(self._device)
         # Contiguous at the door, since optimizers look at the picture as one long vector.
         pixels = pixels.permute(2, 0, 1)[None].float().div(255).contiguous()
         return _Image(path, sha256, picture, pixels)
+
+
+def _one(job: Job, role: str) -> tuple[Input, str]:
+    """Return the input of a role, and the digest of its bytes."""
+    known = zip(job.pair.inputs, job.inputs, strict=True)
+    return next((each, found.sha256) for each, found in known if each.role == role)
 
 
 def _smallest(image: _Image, extractor: FeatureExtractor) -> int:

@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import groupby
+from operator import attrgetter
 
 import numpy as np
 import torch
@@ -15,19 +17,19 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 import nstcli
+from backbones import BackboneError, weights
 from backbones.hooks import FeatureExtractor
 from nstcli import images
-from nstcli.engine.memory import advice, peak_bytes
-from nstcli.engine.precision import Precision
+from nstcli.engine.memory import advice, keep_freed_memory, peak_bytes
+from nstcli.engine.precision import Precision, arranged
 from nstcli.engine.progress import Step
 from nstcli.engine.stylize import Result, stylize_together
 from nstcli.errors import DivergedError, InputError, NstError
-from nstcli.plan.pair import Job
 from nstcli.recipe import Recipe
-from nstcli.results.records import Form, Record, stopped_key
+from nstcli.results.records import Record, digests_by_role, stopped_key
 from nstcli.run.events import Failed, Made, Outcome
-from nstcli.run.loader import Reading, Readings
-from nstcli.text import stored
+from nstcli.run.job import Execution, Job, Settings
+from nstcli.run.loader import Loaded, Loader
 
 # The jobs at work, and an event for each. What it returns tells whether to stop.
 OnSteps = Callable[[Sequence[Job], Sequence[Step]], bool | None]
@@ -49,70 +51,135 @@ class _Task:
     """A job with its files read, and the seconds that this took."""
 
     job: Job
-    reading: Reading
+    loaded: Loaded
     seconds: float
 
     @property
     def shapes(self) -> list[tuple[int, ...]]:
         """Shapes of the content at every scale; where they agree, pairs can be made at once."""
-        return [tuple(scale.content.image.shape) for scale in self.reading.scales]
+        return [tuple(scale.content.image.shape) for scale in self.loaded.scales]
+
+
+@dataclass(frozen=True, eq=False)
+class _Network:
+    """A network that is loaded, with what it has seen of the inputs; see `Settings`."""
+
+    network: tuple[object, ...]
+    reading: tuple[object, ...]
+    extractor: FeatureExtractor
+    precision: Precision
+    loader: Loader
 
 
 class Worker:
-    """Makes pairs with one backbone, one recipe, one device.
+    """Makes pairs on one device.
 
-    `timeout` is in seconds for a pair, None for as long as it takes.
+    It keeps the network of the last pairs, and what it has seen of their inputs, as long as the
+    next ones need the same; so pairs of one network should come in a row.
     """
 
-    def __init__(
-        self,
-        extractor: FeatureExtractor,
-        readings: Readings,
-        recipe: Recipe,
-        device: str,
-        precision: Precision,
-        form: Form,
-        timeout: float | None = None,
-    ):
+    def __init__(self, device: str, execution: Execution):
+        keep_freed_memory()  # before anything is measured
         self.device = device
-        self.precision = precision
-        self._extractor = extractor
-        self._readings = readings
-        self._recipe = recipe
-        self._form = form
-        self._timeout = timeout
+        self._execution = execution
+        self._loaded: _Network | None = None
+
+    def load(self, settings: Settings) -> str:
+        """Get ready for pairs of these settings; return in which precision they will be made.
+
+        Raises:
+            BackboneError: the weights cannot be had.
+        """
+        if self._loaded is None or self._loaded.reading != settings.reading:
+            extractor = self._kept(settings)
+            self._loaded = None  # frees its memory before the next takes its own
+            self._loaded = self._arranged(settings, extractor or self._network_of(settings))
+        return str(self._network.precision)
 
     def make(self, jobs: Sequence[Job], on_steps: OnSteps) -> Iterator[tuple[Job, Outcome]]:
-        """Make pairs, as many at once as have one shape and fit into memory.
+        """Make pairs, as many at once as have one recipe and shape and fit into memory.
 
         Every job comes out once, as soon as it is done. When `on_steps` stops it, the results are
         the best pictures so far.
         """
+        for settings, same in groupby(jobs, attrgetter("settings")):
+            jobs = list(same)
+            try:
+                self.load(settings)
+            except BackboneError as error:
+                yield from ((job, Failed(str(error), 0.0)) for job in jobs)
+            else:
+                yield from self._make_alike(jobs, on_steps)
+
+    def _make_alike(self, jobs: Sequence[Job], on_steps: OnSteps) -> Iterator[tuple[Job, Outcome]]:
+        """Make pairs of the same settings, whose network is loaded."""
         tasks = []
         for job in jobs:
             started = time.perf_counter()
             try:
-                with self._memory_limits():
-                    reading = self._readings.read(job)
+                with self._memory_limits(job.settings.recipe):
+                    loaded = self._network.loader.load(job)
             except InputError as error:
                 yield job, Failed(str(error), time.perf_counter() - started)
             else:
-                tasks.append(_Task(job, reading, time.perf_counter() - started))
+                tasks.append(_Task(job, loaded, time.perf_counter() - started))
         while tasks:
             alike = [task for task in tasks if task.shapes == tasks[0].shapes]
-            at_once = alike[: self._readings.fitting(alike[0].reading)]
-            yield from self._paint(at_once, on_steps)
-            tasks = [task for task in tasks if task not in at_once]
+            first = alike[0]
+            most = self._network.loader.fitting(first.loaded, first.job.settings.recipe)
+            yield from self._paint(alike[:most], on_steps)
+            tasks = [task for task in tasks if task not in alike[:most]]
+
+    @property
+    def _network(self) -> _Network:
+        assert self._loaded, "load() comes first"  # noqa: S101 - our own mistake, nobody else's
+        return self._loaded
+
+    def _kept(self, settings: Settings) -> FeatureExtractor | None:
+        """Return the network at hand if it serves these settings, too.
+
+        One in half precision does not: it may be wanted in float32, whose digits it has lost.
+        """
+        loaded = self._loaded
+        if loaded and loaded.network == settings.network and loaded.precision.dtype == "float32":
+            return loaded.extractor
+        return None
+
+    def _network_of(self, settings: Settings) -> FeatureExtractor:
+        """Load a network onto the device.
+
+        Raises:
+            BackboneError: the weights cannot be had, or are others than planned.
+        """
+        extractor = FeatureExtractor.load(
+            settings.backbone, settings.weight_set, offline=self._execution.offline
+        ).to(self.device)
+        if extractor.weights_sha256 != settings.recipe.weights:
+            raise BackboneError(
+                f"the weights {settings.title} changed while the pairs "
+                "were planned, or their source has others now; run it again"
+            )
+        return extractor
+
+    def _arranged(self, settings: Settings, extractor: FeatureExtractor) -> _Network:
+        """Bring a network into the form and the precision that the settings ask for."""
+        memory = weights.cache_folder() / "precision.json"
+        extractor, precision = arranged(
+            extractor, settings.recipe, self._execution.precision, memory
+        )
+        loader = Loader(extractor, self.device, self._execution)
+        return _Network(settings.network, settings.reading, extractor, precision, loader)
 
     def _paint(self, tasks: Sequence[_Task], on_steps: OnSteps) -> Iterator[tuple[Job, Outcome]]:
         """Make pairs of one shape in one batch; where memory does not suffice, one by one."""
         started = time.perf_counter()
         jobs = [task.job for task in tasks]
+        recipe, limit = jobs[0].settings.recipe, self._execution.timeout
 
         def watch(steps: Sequence[Step]) -> bool | None:
-            if self._timeout and time.perf_counter() - started > self._timeout * len(tasks):
+            if limit and time.perf_counter() - started > limit * len(tasks):
                 raise TimedOutError(
-                    f"not done after {self._timeout:g} s, at step {steps[0].number} of "
+                    f"not done after {limit:g} s, at step {steps[0].number} of "
                     f"{steps[0].steps}; try a longer --timeout, fewer --steps or a smaller --size"
                 )
             return on_steps(jobs, steps)
@@ -120,9 +187,9 @@ class Worker:
         results: Sequence[Result | DivergedError | Failed]
         one_by_one = False
         try:
-            with self._memory_limits():
-                scales = [task.reading.scales for task in tasks]
-                results = stylize_together(self._extractor, scales, self._recipe, watch)
+            with self._memory_limits(recipe):
+                scales = [task.loaded.scales for task in tasks]
+                results = stylize_together(self._network.extractor, scales, recipe, watch)
         except (OutOfMemoryError, TimedOutError) as error:
             one_by_one = isinstance(error, OutOfMemoryError) and len(tasks) > 1
             results = [Failed(str(error), time.perf_counter() - started)] * len(tasks)
@@ -142,7 +209,7 @@ class Worker:
     def _made(self, task: _Task, result: Result, seconds: float) -> Outcome:
         """Encode a picture; one that cannot be is a failure of its own, and ends no batch."""
         try:
-            with self._memory_limits():
+            with self._memory_limits(task.job.settings.recipe):
                 return self._encoded(task, result, seconds)
         except InputError as error:
             return Failed(str(error), seconds + task.seconds)
@@ -152,14 +219,14 @@ class Worker:
         job = task.job
         if result.stopped:  # so that it never passes for the finished one
             job = replace(job, key=stopped_key(job.key))
-        metadata = self._metadata(job) if self._form.metadata else {}
-        form, alpha = self._form, task.reading.content.alpha
+        form, alpha = job.settings.form, task.loaded.content.alpha
+        metadata = metadata_of(job) if form.metadata else {}
         data = images.encode(_to_array(result.image), alpha, form.format, form.quality, metadata)
         seconds += task.seconds + time.perf_counter() - started
-        return Made(data, self._record(job, data, result, seconds, task.reading.notes))
+        return Made(data, self._record(job, data, result, seconds, task.loaded.notes))
 
     @contextmanager
-    def _memory_limits(self) -> Iterator[None]:
+    def _memory_limits(self, recipe: Recipe) -> Iterator[None]:
         """Turn running out of memory into advice."""
         try:
             yield
@@ -168,52 +235,53 @@ class Worker:
             known = isinstance(error, MemoryError | torch.OutOfMemoryError)
             if not known and not any(text in str(error) for text in _OUT_OF_MEMORY):
                 raise
-            size, smallest = self._recipe.size, self._extractor.backbone.minimum_size
+            size, smallest = recipe.size, self._network.extractor.backbone.minimum_size
             raise OutOfMemoryError(
                 f"out of memory at {size} px; {advice(size // 2, smallest)}"
             ) from error
-
-    def _metadata(self, job: Job) -> dict[str, str]:
-        """Say in the file itself how it was made; nothing of paths or time, which vary."""
-        made = {
-            "key": job.key,
-            "content_sha256": job.content_sha256,
-            "style_sha256": job.style_sha256,
-            "recipe": self._recipe.telling(),
-        }
-        return {"Software": f"nst {nstcli.__version__}", "nst": json.dumps(made, sort_keys=True)}
 
     def _record(
         self, job: Job, data: bytes, result: Result, seconds: float, notes: tuple[str, ...]
     ) -> Record:
         height, width = result.image.shape[-2:]
+        settings = job.settings
         return Record(
             key=job.key,
             output_sha256=hashlib.sha256(data).hexdigest(),
-            content=stored(job.pair.content),
-            content_sha256=job.content_sha256,
-            style=stored(job.pair.style),
-            style_sha256=job.style_sha256,
-            recipe=self._recipe.model_dump(mode="json"),
-            format=self._form.format,
-            quality=self._form.quality,
+            inputs=job.inputs,
+            recipe=settings.recipe.model_dump(mode="json"),
+            format=settings.form.format,
+            quality=settings.form.quality,
             version=nstcli.__version__,
             device=self.device,
-            precision=str(self.precision),
+            precision=str(self._network.precision),
             width=width,
             height=height,
             seconds=round(seconds, 3),
             steps=result.steps,
-            loss=result.loss,
-            content_error=result.content_error,
-            style_error=result.style_error,
-            style_error_before=result.style_error_before,
-            step_seconds=float(f"{result.pace[0]:.4g}"),
-            step_spread=float(f"{result.pace[1]:.4g}"),
+            figures={
+                "loss": result.loss,
+                "content_error": result.content_error,
+                "style_error": result.style_error,
+                "style_error_before": result.style_error_before,
+                "step_seconds": float(f"{result.pace[0]:.4g}"),
+                "step_spread": float(f"{result.pace[1]:.4g}"),
+            },
             peak_memory=peak_bytes(result.image.device),
             curve=result.curve,
             notes=notes,
         )
+
+
+def metadata_of(job: Job) -> dict[str, str]:
+    """Say in a result itself how it was made; nothing of paths or time, which vary."""
+    digests = digests_by_role(job.inputs)
+    made = {
+        "key": job.key,
+        **{f"{role}_sha256": digest for role, digest in digests.items()},
+        "recipe": job.settings.recipe.telling(),
+    }
+    return {"Software": f"nst {nstcli.__version__}", "nst": json.dumps(made, sort_keys=True)}
 
 
 def _to_array(image: Tensor) -> NDArray[np.uint8]:

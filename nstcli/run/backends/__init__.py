@@ -6,12 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, cast
 
-from nstcli.plan.pair import Job
 from nstcli.run.events import Outcome
+from nstcli.run.job import Execution, Job, Settings
 
 if TYPE_CHECKING:
     from nstcli.engine.progress import Step
-    from nstcli.run.settings import Execution, Settings
 
 
 class Driver(Protocol):
@@ -39,8 +38,9 @@ class Driver(Protocol):
         """Hear what became of a job that was started."""
 
 
-# Works until the driver has no more jobs. What the driver raises ends it at once.
-Backend = Callable[["Settings", "Execution", Driver], None]
+# Works until the driver has no more jobs. What the driver raises ends it at once. The settings are
+# those of the first jobs: their network is loaded before any job is asked for.
+Backend = Callable[[Settings, Execution, Driver], None]
 
 # A door of the program: a module beside this one with a function `work`, imported when used.
 BACKENDS: Mapping[str, str] = {

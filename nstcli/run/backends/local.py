@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
 
 from nstcli.engine.device import at_once, choose, share_cores
 from nstcli.run.backends import Driver
-from nstcli.run.settings import Execution
-
-if TYPE_CHECKING:
-    from nstcli.run.settings import Settings
-    from nstcli.run.worker import Worker
+from nstcli.run.job import Execution, Settings
+from nstcli.run.worker import Worker
 
 # Seconds until the driver is asked again that had nothing to do.
 _NAP = 0.2
@@ -26,8 +22,8 @@ def work(settings: Settings, execution: Execution, driver: Driver) -> None:
     """
     device = choose(execution.device)
     share_cores(workers=1)
-    worker = settings.worker(device, execution)
-    driver.ready(worker.device, str(worker.precision))
+    worker = Worker(device, execution)
+    driver.ready(device, worker.load(settings))
     make_all(worker, driver, at_once(device, execution.pairs_per_step))
 
 

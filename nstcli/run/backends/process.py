@@ -7,26 +7,21 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
 from multiprocessing.connection import wait
-from typing import TYPE_CHECKING
 
 import torch
 
 from nstcli.engine.device import at_once, choose
 from nstcli.engine.memory import free_bytes
 from nstcli.errors import StoppedError
-from nstcli.plan.pair import Job
 from nstcli.run.backends import Driver
-from nstcli.run.backends.worker_process import Crash, Ended, Hand, Ready, Stepped
+from nstcli.run.backends.worker_process import Crash, Ended, Ready, Stepped, WorkerProcess
 from nstcli.run.events import Failed
-from nstcli.run.settings import Execution
-
-if TYPE_CHECKING:
-    from nstcli.run.settings import Settings
+from nstcli.run.job import Execution, Job, Settings
 
 # Seconds between two looks for new jobs, while none of the workers says anything.
 _NAP = 0.2
 # Workers that may die before their first pair, until something must be wrong with all of them.
-_STILLBORN = 3
+_MOST_EARLY_DEATHS = 3
 
 
 def work(settings: Settings, execution: Execution, driver: Driver) -> None:
@@ -62,12 +57,12 @@ class _Pool:
         self._driver = driver
         self._workers = len(devices)
         self._vacant = deque(devices)
-        self._hands: list[Hand] = []
+        self._running: list[WorkerProcess] = []
         # Jobs for the next worker that is free: those that a new one is started for, and those
         # of workers that died, each alone.
         self._waiting: deque[Sequence[Job]] = deque()
         self._tried: set[str] = set()
-        self._stillborn = 0
+        self._died_early = 0
         self._prepared = False
         self._more = True
 
@@ -77,25 +72,25 @@ class _Pool:
             if self._driver.stopping():
                 self._waiting.clear()
                 self._more = False
-            self._hand_out()
+            self._give_jobs()
             self._fill()
-            busy = any(hand.jobs for hand in self._hands)
+            busy = any(worker.jobs for worker in self._running)
             if not busy and not self._more and not self._waiting:
                 return
-            for connection in wait([hand.connection for hand in self._hands], _NAP):
-                self._hear(next(h for h in self._hands if h.connection is connection))
+            for connection in wait([worker.connection for worker in self._running], _NAP):
+                self._hear(next(w for w in self._running if w.connection is connection))
 
     def close(self) -> None:
         """End every worker at once; nothing is lost, since none of them writes anything."""
-        for hand in self._hands:
-            hand.kill()
+        for worker in self._running:
+            worker.kill()
 
-    def _hand_out(self) -> None:
-        for hand in self._hands:
-            if hand.ready and not hand.jobs and (jobs := self._next_jobs(hand.device)):
+    def _give_jobs(self) -> None:
+        for worker in self._running:
+            if worker.ready and not worker.jobs and (jobs := self._next_jobs(worker.device)):
                 if jobs[0].pair.output not in self._tried:  # else it was begun before, alone now
                     self._driver.started(jobs)
-                hand.give(jobs)
+                worker.give(jobs)
 
     def _next_jobs(self, device: str) -> Sequence[Job]:
         """Return what a worker on this device should make next, if there is anything now."""
@@ -113,49 +108,50 @@ class _Pool:
         One after the other: the first measures the fastest precision, alone, and the others
         find it remembered. Nor may the driver be asked for jobs before one worker is ready.
         """
-        if not self._vacant or not all(hand.ready for hand in self._hands):
+        if not self._vacant or not all(worker.ready for worker in self._running):
             return
-        device = self._vacant[0]
+        device, settings = self._vacant[0], self._settings
         if self._prepared:
             jobs = self._next_jobs(device)
             if not jobs:
                 return
             self._waiting.appendleft(jobs)
+            settings = jobs[0].settings
         self._vacant.popleft()
-        self._hands.append(Hand(self._settings, self._execution, device, self._workers))
+        self._running.append(WorkerProcess(settings, self._execution, device, self._workers))
 
-    def _hear(self, hand: Hand) -> None:
+    def _hear(self, worker: WorkerProcess) -> None:
         """Take one message of a worker."""
         try:
-            message = hand.connection.recv()
+            message = worker.connection.recv()
         except (EOFError, OSError):  # the latter where it died in the middle of a message
-            self._bury(hand)
+            self._replace(worker)
             return
         if isinstance(message, Ready):
-            hand.ready = self._prepared = True
+            worker.ready = self._prepared = True
             self._driver.ready(message.device, message.precision)
         elif isinstance(message, Stepped):
-            jobs = [hand.jobs[output] for output in message.outputs]
+            jobs = [worker.jobs[output] for output in message.outputs]
             if self._driver.stepped(jobs, message.steps):
-                hand.stop()
+                worker.stop()
         elif isinstance(message, Ended):
-            self._stillborn = 0
-            self._driver.ended(hand.jobs.pop(message.output), message.outcome)
+            self._died_early = 0
+            self._driver.ended(worker.jobs.pop(message.output), message.outcome)
         elif isinstance(message, Crash):
             raise message.error
 
-    def _bury(self, hand: Hand) -> None:
+    def _replace(self, worker: WorkerProcess) -> None:
         """Replace a worker that died, and try its jobs once more, each alone."""
-        code = hand.last_words()
-        self._hands.remove(hand)
-        self._vacant.append(hand.device)
-        if not hand.ready:
-            self._stillborn += 1
-            if self._stillborn == _STILLBORN:
+        code = worker.exit_code()
+        self._running.remove(worker)
+        self._vacant.append(worker.device)
+        if not worker.ready:
+            self._died_early += 1
+            if self._died_early == _MOST_EARLY_DEATHS:
                 raise StoppedError(f"workers die at their start ({_end(code)}); try --jobs 1")
-        for job in hand.jobs.values():
+        for job in worker.jobs.values():
             if job.pair.output in self._tried:
-                self._driver.ended(job, Failed(_death(code), time.monotonic() - hand.since))
+                self._driver.ended(job, Failed(_death(code), time.monotonic() - worker.since))
             else:
                 self._tried.add(job.pair.output)
                 self._waiting.append([job])

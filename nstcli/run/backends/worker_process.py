@@ -15,13 +15,11 @@ from typing import TYPE_CHECKING
 
 from backbones import BackboneError
 from nstcli.errors import NstError
-from nstcli.plan.pair import Job
 from nstcli.run.events import Outcome
-from nstcli.run.settings import Execution
+from nstcli.run.job import Execution, Job, Settings
 
 if TYPE_CHECKING:
     from nstcli.engine.progress import Step
-    from nstcli.run.settings import Settings
 
 # Seconds until a worker that has closed its end must have ended altogether.
 _PATIENCE = 2.0
@@ -58,7 +56,7 @@ class Crash:
     error: Exception
 
 
-class Hand:
+class WorkerProcess:
     """A worker as the driver sees it.
 
     Attributes:
@@ -80,7 +78,7 @@ class Hand:
             args=(theirs, settings, execution, device, workers),
             daemon=True,
         )
-        with _deaf():
+        with _without_interrupts():
             self._process.start()
         theirs.close()  # so that its end is seen here as the end of the stream
 
@@ -102,7 +100,7 @@ class Hand:
         self._process.kill()
         self._process.join()
 
-    def last_words(self) -> int | None:
+    def exit_code(self) -> int | None:
         """Return the exit code of one that ended by itself, or was ended by others."""
         self._process.join(_PATIENCE)
         self.kill()
@@ -110,7 +108,7 @@ class Hand:
 
 
 @contextmanager
-def _deaf() -> Iterator[None]:
+def _without_interrupts() -> Iterator[None]:
     """Put Ctrl-C off here, and for a process that is started within, which inherits this.
 
     A terminal sends it to every process, and a new one cannot ignore it before it runs.
@@ -150,10 +148,11 @@ def _make(
     connection: Connection, settings: Settings, execution: Execution, device: str, workers: int
 ) -> None:
     from nstcli.engine.device import share_cores
+    from nstcli.run.worker import Worker
 
     share_cores(workers)
-    worker = settings.worker(device, execution)
-    connection.send(Ready(worker.device, str(worker.precision)))
+    worker = Worker(device, execution)
+    connection.send(Ready(device, worker.load(settings)))
 
     def on_steps(jobs: Sequence[Job], steps: Sequence[Step]) -> bool:
         connection.send(Stepped([job.pair.output for job in jobs], steps))

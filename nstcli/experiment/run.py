@@ -1,0 +1,162 @@
+"""Make an experiment: variant by variant, each as any run is made; then judge all pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from backbones import BackboneError
+from nstcli.errors import StoppedError
+from nstcli.experiment.cache import Cache, digest
+from nstcli.experiment.experiment import Experiment
+from nstcli.experiment.variant import Variant
+from nstcli.plan.pair import Pair
+from nstcli.run.check import Checked
+from nstcli.run.driver import forget_failures, prepare
+from nstcli.run.events import Event
+from nstcli.run.job import Downloading, Execution
+from nstcli.run.make import End, make
+
+
+@dataclass(frozen=True)
+class VariantStarted:
+    """Something is done for a variant; `pairs` are to be made of it."""
+
+    variant: Variant
+    doing: str
+    pairs: int = 0
+
+
+@dataclass(frozen=True)
+class JudgingStarted:
+    """All pictures are made, and so many are to be judged."""
+
+    pictures: int
+
+
+@dataclass(frozen=True)
+class PictureJudged:
+    """A picture was judged, or could not be."""
+
+    pair: Pair
+
+
+ExperimentEvent = Event | VariantStarted | JudgingStarted | PictureJudged
+Listener = Callable[[ExperimentEvent], None]
+
+
+@dataclass(frozen=True)
+class Means:
+    """By what means an experiment is made, who hears of it, and who may end it.
+
+    Attributes:
+        execution: of each variant; one worker.
+        listeners: hear every event.
+        stop: is asked at every step.
+        downloading: shows downloads.
+    """
+
+    execution: Execution
+    listeners: Sequence[Listener]
+    stop: Callable[[], bool]
+    downloading: Downloading
+
+    def tell(self, event: ExperimentEvent) -> None:
+        """Let all listeners know."""
+        for listener in self.listeners:
+            listener(event)
+
+    def heed(self) -> None:
+        """End here if somebody asked for it.
+
+        Raises:
+            KeyboardInterrupt: somebody did.
+        """
+        if self.stop():
+            raise KeyboardInterrupt
+
+
+def run(experiment: Experiment, checked: Checked, cache: Cache, means: Means) -> None:
+    """Make and judge what is missing.
+
+    Args:
+        experiment: is told of every result.
+        checked: all its pairs.
+        cache: what was counted of its variants.
+        means: how it is made.
+
+    Raises:
+        KeyboardInterrupt: `means.stop` became true.
+        StoppedError: the output folder cannot be written to.
+    """
+    for failure in checked.failures:
+        experiment(failure)
+    forget_failures(experiment.made, experiment.store)
+    _count_parameters(experiment, cache)
+    for variant in list(experiment.variants):
+        part = checked.part(variant.pairs)
+        if part.jobs:
+            _make(experiment, variant, part, means)
+    if checked.failures:
+        prepare(experiment.store, checked.failures)
+    if experiment.records:
+        with suppress(OSError):  # they are counted again then
+            cache.save()
+    _judge(experiment, means)
+
+
+def _make(experiment: Experiment, variant: Variant, part: Checked, means: Means) -> None:
+    """Make what is missing of a variant."""
+    means.tell(VariantStarted(variant, "loading", len(part.jobs)))
+    try:
+        summary = make(
+            part,
+            means.execution,
+            (experiment, *means.listeners),
+            stop=means.stop,
+            downloading=means.downloading,
+        )
+    except BackboneError as error:
+        experiment.update(variant, error=str(error))  # which is told at the end
+    else:
+        if summary.end is End.STOPPED:
+            raise StoppedError(summary.problem)
+        if summary.end is End.INTERRUPTED:
+            raise KeyboardInterrupt
+    means.heed()
+
+
+def _count_parameters(experiment: Experiment, cache: Cache) -> None:
+    """Count what each network uses; the folder remembers it, as torch takes its time."""
+    for variant in list(experiment.variants):
+        if variant.settings is None:
+            continue
+        recipe = variant.settings.recipe
+        layers = sorted({*recipe.content_layers, *recipe.style_layers})
+        key = digest([variant.backbone.name, recipe.weights, layers])
+        count = cache.get("parameters", key)
+        if count is None:
+            from nstcli.experiment.parameters import parameters_used
+
+            count = parameters_used(variant.backbone, layers)
+            cache.put("parameters", key, count)
+        experiment.update(variant, parameters=count)
+
+
+def _judge(experiment: Experiment, means: Means) -> None:
+    """Judge what was not, all pictures being made; without any, torch is not imported."""
+    count = sum(map(len, experiment.unjudged().values()))
+    if not count:
+        return
+    from nstcli.experiment.judging import judge_all, load_judge
+
+    means.tell(JudgingStarted(count))
+    device, offline = means.execution.device, means.execution.offline
+    for pair in judge_all(
+        experiment,
+        lambda name: load_judge(name, device, offline=offline, progress=means.downloading),
+        means.execution.max_pixels,
+    ):
+        means.tell(PictureJudged(pair))
+        means.heed()

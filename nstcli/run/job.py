@@ -1,0 +1,131 @@
+"""What is to be made, how, and by what means: settings, jobs, execution. Without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import backbones
+from backbones import Backbone, WeightSet, weights
+from backbones.paths import exists
+from backbones.spec import Progress
+from nstcli.images import DEFAULT_MAX_PIXELS
+from nstcli.plan.pair import Pair
+from nstcli.recipe import Recipe, resolve
+from nstcli.results.records import Form, KnownInput, key_of, known_inputs
+
+# Is given the name of what is downloaded, and returns what shows its progress.
+Downloading = Callable[[str], Progress]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How pairs are made: the recipe with its network, and the form of the results."""
+
+    backbone: Backbone
+    weight_set: WeightSet
+    recipe: Recipe
+    form: Form
+
+    @property
+    def title(self) -> str:
+        """Name the network with its weights, `vgg19:gatys`."""
+        return weights.title(self.backbone, self.weight_set)
+
+    @property
+    def network(self) -> tuple[object, ...]:
+        """What tells its network from others: pairs of the same one can share what is loaded."""
+        recipe = self.recipe
+        return recipe.model, recipe.weights, recipe.dense, recipe.pooling
+
+    @property
+    def reading(self) -> tuple[object, ...]:
+        """What tells from others what its network sees of inputs: at which size, which layers."""
+        recipe = self.recipe
+        layers = tuple((term, *names) for term, names in recipe.layers_of_terms.items())
+        return *self.network, recipe.size, layers
+
+    def fetch(self, offline: bool, progress: Progress | None) -> None:
+        """Download the weights if they are not here.
+
+        Raises:
+            BackboneError: they cannot be had.
+        """
+        if not exists(weights.cached_path(self.backbone, self.weight_set)):
+            weights.pull(self.backbone, self.weight_set, offline=offline, progress=progress)
+
+
+@dataclass(frozen=True)
+class Job:
+    """A pair to be made with its settings; `inputs` and `key` stand for all its bytes depend on."""
+
+    pair: Pair
+    settings: Settings
+    inputs: tuple[KnownInput, ...]
+    key: str
+
+    @classmethod
+    def of(cls, pair: Pair, settings: Settings, *sha256: str) -> Job:
+        """Return the job of a pair whose inputs have these digests, in their order."""
+        inputs = known_inputs(pair, sha256)
+        return cls(pair, settings, inputs, key_of(settings.recipe, inputs, settings.form))
+
+
+@dataclass(frozen=True)
+class Execution:
+    """By what means pairs are made; nothing of it changes a result by more than rounding.
+
+    Attributes:
+        device: `auto`, or names of devices, divided by commas.
+        precision: `auto`, `float32` or `bfloat16`.
+        jobs: workers at a time; no less than one per device.
+        pairs_per_step: optimized together on one device, None for as many as do good there.
+        timeout: seconds that a pair may take, None for any time.
+        offline: never use the network.
+        max_pixels: that a picture may have before it is decoded.
+        backend: a name of `BACKENDS`, or `auto`.
+        memory: bytes of the main memory that a worker may take, None for what there is.
+    """
+
+    device: str = "auto"
+    precision: str = "auto"
+    jobs: int = 1
+    pairs_per_step: int | None = None
+    timeout: float | None = None
+    offline: bool = False
+    max_pixels: int = DEFAULT_MAX_PIXELS
+    backend: str = "auto"
+    memory: float | None = None
+
+
+def settings_for(
+    choices: Mapping[str, Any],
+    form: Form,
+    *,
+    offline: bool = False,
+    progress: Downloading | None = None,
+) -> Settings:
+    """Resolve names and defaults. Downloads only where nothing else can tell what weights are.
+
+    Args:
+        choices: options of the recipe by name, all of them; see `nstcli.recipe.DEFAULT`.
+        form: of the results.
+        offline: never use the network.
+        progress: shows a download.
+
+    Raises:
+        BackboneError: an unknown name, or weights that cannot be had.
+        InputError: a value out of range.
+    """
+    backbone = backbones.get(choices["model"])
+    chosen = weights.select(backbone, choices["weights"])
+    title = weights.title(backbone, chosen)
+    sha256 = weights.identity(backbone, chosen)
+    if sha256 is None:
+        shown = progress(title) if progress else None
+        weights.pull(backbone, chosen, offline=offline, progress=shown)
+        sha256 = weights.identity(backbone, chosen)
+    if sha256 is None:
+        raise backbones.BackboneError(f"weights {title} have no identity")
+    return Settings(backbone, chosen, resolve(backbone, sha256, choices), form)
