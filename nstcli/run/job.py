@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import backbones
@@ -61,7 +61,7 @@ class Job:
     """A pair to be made with its settings; `inputs` and `key` stand for all its bytes depend on."""
 
     pair: Pair
-    settings: Settings
+    settings: Settings = field(hash=False)  # the key stands for them
     inputs: tuple[KnownInput, ...]
     key: str
 

@@ -23,7 +23,7 @@ from nstcli.engine.targets import read_content, read_style
 from nstcli.images import Picture
 from nstcli.recipe import Recipe
 from nstcli.results.records import Form
-from nstcli.run.settings import Settings, settle
+from nstcli.run.job import Settings, settle
 from tests.benchmarks.reference import Reference
 from tests.benchmarks.scope import Scope
 

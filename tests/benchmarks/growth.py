@@ -17,15 +17,14 @@ from nstcli.engine.memory import keep_freed_memory
 from nstcli.engine.pyramid import resized
 from nstcli.engine.stylize import Scale, stylize
 from nstcli.plan import product
-from nstcli.plan.pair import Job
 from nstcli.results.folder import Store
 from nstcli.run.backends import Driver
 from nstcli.run.backends.local import make_all
 from nstcli.run.check import broken, survey
 from nstcli.run.driver import run
 from nstcli.run.events import Event, PairFailed, PairStarted
+from nstcli.run.job import Execution, Job, Settings
 from nstcli.run.loader import Readings
-from nstcli.run.settings import Execution, Settings
 from nstcli.run.worker import Worker
 from tests.benchmarks import case
 from tests.benchmarks.case import Pair
@@ -112,7 +111,7 @@ def _batch_row(scope: Scope) -> Row:
     extractor, precision = case.fastest(asked, scope.scratch)
     folder = scope.scratch / "batch"
     contents, styles = write_files(scope, folder)
-    pairs = product.pairs(contents, styles, ".png")
+    pairs = product.planned(contents, styles, product.Naming()).pairs
     batches, loops, surveys = [], [], []
     for number in range(scope.rounds):
         store = Store(folder / f"results-{number}")

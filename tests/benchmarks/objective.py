@@ -16,7 +16,7 @@ from backbones.hooks import FeatureExtractor
 from nstcli.engine.memory import keep_freed_memory
 from nstcli.engine.progress import Step
 from nstcli.engine.stylize import stylize
-from nstcli.run.settings import Settings
+from nstcli.run.job import Settings
 from tests.benchmarks import case
 from tests.benchmarks.allocator import as_usual
 from tests.benchmarks.case import Judge, Pair

@@ -105,7 +105,7 @@ class Place:
         for name in names:
             store = Store(self.out)
             store.prepare()
-            store.fail(Pair(Path("content"), Path("style"), name), "why", 1.0)
+            store.fail(Pair.of(Path("content"), Path("style"), name), "why", 1.0)
 
     def clear(self) -> None:
         shutil.rmtree(self.out, ignore_errors=True)

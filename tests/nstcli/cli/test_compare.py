@@ -511,7 +511,7 @@ def test_the_table_fills_while_the_work_goes_on(tmp_path: Path) -> None:
 
         live.begin(first, "loading")
         assert f"tiny:random  {pair.title}" in shown(PairStarted(1, pair))
-        told = shown(PairStep(pair, 3, 0.5, 0.3))
+        told = shown(PairStep(pair, 3, 3, 0.5, 0.3))
         assert "step 3  loss 0.5" in told
         assert re.search("▸.tiny random", told)
         told = shown(PairDone(pair, record(seconds=4.5)))

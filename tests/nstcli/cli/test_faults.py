@@ -417,7 +417,7 @@ def test_a_failure_of_a_pair_that_is_up_to_date_is_forgotten(
 def test_a_dry_run_forgets_no_failure(nst: Nst, tmp_path: Path) -> None:
     nst(*RUN)
     store = Store(tmp_path / "out")
-    store.fail(Pair(Path("cat.png"), Path("ink.png"), "cat__ink.png"), "why", 0.0)
+    store.fail(Pair.of(Path("cat.png"), Path("ink.png"), "cat__ink.png"), "why", 0.0)
     assert nst(*RUN, "-n").code == 0
     assert store.failure("cat__ink.png") == "why"
 
@@ -582,14 +582,14 @@ def test_quiet_tells_problems_alone(nst: Nst, tmp_path: Path) -> None:
 
 
 def test_without_a_terminal_there_is_a_sign_of_life(capsys: pytest.CaptureFixture[str]) -> None:
-    pair = Pair(Path("a.png"), Path("b.png"), "a__b.png")
-    step = PairStep(pair, step=7, loss=0.25, done=0.1)
+    pair = Pair.of(Path("a.png"), Path("b.png"), "a__b.png")
+    step = PairStep(pair, step=7, steps=10, loss=0.25, done=0.1)
     waiting = Waiting(3, first=False)
     for event in (step, waiting):
-        Lines(Screen(), 4, 10, heartbeat=3600.0)(event)
+        Lines(Screen(), 4, heartbeat=3600.0)(event)
     assert capsys.readouterr().err == ""
     for event in (step, waiting):
-        Lines(Screen(), 4, 10, heartbeat=0.0)(event)
+        Lines(Screen(), 4, heartbeat=0.0)(event)
     assert capsys.readouterr().err.splitlines() == [
         "[1/4] a.png × b.png: step 7 of 10, loss 0.25",
         "waiting for 3 more that another nst has in hand",
@@ -602,7 +602,7 @@ def test_waiting_for_others_does_not_silence_the_sign_of_life(
     """Others are looked at twice a second, which is no news."""
     clock = [0.0]
     monkeypatch.setattr("nstcli.cli.progress.time.monotonic", lambda: clock[0])
-    lines = Lines(Screen(), 4, 10)
+    lines = Lines(Screen(), 4)
     lines(Waiting(3, first=True))
     for _ in range(600):
         clock[0] += 0.5
@@ -627,7 +627,7 @@ def test_six_thousand_finished_pairs_are_looked_at_in_seconds_and_little_memory(
     run = ("batch", "many", "works", *SAME[3:])
     assert nst(*run, "--limit", "1").code == 0
     store = Store(tmp_path / "out")
-    pairs = product.pairs(photos, art, ".png")
+    pairs = product.planned(photos, art, product.Naming()).pairs
     record = store.load(pairs[0].output)
     assert record is not None
     known = Digests(None).of((*photos, *art))
@@ -637,7 +637,7 @@ def test_six_thousand_finished_pairs_are_looked_at_in_seconds_and_little_memory(
         key = key_of(recipe, *digests.values(), Form())  # type: ignore[arg-type]
         other = Record.model_validate({**record.model_dump(), **digests, "key": key})
         store.path(pair).hardlink_to(store.path(pairs[0]))
-        (store.hidden / "pairs" / f"{pair.output}.json").write_text(other.model_dump_json())
+        (store.layout.hidden / "pairs" / f"{pair.output}.json").write_text(other.model_dump_json())
 
     code = """
         import sys, time

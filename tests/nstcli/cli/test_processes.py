@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 import pytest
 
-from nstcli.run.settings import Execution
+from nstcli.run.job import Execution
 from tests import tiny
 from tests.conftest import Plugin, install
 from tests.nstcli.cli.conftest import Nst

@@ -27,7 +27,7 @@ def store(tmp_path: Path) -> Store:
 
 def pair(store: Store, name: str) -> Pair:
     base = store.folder.parent
-    return Pair(base / "photos/cat.png", base / "art/ink.png", name)
+    return Pair.of(base / "photos/cat.png", base / "art/ink.png", name)
 
 
 def described(nst: Nst, code: int) -> Any:
@@ -102,7 +102,7 @@ def test_what_does_no_harm_is_a_note(nst: Nst, store: Store, tmp_path: Path) -> 
 
 
 def test_another_nst_at_work_is_told(nst: Nst, store: Store) -> None:
-    journal(store.hidden, event("r", "started", 1, "new.png"))
+    journal(store.layout.events, event("r", "started", 1, "new.png"))
     assert nst("status", "out").code == 1
     lock = Locks(store.folder).take("new.png")
     assert lock
@@ -143,7 +143,7 @@ def test_the_json_has_every_field_always(nst: Nst, tmp_path: Path) -> None:
     (store.folder / "foreign.png").write_bytes(encode(draw()))
     (tmp_path / "art/ink.png").unlink()
     store.fail(pair(batch(tmp_path, ["cat.png"], ["ink.png"]), "c.png"), "why", 0.25)
-    journal(store.hidden, event("r", "ready", 3.5), event("r", "done", 4.5, "cat__ink.png"))
+    journal(store.layout.events, event("r", "ready", 3.5), event("r", "done", 4.5, "cat__ink.png"))
     full = described(nst, 1)
     assert list(full) == list(empty)
     counts = {state: count for state, count in full["counts"].items() if count}
@@ -182,7 +182,7 @@ def test_names_are_printed_letter_by_letter_on_one_line(
     content = tmp_path / "photos" / name
     content.write_bytes(encode(draw()))
     make(store, content, tmp_path / "art/ink.png", "result.png")
-    store.fail(Pair(content, tmp_path / "art/ink.png", "failed.png"), "bad\x1b[0m", 0)
+    store.fail(Pair.of(content, tmp_path / "art/ink.png", "failed.png"), "bad\x1b[0m", 0)
     (store.folder / "result.png").unlink()
     content.write_bytes(b"changed")
     ended = nst("status", "out", "-v")
@@ -220,7 +220,7 @@ def test_torch_is_not_imported(store: Store) -> None:
 
 def test_thousands_of_results_take_seconds(nst: Nst, store: Store) -> None:
     """6000 records, as small as they come: what is measured is ours, not the disk."""
-    pairs = store.hidden / "pairs"
+    pairs = store.layout.hidden / "pairs"
     text = (pairs / "cat__ink.png.json").read_bytes()
     picture = (store.folder / "cat__ink.png").read_bytes()
     for number in range(6000):

@@ -10,7 +10,7 @@ import pytest
 from nstcli.images import decode, read_metadata
 from nstcli.plan.pair import Pair
 from nstcli.results.state import State
-from nstcli.results.store import LoneFile
+from nstcli.results.store import SingleFile
 from tests.nstcli.cli.conftest import Nst
 
 pytestmark = pytest.mark.usefixtures("folders")
@@ -121,8 +121,8 @@ def test_ctrl_c_keeps_the_best_picture_so_far(
     data = (tmp_path / "cat__wave.png").read_bytes()
     assert decode(data, "x").rgb.shape == (24, 32, 3)
     # It does not pass for the finished one, nor does finishing it need consent.
-    pair = Pair(tmp_path / "photos/cat.png", tmp_path / "art/wave.png", "cat__wave.png")
+    pair = Pair.of(tmp_path / "photos/cat.png", tmp_path / "art/wave.png", "cat__wave.png")
     key = json.loads(read_metadata(data)["nst"])["key"].removesuffix("-stopped")
-    state = LoneFile(tmp_path / "cat__wave.png").state(pair, key)
+    state = SingleFile(tmp_path / "cat__wave.png").state(pair, key)
     assert state is State.STOPPED
     assert not state.needs_consent

@@ -1,14 +1,16 @@
 """Comparisons with records that nobody had to wait for."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from backbones import weights
-from nstcli.experiment.experiment import Contest, Entry
-from nstcli.experiment.variant import Contender
+from nstcli.experiment.experiment import Experiment
+from nstcli.experiment.variant import Variant, of_backbone
 from nstcli.plan.pair import Pair
 from nstcli.results.folder import Store
 from nstcli.results.records import Measured, Record
+from tests.nstcli import flat
 from tests.tiny import TINY
 
 BASELINES = {
@@ -17,12 +19,10 @@ BASELINES = {
 }
 
 
-def contender(name: str, weight_set: str | None = None) -> Contender:
+def variant_of(name: str, weight_set: str | None = None) -> Variant:
     """Make one of the tiny backbone under any name, which decides who judges it."""
-    from dataclasses import replace
-
     backbone = replace(TINY, name=name)
-    return Contender(backbone, weights.select(backbone, weight_set), weight_set)
+    return of_backbone(backbone, weights.select(backbone, weight_set), weight_set)
 
 
 def record(**known: Any) -> Record:
@@ -35,28 +35,28 @@ def record(**known: Any) -> Record:
         "style_error": 0.2, "style_error_before": 0.9, "step_seconds": 0.1, "step_spread": 0.02,
         "peak_memory": 500_000_000,
     }  # fmt: skip
-    return Record(**{**values, **known})
+    return flat.record({**values, **known})
 
 
-def contest(folder: Path, *names: str, contents: int = 1) -> Contest:
+def experiment(folder: Path, *names: str, contents: int = 1) -> Experiment:
     """Make a comparison of these contenders in which nothing is known yet."""
-    entries = []
+    variants = []
     for name in names:
         pairs = tuple(
-            Pair(Path(f"c{number}.png"), Path("s.png"), f"c{number}__s__{name}.png")
+            Pair.of(Path(f"c{number}.png"), Path("s.png"), f"c{number}__s__{name}.png")
             for number in range(contents)
         )
-        entries.append(Entry(contender(name), pairs, parameters=1000))
-    return Contest(Store(folder), entries)
+        variants.append(replace(variant_of(name), pairs=pairs, parameters=1000))
+    return Experiment(Store(folder), variants)
 
 
 def tell(
-    found: Contest, name: str, values: dict[str, float], content: int = 0, **known: Any
+    found: Experiment, name: str, values: dict[str, float], content: int = 0, **known: Any
 ) -> None:
     """Note a record and a judgement."""
     output = f"c{content}__s__{name}.png"
-    entry = next(e for e in found.entries if e.contender.backbone.name == name)
+    variant = next(e for e in found.variants if e.backbone.name == name)
     found.records[output] = record(**known)
     found.measured[output] = Measured(
-        output_sha256="o", judge=entry.contender.judge, values=values, baselines=BASELINES
+        output_sha256="o", judge=variant.judge, values=values, baselines=BASELINES
     )

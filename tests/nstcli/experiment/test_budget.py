@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from backbones import BackboneError
 from nstcli.config.presets import DEFAULT
 from nstcli.experiment.budget import Pace, key_of, seconds_per_step, share_seconds, with_steps
-from nstcli.experiment.cache import Notes
-from nstcli.experiment.experiment import Entry
+from nstcli.experiment.cache import Cache
+from nstcli.experiment.run import Means, VariantStarted
 from nstcli.recipe import resolve
 from nstcli.results.records import Form
-from nstcli.run.settings import Execution, Settings
-from tests.nstcli.experiment.made import contest
+from nstcli.run.job import Execution, Settings
+from tests.nstcli.experiment.made import experiment
 from tests.tiny import TINY
 
 
@@ -73,17 +73,19 @@ def test_only_the_steps_change() -> None:
 
 
 def test_who_cannot_be_measured_is_given_up(tmp_path: Path) -> None:
-    found = contest(tmp_path, "a", "b")
-    found.entries = [replace(entry, settings=settings()) for entry in found.entries]
-    notes = Notes(tmp_path)
-    notes.put("steps", key_of(settings(), Execution(), 5.0), 7)
-    first, second = found.entries
-    found.entries[0] = replace(first, settings=settings(size=100))
+    found = experiment(tmp_path, "a", "b")
+    found.variants = [replace(variant, settings=settings()) for variant in found.variants]
+    cache = Cache(tmp_path / "comparison.json")
+    cache.put("steps", key_of(settings(), Execution(), 5.0), 7)
+    first, second = found.variants
+    found.variants[0] = replace(first, settings=settings(size=100))
 
-    def prepare(entry: Entry) -> None:
-        raise BackboneError(f"no weights of {entry.title}")
+    def tell(event: object) -> None:
+        assert isinstance(event, VariantStarted)
+        raise BackboneError(f"no weights of {event.variant.title}")
 
-    share_seconds(found, 5.0, Execution(), notes, prepare=prepare, stop=lambda: False)
-    lost, measured = found.entries
+    means = Means(Execution(), [tell], stop=lambda: False, downloading=pytest.fail)
+    share_seconds(found, 5.0, cache, means)
+    lost, measured = found.variants
     assert (lost.error, lost.settings) == ("no weights of a:random", None)
     assert measured == replace(second, settings=with_steps(settings(), 7))

@@ -4,17 +4,17 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from nstcli.experiment.experiment import Contest
+from nstcli.experiment.experiment import Experiment
 from nstcli.experiment.exports import as_csv, as_json, as_markdown
 from nstcli.experiment.figures import rows
 from nstcli.plan.pair import Pair
-from tests.nstcli.experiment.made import contest, tell
+from tests.nstcli.experiment.made import experiment, tell
 
 GOOD = {"content_error": 0.3, "style_error": 0.1, "lpips": 0.3, "ssim": 0.7, "color": 5.0}
 
 
-def some(folder: Path) -> Contest:
-    made = contest(folder, "a", "b")
+def some(folder: Path) -> Experiment:
+    made = experiment(folder, "a", "b")
     tell(made, "a", GOOD, seconds=1.0, loss=float("inf"))
     made.failures["c0__s__b.png"] = "too | small"
     return made
@@ -47,7 +47,7 @@ def test_csv_has_a_line_for_every_pair_of_every_backbone(tmp_path: Path) -> None
 
 
 def test_csv_leaves_out_measures_of_another_version(tmp_path: Path) -> None:
-    made = contest(tmp_path, "a")
+    made = experiment(tmp_path, "a")
     tell(made, "a", {**GOOD, "beauty": 0.5})
     known = made.measured["c0__s__a.png"]
     baselines = {**known.baselines, "noise": GOOD}
@@ -59,14 +59,14 @@ def test_csv_leaves_out_measures_of_another_version(tmp_path: Path) -> None:
 
 def test_csv_quotes_hostile_names(tmp_path: Path) -> None:
     made = some(tmp_path)
-    pair = Pair(Path('a,"b\n.png'), Path("s.png"), "c0__s__a.png")
-    made.entries[0] = replace(made.entries[0], pairs=(pair,))
+    pair = Pair.of(Path('a,"b\n.png'), Path("s.png"), "c0__s__a.png")
+    made.variants[0] = replace(made.variants[0], pairs=(pair,))
     (line, _) = csv.DictReader(io.StringIO(as_csv(made)))
     assert line["content"] == 'a,"b\n.png'
 
 
 def test_markdown_is_a_table_with_the_best_in_bold(tmp_path: Path) -> None:
-    made = contest(tmp_path, "a", "b")
+    made = experiment(tmp_path, "a", "b")
     tell(made, "a", GOOD)
     tell(made, "b", {**GOOD, "lpips": 0.4})
     lines = as_markdown("cat_1 × ink|2", rows(made), ["How to read it."]).splitlines()

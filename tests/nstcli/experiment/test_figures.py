@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from nstcli.experiment.figures import Row, columns, count, rows
-from tests.nstcli.experiment.made import contest, tell
+from tests.nstcli.experiment.made import experiment, tell
 
 GOOD = {"content_error": 0.3, "style_error": 0.1, "lpips": 0.3, "ssim": 0.7}
 BAD = {"content_error": 0.4, "style_error": 0.2, "lpips": 0.4, "ssim": 0.6}
@@ -15,7 +15,7 @@ def table(found: list[Row]) -> dict[str, Row]:
 
 
 def test_before_anything_is_made_there_are_rows_and_the_parameters_alone(tmp_path: Path) -> None:
-    found = rows(contest(tmp_path, "a", "b"))
+    found = rows(experiment(tmp_path, "a", "b"))
     assert [(row.title, row.made, row.pairs) for row in found] == [
         ("a:random", 0, 1),
         ("b:random", 0, 1),
@@ -27,7 +27,7 @@ def test_before_anything_is_made_there_are_rows_and_the_parameters_alone(tmp_pat
 
 
 def test_best_is_the_lowest_but_for_ssim(tmp_path: Path) -> None:
-    made = contest(tmp_path, "a", "b")
+    made = experiment(tmp_path, "a", "b")
     tell(made, "a", GOOD, seconds=9.0, step_seconds=0.1, peak_memory=2_000_000)
     tell(made, "b", BAD, seconds=1.0, step_seconds=0.2, peak_memory=1_000_000)
     found = table(rows(made))
@@ -39,7 +39,7 @@ def test_best_is_the_lowest_but_for_ssim(tmp_path: Path) -> None:
 
 
 def test_errors_rank_only_under_one_judge(tmp_path: Path) -> None:
-    made = contest(tmp_path, "a", "vgg16", "b")
+    made = experiment(tmp_path, "a", "vgg16", "b")
     tell(made, "a", GOOD)
     tell(made, "vgg16", {**GOOD, "content_error": 0.0, "style_error": 0.0, "lpips": 0.2})
     tell(made, "b", BAD)
@@ -60,7 +60,7 @@ def test_errors_rank_only_under_one_judge(tmp_path: Path) -> None:
 
 
 def test_who_looks_equally_good_is(tmp_path: Path) -> None:
-    made = contest(tmp_path, "a", "b")
+    made = experiment(tmp_path, "a", "b")
     tell(made, "a", GOOD)
     tell(made, "b", {**GOOD, "lpips": 0.30001, "ssim": 0.69})
     first, second, *_ = rows(made)
@@ -69,7 +69,7 @@ def test_who_looks_equally_good_is(tmp_path: Path) -> None:
 
 
 def test_medians_over_pairs_and_half_the_distance_between_quartiles(tmp_path: Path) -> None:
-    made = contest(tmp_path, "a", contents=5)
+    made = experiment(tmp_path, "a", contents=5)
     for content, lpips in enumerate([0.1, 0.2, 0.3, 0.4, 10.0]):
         tell(made, "a", {"lpips": lpips}, content, seconds=content + 1.0, peak_memory=content + 5,
              step_spread=0.03 if content else 9.0)  # fmt: skip
@@ -82,7 +82,7 @@ def test_medians_over_pairs_and_half_the_distance_between_quartiles(tmp_path: Pa
 
 
 def test_who_lacks_a_pair_ranks_nowhere(tmp_path: Path) -> None:
-    made = contest(tmp_path, "a", "b", contents=2)
+    made = experiment(tmp_path, "a", "b", contents=2)
     for content in (0, 1):
         tell(made, "b", BAD, content, seconds=5.0)
     tell(made, "a", GOOD, 0, seconds=1.0)
@@ -94,7 +94,7 @@ def test_who_lacks_a_pair_ranks_nowhere(tmp_path: Path) -> None:
 
 
 def test_the_same_seconds_rank_nobody(tmp_path: Path) -> None:
-    made = contest(tmp_path, "a", "b")
+    made = experiment(tmp_path, "a", "b")
     tell(made, "a", GOOD, seconds=1.0)
     tell(made, "b", BAD, seconds=2.0)
     assert "seconds" in rows(made)[0].best
@@ -102,7 +102,7 @@ def test_the_same_seconds_rank_nobody(tmp_path: Path) -> None:
 
 
 def test_the_judgement_of_another_judge_does_not_count(tmp_path: Path) -> None:
-    made = contest(tmp_path, "a")
+    made = experiment(tmp_path, "a")
     tell(made, "a", GOOD)
     assert made.complete
     output = "c0__s__a.png"
@@ -113,7 +113,7 @@ def test_the_judgement_of_another_judge_does_not_count(tmp_path: Path) -> None:
 
 
 def test_steps_are_a_column_only_where_they_differ(tmp_path: Path) -> None:
-    made = contest(tmp_path, "a", "b")
+    made = experiment(tmp_path, "a", "b")
     tell(made, "a", GOOD, steps=10)
     tell(made, "b", BAD, steps=10)
     assert "steps" not in [column.key for column in columns(rows(made))]
@@ -122,8 +122,8 @@ def test_steps_are_a_column_only_where_they_differ(tmp_path: Path) -> None:
 
 
 def test_an_entry_that_cannot_go_on_says_why(tmp_path: Path) -> None:
-    made = contest(tmp_path, "a", "b")
-    made.entries[0] = replace(made.entries[0], error="no weights")
+    made = experiment(tmp_path, "a", "b")
+    made.variants[0] = replace(made.variants[0], error="no weights")
     assert [row.error for row in rows(made)] == ["no weights", "", "", ""]
     assert not made.complete
 

@@ -7,28 +7,27 @@ from pathlib import Path
 import pytest
 
 from backbones import BackboneError
-from nstcli.experiment.experiment import Contest
+from nstcli.experiment.experiment import Experiment
 from nstcli.experiment.judging import judge_all
 from nstcli.images import DEFAULT_MAX_PIXELS
 from nstcli.metrics.judge import Judge
 from nstcli.plan.pair import Pair
-from nstcli.results import records
 from tests.nstcli.experiment.bench import judge
-from tests.nstcli.experiment.made import contest, record
+from tests.nstcli.experiment.made import experiment, record
 
 Write = Callable[..., Path]
 
 
 @pytest.fixture
-def made(tmp_path: Path, write_picture: Write) -> Contest:
+def made(tmp_path: Path, write_picture: Write) -> Experiment:
     """Two contenders; the first left the content as it is, the second painted something else."""
     content, style = write_picture("c.png", seed=1), write_picture("s.png", 20, 28, seed=2)
-    found = contest(tmp_path / "out", "a", "b")
+    found = experiment(tmp_path / "out", "a", "b")
     for number, seed in enumerate((1, 3)):
-        entry = found.entries[number]
-        name = f"c__s__{entry.contender.name}.png"
+        variant = found.variants[number]
+        name = f"c__s__{variant.name}.png"
         result = write_picture(f"out/{name}", seed=seed)
-        found.entries[number] = replace(entry, pairs=(Pair(content, style, name),))
+        found.variants[number] = replace(variant, pairs=(Pair.of(content, style, name),))
         found.records[name] = record(
             output_sha256=found.store.digests.digest(result),
             content_sha256=found.store.digests.digest(content),
@@ -37,11 +36,11 @@ def made(tmp_path: Path, write_picture: Write) -> Contest:
     return found
 
 
-def run(found: Contest, call: Callable[[str], Judge] = judge) -> list[str]:
+def run(found: Experiment, call: Callable[[str], Judge] = judge) -> list[str]:
     return [pair.output for pair in judge_all(found, call, DEFAULT_MAX_PIXELS)]
 
 
-def test_every_picture_is_judged_once_and_it_is_remembered(made: Contest) -> None:
+def test_every_picture_is_judged_once_and_it_is_remembered(made: Experiment) -> None:
     assert run(made) == ["c__s__a.png", "c__s__b.png"]
     unchanged, painted = (made.measured[f"c__s__{name}.png"] for name in "ab")
     assert unchanged.values == unchanged.baselines["content"]
@@ -49,14 +48,14 @@ def test_every_picture_is_judged_once_and_it_is_remembered(made: Contest) -> Non
     assert painted.values["lpips"] > 0.01
     assert painted.baselines == unchanged.baselines
     assert painted.judge == "vgg16"
-    kept = records.load_measured(made.store.folder, "c__s__b.png", painted.output_sha256)
+    kept = made.store.measured("c__s__b.png", painted.output_sha256)
     assert kept == painted
     assert made.complete
     assert run(made) == []
 
 
 def test_inputs_are_read_once_for_all_backbones(
-    made: Contest, monkeypatch: pytest.MonkeyPatch
+    made: Experiment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
     styles: list[object] = []
@@ -72,7 +71,7 @@ def test_inputs_are_read_once_for_all_backbones(
     assert (asked, len(styles)) == (["vgg16"], 1)
 
 
-def test_without_its_judge_a_picture_is_not_judged_and_says_so(made: Contest) -> None:
+def test_without_its_judge_a_picture_is_not_judged_and_says_so(made: Experiment) -> None:
     def call(name: str) -> Judge:
         raise BackboneError("no weights")
 
@@ -83,7 +82,7 @@ def test_without_its_judge_a_picture_is_not_judged_and_says_so(made: Contest) ->
 
 
 def test_a_content_that_changed_is_not_held_against_the_picture(
-    made: Contest, write_picture: Write
+    made: Experiment, write_picture: Write
 ) -> None:
     write_picture("c.png", seed=9)
     run(made)
@@ -91,20 +90,22 @@ def test_a_content_that_changed_is_not_held_against_the_picture(
     assert not made.measured
 
 
-def test_one_that_cannot_be_judged_leaves_the_others(made: Contest) -> None:
+def test_one_that_cannot_be_judged_leaves_the_others(made: Experiment) -> None:
     (made.store.folder / "c__s__a.png").unlink()
     run(made)
     assert set(made.measured) == {"c__s__b.png"}
     assert "cannot be read" in made.failures["c__s__a.png"]
 
 
-def test_too_small_a_picture_is_told(made: Contest, write_picture: Write) -> None:
+def test_too_small_a_picture_is_told(made: Experiment, write_picture: Write) -> None:
     small = write_picture("small.png", 4, 32)
-    for number, entry in enumerate(made.entries):
-        pair = replace(entry.pairs[0], content=small)
-        made.entries[number] = replace(entry, pairs=(pair,))
+    for number, variant in enumerate(made.variants):
+        pair = Pair.of(small, variant.pairs[0].path("style"), variant.pairs[0].output)
+        made.variants[number] = replace(variant, pairs=(pair,))
         known = made.records[pair.output]
         digest = made.store.digests.digest(small)
-        made.records[pair.output] = known.model_copy(update={"content_sha256": digest})
+        content = known.input("content").model_copy(update={"sha256": digest})
+        inputs = (content, known.input("style"))
+        made.records[pair.output] = known.model_copy(update={"inputs": inputs})
     run(made)
     assert "too small" in made.failures["c__s__a.png"]

@@ -7,9 +7,9 @@ import pytest
 
 from nstcli.errors import InputError
 from nstcli.plan.inputs import find, refuse_nested
-from nstcli.plan.walk import Rules
+from nstcli.plan.walk import Selection
 
-DEEP = Rules(recursive=True)
+DEEP = Selection(recursive=True)
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def folder(tmp_path: Path) -> Path:
     return photos
 
 
-def names(argument: Path, rules: Rules = Rules()) -> list[str]:  # noqa: B008
+def names(argument: Path, rules: Selection = Selection()) -> list[str]:  # noqa: B008
     """The pictures found, each by its name below the sub-folder that is to be mirrored."""
     return [(source.folder / source.path.name).as_posix() for source in find(str(argument), rules)]
 
@@ -116,15 +116,15 @@ def test_what_was_left_out_is_told_but_junk_is_not(tree: Path) -> None:
 def test_patterns_choose(
     tree: Path, include: list[str], exclude: list[str], left: list[str]
 ) -> None:
-    assert names(tree, Rules(True, tuple(include), tuple(exclude))) == left
+    assert names(tree, Selection(True, tuple(include), tuple(exclude))) == left
 
 
 def test_an_excluded_folder_is_not_even_read(tree: Path, unreadable: Path) -> None:
-    assert find(str(tree), Rules(True, exclude=("deep",), strict=True)).left_out == ()
+    assert find(str(tree), Selection(True, exclude=("deep",), strict=True)).left_out == ()
 
 
 def test_patterns_choose_among_the_files_of_a_glob(folder: Path) -> None:
-    assert names(folder / "*", Rules(exclude=("*.txt", "b.*"))) == ["a.png", "c.webp"]
+    assert names(folder / "*", Selection(exclude=("*.txt", "b.*"))) == ["a.png", "c.webp"]
 
 
 def test_a_glob_tells_of_folders_and_links_and_leaves_out_junk(folder: Path) -> None:
@@ -149,13 +149,17 @@ def test_an_empty_top_hints_at_its_sub_folders(tree: Path) -> None:
 
 
 def test_patterns_that_leave_nothing_are_named(tree: Path) -> None:
-    for rules in (Rules(include=("*.gif",)), Rules(exclude=("*",)), Rules(True, exclude=("*",))):
+    for rules in (
+        Selection(include=("*.gif",)),
+        Selection(exclude=("*",)),
+        Selection(True, exclude=("*",)),
+    ):
         with pytest.raises(InputError, match=r"leave no pictures of .* contents and styles alike"):
             find(str(tree), rules)
     with pytest.raises(InputError, match=r"leave none of the files that .* matches"):
-        find(str(tree / "*.png"), Rules(include=("*.gif",)))
+        find(str(tree / "*.png"), Selection(include=("*.gif",)))
     with pytest.raises(InputError, match=r"no file matches"):
-        find(str(tree / "*.gif"), Rules(include=("*.gif",)))
+        find(str(tree / "*.gif"), Selection(include=("*.gif",)))
 
 
 def test_links_count_as_what_they_lead_to(tree: Path, tmp_path: Path) -> None:
@@ -244,7 +248,7 @@ def test_a_broken_link_that_may_be_a_folder_is_told_when_folders_are_read(tree: 
 
 def test_strict_refuses_what_cannot_be_read_and_nothing_else(tree: Path) -> None:
     (tree / "a/up").symlink_to(tree)
-    strict = Rules(recursive=True, strict=True)
+    strict = Selection(recursive=True, strict=True)
     assert names(tree, strict) == names(tree, DEEP)
     (tree / "z/gone.jpg").symlink_to("nowhere")
     (tree / "also gone.jpg").symlink_to("nowhere")
@@ -253,7 +257,7 @@ def test_strict_refuses_what_cannot_be_read_and_nothing_else(tree: Path) -> None
     ):
         find(str(tree), strict)
     with pytest.raises(InputError, match=r"gone.jpg' is a broken link; without --strict"):
-        find(str(tree / "z/*.jpg"), Rules(strict=True))
+        find(str(tree / "z/*.jpg"), Selection(strict=True))
 
 
 def test_nothing_but_broken_links_is_an_error_that_says_so(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 import subprocess
 import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePath, PurePosixPath
+from typing import Any
 from unicodedata import normalize
 
 import pytest
@@ -8,8 +10,27 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nstcli.errors import InputError
+from nstcli.plan import product
 from nstcli.plan.pair import Pair, Source
-from nstcli.plan.product import pairs, planned
+from nstcli.plan.product import Naming, Plan
+from nstcli.plan.template import DEFAULT
+
+
+def planned(
+    contents: Iterable[Path | Source],
+    styles: Iterable[Path | Source],
+    suffix: str,
+    limit: int | None = None,
+    how: str = "product",
+    template: str = DEFAULT,
+    values: Mapping[str, str] | None = None,
+) -> Plan:
+    return product.planned(contents, styles, Naming(suffix, template, values or {}), how, limit)
+
+
+def pairs(*arguments: Any, **options: Any) -> list[Pair]:
+    return planned(*arguments, **options).pairs
+
 
 names = st.text(
     st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=12
@@ -24,7 +45,7 @@ def outputs(contents: list[str], styles: list[str]) -> list[str]:
 
 def test_the_product_goes_content_by_content() -> None:
     planned = pairs([Path("a.jpg"), Path("b.jpg")], [Path("x.png"), Path("y.png")], ".webp")
-    assert [(p.content.name, p.style.name, p.output) for p in planned] == [
+    assert [(p.path("content").name, p.path("style").name, p.output) for p in planned] == [
         ("a.jpg", "x.png", "a__x.webp"),
         ("a.jpg", "y.png", "a__y.webp"),
         ("b.jpg", "x.png", "b__x.webp"),
@@ -78,8 +99,13 @@ def test_no_two_pairs_share_a_name_on_any_file_system(
 def test_names_do_not_depend_on_the_order_of_inputs(
     contents: list[Path], styles: list[Path]
 ) -> None:
-    forward = {(p.content, p.style): p.output for p in pairs(contents, styles, ".png")}
-    backward = {(p.content, p.style): p.output for p in pairs(contents[::-1], styles[::-1], ".png")}
+    forward = {
+        (p.path("content"), p.path("style")): p.output for p in pairs(contents, styles, ".png")
+    }
+    backward = {
+        (p.path("content"), p.path("style")): p.output
+        for p in pairs(contents[::-1], styles[::-1], ".png")
+    }
     assert forward == backward
 
 
@@ -93,7 +119,7 @@ def test_names_stay_within_what_file_systems_take() -> None:
 def test_namesakes_from_several_folders_keep_their_names_when_another_comes() -> None:
     def named(*folders: str) -> dict[Path, str]:
         contents = [Path(folder, "cat.jpg") for folder in folders]
-        return {p.content: p.output for p in pairs(contents, [Path("x.png")], ".png")}
+        return {p.path("content"): p.output for p in pairs(contents, [Path("x.png")], ".png")}
 
     two, three = named("b", "c"), named("a", "b", "c")
     assert len(set(three.values())) == 3
@@ -186,7 +212,7 @@ def test_a_name_that_some_system_refuses_is_changed_and_told() -> None:
 def test_it_is_told_why_a_name_is_not_the_plain_one() -> None:
     long = "x" * 240
     plan = planned([Path("a.jpg"), Path("A.png"), Path(f"{long}.png")], [Path("x.png")], ".png")
-    assert [(pair.content.name[:3], why) for pair, why in plan.renamed] == [
+    assert [(pair.path("content").name[:3], why) for pair, why in plan.renamed] == [
         ("a.j", "another result would be called 'a__x.png'"),
         ("A.p", "another result would be called 'A__x.png'"),
         ("xxx", f"the name '{long}__x.png' would be too long"),
@@ -314,7 +340,7 @@ def test_plans_are_the_same_whenever_and_in_whatever_order_they_are_made(
     contents: list[Source], styles: list[Source], template: str
 ) -> None:
     def by_inputs(made: list[Pair]) -> dict[tuple[Path, Path], str]:
-        return {(pair.content, pair.style): pair.output for pair in made}
+        return {(pair.path("content"), pair.path("style")): pair.output for pair in made}
 
     template = template.replace("{index}", "i")
     there = pairs(contents, styles, ".png", template=template, values=VALUES)
@@ -331,7 +357,7 @@ def test_a_plain_name_stays_whatever_else_is_left_out(
     renamed = {pair for pair, _ in every.renamed}
     plain = {pair for pair in every.pairs if pair not in renamed}
     alone = set(pairs(contents, styles, ".png"))
-    assert {pair for pair in plain if pair.content in {c.path for c in contents}} <= alone
+    assert {pair for pair in plain if pair.path("content") in {c.path for c in contents}} <= alone
 
 
 @given(st.lists(st.from_regex(r"[a-z0-9 ]{1,20}[a-z0-9]", fullmatch=True), min_size=1, unique=True))
@@ -361,6 +387,6 @@ def test_names_do_not_depend_on_how_an_input_folder_was_typed(contents: tuple[st
 def test_pictures_that_lie_the_same_below_two_folders_are_told_apart_by_these() -> None:
     """As a glob finds them; whichever else there is."""
     two, three = ([Path(top, "cat.jpg") for top in tops] for tops in ("bc", "abc"))
-    named = {p.content: p.output for p in pairs(three, [Path("x.png")], ".png")}
+    named = {p.path("content"): p.output for p in pairs(three, [Path("x.png")], ".png")}
     assert len(set(named.values())) == 3
     assert [named[path] for path in two] == [p.output for p in pairs(two, [Path("x.png")], ".png")]

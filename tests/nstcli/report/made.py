@@ -13,6 +13,7 @@ from nstcli.results.folder import Store
 from nstcli.results.records import Record
 from nstcli.text import stored
 from tests.conftest import draw
+from tests.nstcli import flat
 
 Change = Callable[[Pair], Mapping[str, Any]]
 
@@ -40,10 +41,10 @@ def record_of(pair: Pair, data: bytes, **changes: Any) -> Record:
     known: dict[str, Any] = {
         "key": sha256(data),
         "output_sha256": sha256(data),
-        "content": stored(pair.content),
-        "content_sha256": sha256(pair.content.read_bytes()),
-        "style": stored(pair.style),
-        "style_sha256": sha256(pair.style.read_bytes()),
+        "content": stored(pair.path("content")),
+        "content_sha256": sha256(pair.path("content").read_bytes()),
+        "style": stored(pair.path("style")),
+        "style_sha256": sha256(pair.path("style").read_bytes()),
         "recipe": recipe,
         "format": "png",
         "quality": 95,
@@ -61,12 +62,12 @@ def record_of(pair: Pair, data: bytes, **changes: Any) -> Record:
         "curve": tuple((step, 10.0 / step) for step in range(1, 21)),
         **changes,
     }
-    return Record(**known)
+    return flat.record(known)
 
 
 def make(store: Store, content: Path, style: Path, name: str = "", **changes: Any) -> Pair:
     """Save a drawn result; the name and `changes` go into its record."""
-    pair = Pair(content, style, name or f"{content.stem}__{style.stem}.png")
+    pair = Pair.of(content, style, name or f"{content.stem}__{style.stem}.png")
     seed = int(sha256(pair.output.encode("utf-8", "surrogateescape"))[:6], 16)
     data = encode(draw(36, 48, seed), format=Path(pair.output).suffix.lstrip(".") or "png")
     store.save(pair, data, record_of(pair, data, **changes))

@@ -12,7 +12,7 @@ import pytest
 from nstcli.plan.pair import Pair
 from nstcli.report.gallery import write_gallery
 from nstcli.results.folder import Store
-from nstcli.results.records import Measured, save_measured
+from nstcli.results.records import Measured
 from tests.nstcli.report.conftest import Visit
 from tests.nstcli.report.made import batch, make, write
 
@@ -75,7 +75,7 @@ def test_the_grid_is_complete(made: Store, visit: Visit) -> None:
 def test_failed_and_missing_pairs_have_their_place(tmp_path: Path, visit: Visit) -> None:
     store = batch(tmp_path, ["cat.png"], ["ink.png"])
     lost, art = tmp_path / "photos/lost.png", tmp_path / "art/ink.png"
-    store.fail(Pair(lost, art, "lost__ink.png"), "<b>bad</b> file; copy it again", 1.0)
+    store.fail(Pair.of(lost, art, "lost__ink.png"), "<b>bad</b> file; copy it again", 1.0)
     other = write(tmp_path / "art/wave.png", 9, 9, 5)
     make(store, tmp_path / "photos/cat.png", other)
     page = visit(write_gallery(store.folder))
@@ -116,8 +116,7 @@ def test_sorting_orders_the_wall_by_pictures_and_the_grid_by_means(
 ) -> None:
     for number, (output, record) in enumerate(made.records()):
         values = {"lpips": (5 - number) / 10}
-        save_measured(
-            made.folder,
+        made.save_measured(
             output,
             Measured(output_sha256=record.output_sha256, judge="v", values=values),
         )
@@ -170,8 +169,7 @@ def test_the_lightbox_by_keyboard(made: Store, visit: Visit) -> None:
 
 def test_the_lightbox_by_mouse_tells_how_a_picture_was_made(made: Store, visit: Visit) -> None:
     output, record = next(made.records())
-    save_measured(
-        made.folder,
+    made.save_measured(
         output,
         Measured(output_sha256=record.output_sha256, judge="vgg16", values={"lpips": 0.4321}),
     )

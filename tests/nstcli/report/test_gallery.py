@@ -61,7 +61,7 @@ def test_copies_are_named_by_what_they_show_and_made_once(made: Store, tmp_path:
 def test_times_are_written_as_on_the_screen(made: Store) -> None:
     assert "made in 21.0s" in write_gallery(made.folder).read_text("utf-8")
     for output, record in made.records():
-        pair = Pair(Path(record.content), Path(record.style), output)
+        pair = Pair.of(*(Path(each.path) for each in record.inputs), output)
         data = (made.folder / output).read_bytes()
         made.save(pair, data, record.model_copy(update={"seconds": 4000.0}))
     assert "made in 2h13m" in write_gallery(made.folder).read_text("utf-8")

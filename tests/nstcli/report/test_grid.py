@@ -9,7 +9,7 @@ from nstcli.recipe import resolve
 from nstcli.report.grid import Grid, read_grid
 from nstcli.report.recipes import described, differing, value_of, variant_of
 from nstcli.results.folder import Store
-from nstcli.results.records import Failure, Measured, save_measured
+from nstcli.results.records import Failure, Measured
 from tests.nstcli.report.made import RECIPE, batch, make, sha256, write
 from tests.tiny import TINY
 
@@ -66,7 +66,7 @@ def test_a_failure_joins_the_row_of_its_path_or_name(tmp_path: Path) -> None:
     store = batch(tmp_path, ["cat.png", "dog.png"], ["ink.png"])
     art = tmp_path / "art/ink.png"
     for name, path in [("1.png", "photos/dog.png"), ("2.png", "dog.png"), ("3.png", "new.png")]:
-        store.fail(Pair(tmp_path / path, art, name), "why", 1.0)
+        store.fail(Pair.of(tmp_path / path, art, name), "why", 1.0)
     grid = read_grid(store.folder)
     assert labels(grid) == (["cat.png", "dog.png", "new.png"], ["ink.png"])
     assert [e.output for e in grid.cells[1, 0]] == ["dog__ink.png", "1.png", "2.png"]
@@ -78,8 +78,8 @@ def test_a_failure_joins_the_row_of_its_path_or_name(tmp_path: Path) -> None:
 def test_failures_alone_make_a_grid(tmp_path: Path) -> None:
     store = Store(tmp_path)
     store.prepare()
-    store.fail(Pair(Path("a/x.png"), Path("s.png"), "1.png"), "why", 0.0)
-    store.fail(Pair(Path("b/x.png"), Path("s.png"), "2.png"), "why", 0.0)
+    store.fail(Pair.of(Path("a/x.png"), Path("s.png"), "1.png"), "why", 0.0)
+    store.fail(Pair.of(Path("b/x.png"), Path("s.png"), "2.png"), "why", 0.0)
     assert labels(read_grid(tmp_path)) == (["a/x.png", "b/x.png"], ["s.png"])
 
 
@@ -135,12 +135,12 @@ def test_options_without_effect_are_neither_told_nor_told_apart() -> None:
 def test_measurements_come_along_unless_the_result_is_another(tmp_path: Path) -> None:
     store = batch(tmp_path, ["cat.png"], ["ink.png"])
     (name, record) = next(store.records())
-    save_measured(
-        store.folder, name, Measured(output_sha256="another", judge="vgg16", values={"lpips": 0.5})
+    store.save_measured(
+        name, Measured(output_sha256="another", judge="vgg16", values={"lpips": 0.5})
     )
     assert read_grid(store.folder).entries[0].measured is None
     mine = Measured(output_sha256=record.output_sha256, judge="vgg16", values={"lpips": 0.5})
-    save_measured(store.folder, name, mine)
+    store.save_measured(name, mine)
     assert read_grid(store.folder).entries[0].measured == mine
 
 

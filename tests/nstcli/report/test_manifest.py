@@ -53,8 +53,12 @@ def test_every_result_is_told_with_its_recipe(store: Store, tmp_path: Path) -> N
 def test_all_of_a_record_is_told_but_its_curve(store: Store) -> None:
     told = set(manifest(store)["results"][0])
     missing = set(Record.model_fields) - told
-    assert missing == {"curve", "output_sha256"}
-    assert told - set(Record.model_fields) == {"name", "sha256", "state", "bytes"}
+    assert missing == {"curve", "output_sha256", "inputs", "figures"}
+    inputs = {"content", "content_sha256", "style", "style_sha256"}
+    figures = set(next(store.records())[1].figures)
+    assert figures >= {"loss", "content_error", "style_error"}
+    new = {"name", "sha256", "state", "bytes", *inputs, *figures}
+    assert told - set(Record.model_fields) == new
 
 
 def test_totals_states_and_failures(store: Store, tmp_path: Path) -> None:
@@ -65,7 +69,7 @@ def test_totals_states_and_failures(store: Store, tmp_path: Path) -> None:
         tmp_path / "art/ink.png",
     )
     make(store, dog, ink, key=stopped_key("k"), seconds=1.25)
-    store.fail(Pair(cat, ink, "sub/x.png"), "image file is truncated", 0.5)
+    store.fail(Pair.of(cat, ink, "sub/x.png"), "image file is truncated", 0.5)
     found = manifest(store)
     assert [result["state"] for result in found["results"]] == [
         "missing",
@@ -115,7 +119,7 @@ def test_any_name_comes_back(store: Store, tmp_path: Path, name: str) -> None:
 
 
 def test_numbers_that_json_lacks_are_null(store: Store, tmp_path: Path) -> None:
-    path = store.hidden / "pairs" / "cat__ink.png.json"
+    path = store.layout.hidden / "pairs" / "cat__ink.png.json"
     path.write_text(path.read_text("utf-8").replace('"loss": 0.5', '"loss": NaN'), "utf-8")
     assert manifest(store)["results"][0]["loss"] is None
 
@@ -141,7 +145,7 @@ def test_a_failed_write_leaves_the_old_one(store: Store, monkeypatch: pytest.Mon
         raise OSError("No space left on device")
 
     monkeypatch.setattr("os.fsync", full)
-    (store.hidden / "pairs" / "cat__ink.png.json").unlink()
+    (store.layout.hidden / "pairs" / "cat__ink.png.json").unlink()
     with pytest.raises(OSError, match="No space"):
         write_manifest(store)
     assert (store.folder / "manifest.json").read_bytes() == first

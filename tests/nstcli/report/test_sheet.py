@@ -64,7 +64,7 @@ def test_variants_have_rows_of_their_own(tmp_path: Path) -> None:
 def test_what_is_missing_has_a_placeholder(tmp_path: Path) -> None:
     store = batch(tmp_path, ["cat.png"], ["ink.png"])
     art = tmp_path / "art/ink.png"
-    store.fail(Pair(tmp_path / "photos/lost.png", art, "lost.png"), "why", 1.0)
+    store.fail(Pair.of(tmp_path / "photos/lost.png", art, "lost.png"), "why", 1.0)
     failed = draw_sheet(store.folder)
     assert (failed == (251, 238, 234)).all(axis=2).any()
     (store.folder / "cat__ink.png").unlink()

@@ -13,7 +13,7 @@ from backbones import files
 from nstcli.errors import InputError
 from nstcli.images import encode
 from nstcli.plan.pair import Pair
-from nstcli.report.status import Condition, Inventory, take_inventory
+from nstcli.report.status import Inventory, State, take_inventory
 from nstcli.results.folder import Store
 from nstcli.results.locks import Locks
 from nstcli.results.records import stopped_key
@@ -29,17 +29,17 @@ def store(tmp_path: Path) -> Store:
     return batch(tmp_path, ["cat.png", "dog.png"], ["ink.png"])
 
 
-def conditions(inventory: Inventory) -> dict[str, Condition]:
-    return {item.name: item.condition for item in inventory.items}
+def conditions(inventory: Inventory) -> dict[str, State]:
+    return {item.name: item.state for item in inventory.items}
 
 
-def condition(store: Store, name: str = RESULT) -> Condition | None:
+def condition(store: Store, name: str = RESULT) -> State | None:
     return conditions(take_inventory(store.folder)).get(name)
 
 
 def test_all_is_well_after_a_batch(store: Store) -> None:
     inventory = take_inventory(store.folder)
-    assert conditions(inventory) == {RESULT: Condition.MADE, "dog__ink.png": Condition.MADE}
+    assert conditions(inventory) == {RESULT: State.UP_TO_DATE, "dog__ink.png": State.UP_TO_DATE}
     assert inventory.is_well
     assert inventory.at_work is False
     assert (inventory.failures, inventory.broken_records, inventory.leftovers) == ((), (), ())
@@ -72,68 +72,68 @@ def _broken_link(path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        (Path.unlink, Condition.MISSING),
-        (_broken_link, Condition.MISSING),
-        (_truncate, Condition.DAMAGED),
-        (lambda path: path.write_bytes(b""), Condition.DAMAGED),
-        (_edit, Condition.EDITED),
-        (_folder, Condition.UNREADABLE),
-        (_loop, Condition.UNREADABLE),
-        (lambda path: path.write_bytes(path.read_bytes()), Condition.MADE),
+        (Path.unlink, State.MISSING),
+        (_broken_link, State.MISSING),
+        (_truncate, State.DAMAGED),
+        (lambda path: path.write_bytes(b""), State.DAMAGED),
+        (_edit, State.EDITED),
+        (_folder, State.UNREADABLE),
+        (_loop, State.UNREADABLE),
+        (lambda path: path.write_bytes(path.read_bytes()), State.UP_TO_DATE),
     ],
 )
 def test_files_are_compared_with_their_records(
-    store: Store, change: Callable[[Path], object], expected: Condition
+    store: Store, change: Callable[[Path], object], expected: State
 ) -> None:
     change(store.folder / RESULT)
     inventory = take_inventory(store.folder)
     assert conditions(inventory)[RESULT] is expected
-    assert conditions(inventory)["dog__ink.png"] is Condition.MADE
-    assert inventory.is_well == (expected is Condition.MADE)
+    assert conditions(inventory)["dog__ink.png"] is State.UP_TO_DATE
+    assert inventory.is_well == (expected is State.UP_TO_DATE)
     (item,) = [item for item in inventory.items if item.name == RESULT]
-    assert bool(item.why) == (expected is Condition.UNREADABLE)
+    assert bool(item.why) == (expected is State.UNREADABLE)
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may read everything")
 def test_a_result_that_may_not_be_read(store: Store) -> None:
     (store.folder / RESULT).chmod(0)
-    assert condition(store) is Condition.UNREADABLE
+    assert condition(store) is State.UNREADABLE
 
 
 def test_a_sub_folder_that_is_gone(store: Store, tmp_path: Path) -> None:
     make(store, tmp_path / "photos/cat.png", tmp_path / "art/ink.png", "sub/a.png")
     (store.folder / "sub/a.png").unlink()
     (store.folder / "sub").rmdir()
-    assert condition(store, "sub/a.png") is Condition.MISSING
+    assert condition(store, "sub/a.png") is State.MISSING
     (store.folder / "sub").write_text("in the way")
-    assert condition(store, "sub/a.png") is Condition.MISSING
+    assert condition(store, "sub/a.png") is State.MISSING
 
 
 def test_results_that_were_stopped_early(store: Store, tmp_path: Path) -> None:
     pair = make(
         store, tmp_path / "photos/cat.png", tmp_path / "art/ink.png", key=stopped_key("key")
     )
-    assert condition(store, pair.output) is Condition.STOPPED
+    assert condition(store, pair.output) is State.STOPPED
     assert not take_inventory(store.folder).is_well
 
 
 def test_failures_stand_beside_results(store: Store, tmp_path: Path) -> None:
-    pair = Pair(tmp_path / "photos/cat.png", tmp_path / "art/ink.png", RESULT)
+    pair = Pair.of(tmp_path / "photos/cat.png", tmp_path / "art/ink.png", RESULT)
     store.fail(pair, "why", 1.5)
     inventory = take_inventory(store.folder)
     ((name, failure),) = inventory.failures
     assert (name, failure.error) == (RESULT, "why")
-    assert conditions(inventory)[RESULT] is Condition.MADE
+    assert conditions(inventory)[RESULT] is State.UP_TO_DATE
     assert not inventory.is_well
 
 
 @pytest.mark.parametrize("text", ["", "{", "{}", "[]"])
 def test_broken_records_are_told(store: Store, text: str) -> None:
-    (store.hidden / "pairs" / f"{RESULT}.json").write_text(text)
+    (store.layout.hidden / "pairs" / f"{RESULT}.json").write_text(text)
     inventory = take_inventory(store.folder)
     assert inventory.broken_records == (RESULT,)
     # Without metadata, nothing but the broken record says whose it is.
-    assert conditions(inventory)[RESULT] is Condition.UNRECORDED
+    assert conditions(inventory)[RESULT] is State.UNRECORDED
     assert not inventory.is_well
 
 
@@ -148,24 +148,24 @@ def test_pictures_without_a_record(store: Store) -> None:
     (store.folder / "folder.png").mkdir()
     inventory = take_inventory(store.folder)
     found = conditions(inventory)
-    assert found.pop(RESULT) is found.pop("dog__ink.png") is Condition.MADE
+    assert found.pop(RESULT) is found.pop("dog__ink.png") is State.UP_TO_DATE
     assert found == {
-        "killed.png": Condition.UNRECORDED,
-        "theirs.JPG": Condition.FOREIGN,
-        "broken.gif": Condition.FOREIGN,
+        "killed.png": State.UNRECORDED,
+        "theirs.JPG": State.FOREIGN,
+        "broken.gif": State.FOREIGN,
     }
     assert inventory.is_well
 
 
 def test_mirrored_folders_are_looked_at_and_no_others(store: Store, tmp_path: Path) -> None:
     make(store, tmp_path / "photos/cat.png", tmp_path / "art/ink.png", "a/b/c.png")
-    failed = Pair(tmp_path / "photos/cat.png", tmp_path / "art/ink.png", "f/g.png")
+    failed = Pair.of(tmp_path / "photos/cat.png", tmp_path / "art/ink.png", "f/g.png")
     store.fail(failed, "why", 0)
     for name in ("a/b/x.png", "a/x.png", "other/x.png", "f/x.png"):
         (store.folder / name).parent.mkdir(exist_ok=True)
         (store.folder / name).write_bytes(encode(draw()))
     found = conditions(take_inventory(store.folder))
-    assert found["a/b/c.png"] is Condition.MADE
+    assert found["a/b/c.png"] is State.UP_TO_DATE
     assert {name for name in found if name.endswith("x.png")} == {"a/b/x.png", "f/x.png"}
 
 
@@ -175,7 +175,7 @@ def test_a_result_listed_in_another_form_is_no_stranger(store: Store, tmp_path: 
     (store.folder / "DOG__INK.png").write_bytes(encode(draw()))
     found = conditions(take_inventory(store.folder))
     assert "CAT__INK.png" not in found
-    assert found["DOG__INK.png"] is Condition.FOREIGN
+    assert found["DOG__INK.png"] is State.FOREIGN
 
 
 def test_changed_inputs_need_attention_and_absent_ones_do_not(store: Store, tmp_path: Path) -> None:
@@ -192,9 +192,16 @@ def test_what_killed_processes_left(store: Store, tmp_path: Path) -> None:
     mine, theirs = (
         f".nst-{files._host()}-{process}-0123abcd.tmp" for process in (os.getpid(), ended.pid)
     )
-    folders = [store.folder, store.folder / "sub", store.hidden / "pairs", store.folder / "new"]
-    (store.hidden / "coming/new").mkdir(parents=True)  # killed while its first result was written
-    (store.hidden / "coming/new/a.png.json").write_text("{}")
+    folders = [
+        store.folder,
+        store.folder / "sub",
+        store.layout.hidden / "pairs",
+        store.folder / "new",
+    ]
+    (store.layout.hidden / "coming/new").mkdir(
+        parents=True
+    )  # killed while its first result was written
+    (store.layout.hidden / "coming/new/a.png.json").write_text("{}")
     (store.folder / "new").mkdir()
     for folder in folders:
         for name in (mine, theirs):
@@ -207,7 +214,9 @@ def test_what_killed_processes_left(store: Store, tmp_path: Path) -> None:
 
 
 def test_another_nst_at_work_is_noticed(store: Store) -> None:
-    journal(store.hidden, event("r", "started", 1, "new.png"), event("r", "started", 2, RESULT))
+    journal(
+        store.layout.events, event("r", "started", 1, "new.png"), event("r", "started", 2, RESULT)
+    )
     lock = Locks(store.folder).take("new.png")
     assert lock
     with lock:
@@ -234,7 +243,7 @@ def test_nothing_but_digests_is_written(store: Store, monkeypatch: pytest.Monkey
     time.sleep(0.05)
     take_inventory(store.folder)
     after = look()
-    remembered = str(store.hidden / "digests.json")
+    remembered = str(store.layout.hidden / "digests.json")
     assert {name for name in after if after[name] != before.get(name)} <= {remembered}
 
 
@@ -272,7 +281,7 @@ def test_other_folders_are_refused_with_advice(
 def test_a_folder_that_may_not_be_looked_into_is_an_error(
     store: Store, deny: Callable[[Path], None]
 ) -> None:
-    deny(store.hidden)
+    deny(store.layout.hidden)
     with pytest.raises(InputError, match=r"cannot read '.*\.nst': Permission denied"):
         take_inventory(store.folder)
 
@@ -283,7 +292,7 @@ def test_a_neighbour_that_may_not_be_looked_at_hides_no_other(
     for name in ("closed.png", "open.png"):
         (store.folder / name).write_bytes(encode(draw()))
     deny(store.folder / "closed.png")
-    assert condition(store, "open.png") is Condition.FOREIGN
+    assert condition(store, "open.png") is State.FOREIGN
 
 
 def test_an_edited_result_that_is_too_large_is_not_damaged(
@@ -296,7 +305,7 @@ def test_an_edited_result_that_is_too_large_is_not_damaged(
 
     _edit(store.folder / RESULT)
     monkeypatch.setattr(images, "decode", exhausted)
-    assert condition(store) is Condition.EDITED
+    assert condition(store) is State.EDITED
 
 
 def test_records_that_cannot_be_listed_are_an_error(tmp_path: Path) -> None:

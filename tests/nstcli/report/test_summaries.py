@@ -12,7 +12,7 @@ from nstcli.results.folder import Store
 from nstcli.run.events import PairFailed, WorkerReady
 from tests.nstcli.report.made import batch
 
-ENDED = PairFailed(Pair(Path("a.png"), Path("b.png"), "a__b.png"), "why")
+ENDED = PairFailed(Pair.of(Path("a.png"), Path("b.png"), "a__b.png"), "why")
 
 
 class Clock:

@@ -19,9 +19,11 @@ from nstcli.plan.pair import Pair
 from nstcli.recipe import Recipe
 from nstcli.results import folder as stores
 from nstcli.results.folder import Store
-from nstcli.results.records import Form, Record, key_of, stopped_key
+from nstcli.results.records import Form, KnownInput, Record, stopped_key
+from nstcli.results.records import key_of as key_of_inputs
 from nstcli.results.state import State, embedded_key
 from tests.conftest import draw
+from tests.nstcli import flat
 
 RECIPE = Recipe(
     model="tiny",
@@ -45,7 +47,17 @@ RECIPE = Recipe(
     tolerance=0,
     seed=0,
 )
-PAIR = Pair(Path("cat.jpg"), Path("wave.jpg"), "cat__wave.png")
+PAIR = Pair.of(Path("cat.jpg"), Path("wave.jpg"), "cat__wave.png")
+
+
+def key_of(recipe: Recipe, content: str, style: str, form: Form) -> str:
+    inputs = [
+        KnownInput(role=role, path="any", sha256=sha256)
+        for role, sha256 in (("content", content), ("style", style))
+    ]
+    return key_of_inputs(recipe, inputs, form)
+
+
 KEY = key_of(RECIPE, "c", "s", Form("png", 95))
 
 
@@ -54,28 +66,28 @@ def result(key: str = KEY, seed: int = 0) -> bytes:
 
 
 def record(data: bytes, key: str = KEY) -> Record:
-    return Record(
-        key=key,
-        output_sha256=hashlib.sha256(data).hexdigest(),
-        content="cat.jpg",
-        content_sha256="c",
-        style="wave.jpg",
-        style_sha256="s",
-        recipe=RECIPE.model_dump(mode="json"),
-        format="png",
-        quality=95,
-        version="0",
-        device="cpu",
-        precision="float32 channels_last",
-        width=32,
-        height=24,
-        seconds=1.5,
-        steps=3,
-        loss=0.5,
-        content_error=0.1,
-        style_error=0.01,
-        style_error_before=0.9,
-    )
+    return flat.record({
+        "key": key,
+        "output_sha256": hashlib.sha256(data).hexdigest(),
+        "content": "cat.jpg",
+        "content_sha256": "c",
+        "style": "wave.jpg",
+        "style_sha256": "s",
+        "recipe": RECIPE.model_dump(mode="json"),
+        "format": "png",
+        "quality": 95,
+        "version": "0",
+        "device": "cpu",
+        "precision": "float32 channels_last",
+        "width": 32,
+        "height": 24,
+        "seconds": 1.5,
+        "steps": 3,
+        "loss": 0.5,
+        "content_error": 0.1,
+        "style_error": 0.01,
+        "style_error_before": 0.9,
+    })  # fmt: skip
 
 
 @pytest.fixture
@@ -276,7 +288,7 @@ def test_a_kill_at_the_end_of_a_save_leaves_no_failure_beside_the_result(
     replace = Path.replace
 
     def dying(path: Path, target: Path) -> Path:
-        if kill == "after the record" and target.parent == store.hidden / "pairs":
+        if kill == "after the record" and target.parent == store.layout.hidden / "pairs":
             replace(path, target)
             raise KeyboardInterrupt
         return replace(path, target)
@@ -317,7 +329,7 @@ def test_two_processes_without_locks_may_save_the_same_pair(
     monkeypatch.setattr(stores, "write_atomic", slowly)
     _saved(store)
     assert store.state(PAIR, KEY) is State.UP_TO_DATE
-    assert not list((store.hidden / "coming").iterdir())
+    assert not list((store.layout.hidden / "coming").iterdir())
 
 
 @pytest.mark.parametrize("before", [_stale, _foreign])
@@ -344,7 +356,7 @@ def test_a_file_where_a_mirrored_folder_belongs_is_told(store: Store, kind: str)
         (store.folder / "trip").symlink_to("nowhere")
     for output in ("trip/a.png", "trip/one/a.png"):
         with pytest.raises(InputError, match=r"out/trip' is a file where a folder of results"):
-            store.state(Pair(PAIR.content, PAIR.style, output), KEY)
+            store.state(Pair.of(PAIR.path("content"), PAIR.path("style"), output), KEY)
 
 
 def test_a_result_that_may_not_be_looked_at_is_not_missing(
@@ -366,7 +378,7 @@ def test_a_pipe_in_the_way_is_told(store: Store) -> None:
 def test_what_a_kill_left_in_a_mirrored_folder_without_results_is_removed(store: Store) -> None:
     with subprocess.Popen([sys.executable, "-c", ""]) as ended:
         pass
-    pair = Pair(PAIR.content, PAIR.style, "trip/cat__wave.png")
+    pair = Pair.of(PAIR.path("content"), PAIR.path("style"), "trip/cat__wave.png")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(stores, "write_atomic", _dying_at(store.path(pair), stores.write_atomic))
         with pytest.raises(KeyboardInterrupt):

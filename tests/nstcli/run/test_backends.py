@@ -19,14 +19,14 @@ import pytest
 from backbones import BackboneError
 from nstcli.config.presets import DEFAULT
 from nstcli.errors import InputError, StoppedError
-from nstcli.plan.pair import Job, Pair
+from nstcli.plan.pair import Pair
 from nstcli.results.digests import Digests
-from nstcli.results.records import Form, key_of, stopped_key
+from nstcli.results.records import Form, stopped_key
 from nstcli.run import backends
 from nstcli.run.backends import BACKENDS, process
 from nstcli.run.backends.worker_process import Ended, Ready
 from nstcli.run.events import Failed, Made, Outcome
-from nstcli.run.settings import Execution, Settings, settle
+from nstcli.run.job import Execution, Job, Settings, settings_for
 from tests.conftest import Plugin
 
 # A backend that needs a package of its own is tested where that is installed.
@@ -60,14 +60,14 @@ def scene(tiny_plugin: Plugin, write_picture: Callable[..., Path]) -> Scene:
 
 def settings_of(steps: int) -> Settings:
     choices = {**DEFAULT, "model": "tiny", "steps": steps, "tolerance": 0.0}
-    return settle("tiny", None, choices, form=Form(), offline=False, progress=lambda title: None)  # type: ignore[arg-type, return-value]
+    return settings_for(choices, Form())
 
 
 def job_of(content: Path, style: Path, settings: Settings) -> Job:
     known = Digests(None)
     digests = known.digest(content), known.digest(style)
-    pair = Pair(content, style, f"{content.stem}__{style.stem}.png")
-    return Job(pair, key_of(settings.recipe, *digests, settings.form), *digests)
+    pair = Pair.of(content, style, f"{content.stem}__{style.stem}.png")
+    return Job.of(pair, settings, *digests)
 
 
 def by(name: str, **options: Any) -> Execution:
@@ -145,10 +145,10 @@ def test_each_job_ends_once_with_the_same_bytes_and_a_bad_one_leaves_the_rest(
     name: str, scene: Scene
 ) -> None:
     settings = scene.with_steps(3)
-    gone = replace(scene.jobs[0].pair, content=Path("gone.png"), output="gone.png")
-    missing = Job(gone, "key", "0" * 64, scene.jobs[0].style_sha256)
+    gone = Pair.of(Path("gone.png"), scene.jobs[0].pair.path("style"), "gone.png")
+    missing = Job.of(gone, scene.jobs[0].settings, "0" * 64, scene.jobs[0].inputs[1].sha256)
     other = replace(scene.jobs[1].pair, output="other.png")
-    changed = replace(scene.jobs[1], pair=other, content_sha256="0" * 64)
+    changed = Job.of(other, scene.jobs[1].settings, "0" * 64, scene.jobs[1].inputs[1].sha256)
     jobs = [scene.jobs[0], missing, changed, *scene.jobs[1:]]
     driver = Recorder(jobs, naps=1)
     run(by(name, jobs=2), settings, driver)
@@ -285,7 +285,7 @@ class Puppet:
     def kill(self) -> None:
         Puppet.alive.remove(self)
 
-    def last_words(self) -> int:
+    def exit_code(self) -> int:
         self.kill()
         return -9
 
@@ -293,14 +293,19 @@ class Puppet:
 @pytest.fixture
 def puppets(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Puppet]]:
     Puppet.fates, Puppet.alive, Puppet.shares, Puppet.started = [], [], [], 0
-    monkeypatch.setattr(process, "Hand", Puppet)
+    monkeypatch.setattr(process, "WorkerProcess", Puppet)
     monkeypatch.setattr(process, "_NAP", 0.001)
     yield Puppet
     assert Puppet.alive == []
 
 
+# Of a driver that looks at names alone.
+NO_SETTINGS: Any = None
+
+
 def plain_jobs(count: int) -> list[Job]:
-    return [Job(Pair(Path("a"), Path("b"), f"{n}.png"), "k", "c", "s") for n in range(count)]
+    pairs = [Pair.of(Path("a"), Path("b"), f"{n}.png") for n in range(count)]
+    return [Job(pair, NO_SETTINGS, (), "k") for pair in pairs]
 
 
 def with_puppets(driver: Recorder, **options: Any) -> dict[str, str]:
@@ -354,14 +359,14 @@ def test_no_worker_is_started_without_work_for_it(
 def test_an_end_that_is_wanted_tries_nothing_again(puppets: type[Puppet]) -> None:
     puppets.fates = ["dies"]
     driver = Recorder(plain_jobs(2))
-    bury = process._Pool._bury
+    bury = process._Pool._replace
 
     def then_stop(pool: process._Pool, hand: Any) -> None:
         bury(pool, hand)
         driver.stops = True
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(process._Pool, "_bury", then_stop)
+        patch.setattr(process._Pool, "_replace", then_stop)
         assert with_puppets(driver) == {}
 
 

@@ -12,12 +12,13 @@ import pytest
 
 from nstcli.engine.progress import Step
 from nstcli.errors import InputError, StoppedError
-from nstcli.plan.pair import Job, Pair
+from nstcli.plan.pair import Pair
 from nstcli.results.digests import Digests
 from nstcli.results.records import Record
 from nstcli.results.state import State
-from nstcli.run import driver as runs
+from nstcli.run import driver as drivers
 from nstcli.run.backends import Driver
+from nstcli.run.check import Rules
 from nstcli.run.events import (
     Event,
     Failed,
@@ -31,20 +32,25 @@ from nstcli.run.events import (
     Waiting,
     WorkerReady,
 )
-from nstcli.run.settings import Execution
+from nstcli.run.job import Execution, Job
 
-RECORD = Record.model_construct(key="key", seconds=1.0, loss=0.5)
+RECORD = Record.model_construct(key="key", seconds=1.0, figures={"loss": 0.5})
 STEP = Step(1, 1, 0.5, {}, 1.0)
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runs, "_LOOK_AGAIN", 0.001)
+    monkeypatch.setattr(drivers, "_LOOK_AGAIN", 0.001)
+
+
+# What the driver passes on and never looks at.
+NO_SETTINGS: Any = None
 
 
 def jobs(*names: str) -> list[Job]:
-    return [Job(Pair(Path(f"{n}.jpg"), Path("s.jpg"), f"{n}.png"), "key", "c", "s") for n in names]
+    pairs = [Pair.of(Path(f"{n}.jpg"), Path("s.jpg"), f"{n}.png") for n in names]
+    return [Job(pair, NO_SETTINGS, (), "key") for pair in pairs]
 
 
 class Shelf:
@@ -159,16 +165,21 @@ class Bench:
         pair = getattr(event, "pair", None)
         self.log.append(f"{name} {pair.output}" if pair else name)
 
-    def run(self, wanted: Sequence[Job], backend: Backend | None = None, **options: Any) -> None:
-        runs.run(
-            wanted,
-            None,  # type: ignore[arg-type]
-            backend or making(),
-            Execution(),
-            self.shelf,
-            self.listen,
-            **options,
+    def run(
+        self,
+        wanted: Sequence[Job],
+        backend: Backend | None = None,
+        listen: Callable[[Event], None] | None = None,
+        **options: Any,
+    ) -> None:
+        failures, stop = options.pop("failures", ()), options.pop("stop", lambda: False)
+        driver = drivers.JobDriver(
+            wanted, self.shelf, Rules(**options), failures, listen or self.listen, stop
         )
+        try:
+            (backend or making())(None, Execution(), driver)
+        finally:
+            driver.release()
 
     def ends(self) -> dict[str, type[Event]]:
         """Return the one event that each pair ended in."""
@@ -272,8 +283,7 @@ def test_what_appears_while_a_pair_is_made_is_not_replaced_without_consent(
             bench.shelf.states["a.png"] = found
 
     bench.shelf.states["a.png"] = State.UP_TO_DATE if force else State.MISSING
-    run = (None, making(), Execution(), bench.shelf, listen)
-    runs.run(jobs("a", "b"), *run, force=force)  # type: ignore[arg-type]
+    bench.run(jobs("a", "b"), making(), listen, force=force)
     assert bench.ends() == {"a.png": PairFailed, "b.png": PairDone}
     assert "save a.png" not in bench.log
     assert "fail a.png" in bench.log
@@ -284,7 +294,7 @@ def test_with_consent_what_appears_is_replaced(bench: Bench) -> None:
         bench.listen(event)
         bench.shelf.states["a.png"] = State.EDITED
 
-    runs.run(jobs("a"), None, making(), Execution(), bench.shelf, listen, overwrite=True)  # type: ignore[arg-type]
+    bench.run(jobs("a"), making(), listen, overwrite=True)
     assert bench.ends() == {"a.png": PairDone}
 
 
@@ -328,7 +338,7 @@ def test_pairs_in_other_hands_are_found_when_those_made_them(bench: Bench) -> No
 def test_while_it_waits_the_others_are_not_asked_at_every_call(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runs, "_LOOK_AGAIN", 60.0)
+    monkeypatch.setattr(drivers, "_LOOK_AGAIN", 60.0)
     bench.shelf.elsewhere = {"a.png": 100}
 
     def work(settings: object, execution: Execution, driver: Driver) -> None:
@@ -397,5 +407,5 @@ def test_locks_are_released_however_it_ends(bench: Bench, error: BaseException, 
     if where == "in a save":
         bench.shelf.broken["save"] = error
     with pytest.raises(type(error)):
-        runs.run(jobs("a", "b", "c"), None, work, Execution(), bench.shelf, listen)  # type: ignore[arg-type]
+        bench.run(jobs("a", "b", "c"), work, listen)
     assert bench.shelf.held == set()

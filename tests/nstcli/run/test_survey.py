@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from nstcli.plan.pair import Job
-from nstcli.run.check import _differences
+from nstcli.run.check import differences as found_between
+from nstcli.run.job import Job
 from tests.conftest import Plugin
 from tests.nstcli.results.test_records import PAIR, record
 from tests.nstcli.run.test_backends import settings_of
@@ -19,8 +19,8 @@ def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     settings = settings_of(3)
     old, new = (settings.recipe.model_copy(update=update) for update in (before, now))
     kept = record(b"", "k").model_copy(update={"recipe": old.model_dump(mode="json")})
-    job = Job(PAIR, "other", "c", "s")
-    return _differences(kept, job, replace(settings, recipe=new))
+    job = Job.of(PAIR, replace(settings, recipe=new), "c", "s")
+    return found_between(kept, job)
 
 
 @pytest.mark.parametrize(
@@ -47,5 +47,5 @@ def test_what_has_no_effect_is_no_difference(
 def test_inputs_count(tiny_plugin: Plugin) -> None:
     settings = settings_of(3)
     kept = record(b"").model_copy(update={"recipe": settings.recipe.model_dump(mode="json")})
-    assert _differences(kept, Job(PAIR, "k", "c", "other"), settings) == ["style image changed"]
-    assert Path("wave.jpg") == PAIR.style
+    assert found_between(kept, Job.of(PAIR, settings, "c", "other")) == ["style image changed"]
+    assert Path("wave.jpg") == PAIR.path("style")

@@ -13,11 +13,13 @@ import pytest
 from nstcli import images
 from nstcli.engine.memory import Needs
 from nstcli.errors import InputError
-from nstcli.plan.pair import Job
+from nstcli.results.folder import Store
 from nstcli.results.records import Form
 from nstcli.run import loader, worker
+from nstcli.run.check import check
 from nstcli.run.events import Failed, Made
-from nstcli.run.settings import Settings, memory_needed
+from nstcli.run.job import Job, Settings
+from nstcli.run.worker import Worker
 from tests.conftest import Plugin
 from tests.nstcli.run.test_backends import by, job_of, settings_of
 
@@ -45,7 +47,7 @@ def test_what_did_not_fit_together_is_let_go_before_pairs_are_tried_alone(
     settings = settings_of(2)
     style = write_picture("art/ink.png", seed=9)
     jobs = [job_of(write_picture(f"{n}.png", seed=n), style, settings) for n in range(3)]
-    made_by = settings.worker("cpu", by("local"))
+    made_by = Worker("cpu", by("local"))
     outcomes = [outcome for _, outcome in made_by.make(jobs, lambda *_: None)]
     assert [type(outcome) for outcome in outcomes] == [Made] * 3
     assert calls == [(3, 0), (1, 0), (1, 0), (1, 0)]
@@ -53,7 +55,7 @@ def test_what_did_not_fit_together_is_let_go_before_pairs_are_tried_alone(
 
 def make(settings: Settings, jobs: list[Job], **options: Any) -> list[Any]:
     """Return what becomes of each."""
-    made_by = settings.worker("cpu", by("local", **options))
+    made_by = Worker("cpu", by("local", **options))
     return [outcome for _, outcome in made_by.make(jobs, lambda *_: None)]
 
 
@@ -182,14 +184,15 @@ def test_a_picture_that_cannot_be_encoded_fails_alone(
 
 
 def test_what_a_batch_needs_is_told_by_its_largest_pictures(
-    tiny_plugin: Plugin, write_picture: Callable[..., Path]
+    tiny_plugin: Plugin, write_picture: Callable[..., Path], tmp_path: Path
 ) -> None:
     settings = settings_of(2)
     small, strip = write_picture("small.png"), write_picture("strip.png", 8, 400)
     large = write_picture("large.png", 400, 400)
 
     def needed(*pairs: tuple[Path, Path]) -> int:
-        return memory_needed(settings, [job_of(*each, settings).pair for each in pairs], "auto")
+        wanted = [(job_of(*each, settings).pair, settings) for each in pairs]
+        return check(wanted, Store(tmp_path / "out")).memory_needed("auto")
 
     assert needed() == 0
     assert needed((large, small)) > needed((strip, large)) > 5 * needed((strip, small))

@@ -5,19 +5,19 @@ import pytest
 from backbones import BackboneError
 from nstcli.config.presets import DEFAULT
 from nstcli.errors import InputError
-from nstcli.experiment.experiment import Entry, enter, settle_all
-from nstcli.experiment.variant import choose
+from nstcli.experiment.experiment import with_pairs, with_settings
+from nstcli.experiment.variant import Variant, of_backbones
 from nstcli.results.records import Form
 from tests.conftest import Plugin
-from tests.nstcli.experiment.made import contender
+from tests.nstcli.experiment.made import variant_of
 
 PHOTOS, STYLES = [Path("a.png"), Path("b.png")], [Path("s.png")]
 
 
-def settled(models: str, **choices: object) -> list[Entry]:
-    chosen, _ = choose(models)
-    return settle_all(
-        enter(chosen, PHOTOS, STYLES, ".png")[0],  # type: ignore[arg-type]
+def settled(models: str, **choices: object) -> list[Variant]:
+    chosen, _ = of_backbones(models)
+    return with_settings(
+        with_pairs(chosen, PHOTOS, STYLES, ".png")[0],  # type: ignore[arg-type]
         {**DEFAULT, **choices},
         Form(),
         offline=True,
@@ -26,18 +26,22 @@ def settled(models: str, **choices: object) -> list[Entry]:
 
 
 def test_everybody_has_the_same_pairs_under_names_of_their_own() -> None:
-    chosen, _ = choose("vgg19,vgg19:torchvision")
-    (first, second), renamed = enter(chosen, PHOTOS, STYLES, ".png")  # type: ignore[arg-type]
+    chosen, _ = of_backbones("vgg19,vgg19:torchvision")
+    (first, second), renamed = with_pairs(chosen, PHOTOS, STYLES, ".png")  # type: ignore[arg-type]
     assert renamed == []
     assert [pair.output for pair in first.pairs] == ["a__s__vgg19.png", "b__s__vgg19.png"]
     assert second.pairs[0].output == "a__s__vgg19-torchvision.png"
-    assert [p.content for p in first.pairs] == [p.content for p in second.pairs] == PHOTOS
+    assert (
+        [p.path("content") for p in first.pairs]
+        == [p.path("content") for p in second.pairs]
+        == PHOTOS
+    )
 
 
 def test_names_that_would_be_the_same_are_refused() -> None:
-    rivals = [contender("x"), contender("s__x")]
+    rivals = [variant_of("x"), variant_of("s__x")]
     with pytest.raises(InputError, match="two results would be called"):
-        enter(rivals, [Path("a.png")], [Path("s__s.png"), Path("s.png")], ".png")  # type: ignore[arg-type]
+        with_pairs(rivals, [Path("a.png")], [Path("s__s.png"), Path("s.png")], ".png")  # type: ignore[arg-type]
 
 
 def test_a_layer_that_one_does_not_have_is_that_ones_problem(tiny_plugin: Plugin) -> None:

@@ -1,0 +1,28 @@
+"""Records of one content and one style, made of plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from nstcli.results.records import KnownInput, Record
+
+FIGURES = (
+    "loss",
+    "content_error",
+    "style_error",
+    "style_error_before",
+    "step_seconds",
+    "step_spread",
+)
+
+
+def record(values: Mapping[str, Any]) -> Record:
+    """Make a record; figures, and what is known of content and style, stand beside its fields."""
+    known = dict(values)
+    inputs = tuple(
+        KnownInput(role=role, path=known.pop(role), sha256=known.pop(f"{role}_sha256"))
+        for role in ("content", "style")
+    )
+    figures = {name: known.pop(name) for name in FIGURES if name in known}
+    return Record(inputs=inputs, figures=figures, **known)
