@@ -41,9 +41,7 @@ def as_json(
         "time_budget": time_budget,
         "machine": machine,
         "recipes": {
-            entry.title: entry.settings.recipe.model_dump(mode="json")
-            for entry in contest.entries
-            if entry.settings
+            entry.title: entry.settings.recipe.dump() for entry in contest.entries if entry.settings
         },
         "rows": [_row(row) for row in rows],
         "pictures": [

@@ -194,7 +194,7 @@ class Worker:
             content_sha256=job.content_sha256,
             style=stored(job.pair.style),
             style_sha256=job.style_sha256,
-            recipe=self._recipe.model_dump(mode="json"),
+            recipe=self._recipe.dump(),
             format=self._form.format,
             quality=self._form.quality,
             version=nstcli.__version__,

@@ -13,7 +13,6 @@ from backbones import weights
 from backbones.hooks import FeatureExtractor
 from backbones.spec import Preprocessing
 from nstcli import images
-from nstcli.config.presets import DEFAULT
 from nstcli.engine import objective as engine_objective
 from nstcli.engine.objective import Part, evaluate, parts
 from nstcli.engine.precision import Precision, arranged, fitted
@@ -21,7 +20,7 @@ from nstcli.engine.pyramid import factors, resized, shrunk
 from nstcli.engine.stylize import Scale
 from nstcli.engine.targets import read_content, read_style
 from nstcli.images import Picture
-from nstcli.recipe import Recipe
+from nstcli.recipe import DEFAULT, Recipe
 from nstcli.results.records import Form
 from nstcli.run.settings import Settings, settle
 from tests.benchmarks.reference import Reference

@@ -3,10 +3,10 @@ from pathlib import Path
 import pytest
 
 from backbones import BackboneError
-from nstcli.config.presets import DEFAULT
 from nstcli.errors import InputError
 from nstcli.experiment.experiment import Entry, enter, settle_all
 from nstcli.experiment.variant import choose
+from nstcli.recipe import DEFAULT
 from nstcli.results.records import Form
 from tests.conftest import Plugin
 from tests.nstcli.experiment.made import contender

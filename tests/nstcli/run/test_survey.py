@@ -17,8 +17,8 @@ from tests.nstcli.run.test_backends import settings_of
 
 def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     settings = settings_of(3)
-    old, new = (settings.recipe.model_copy(update=update) for update in (before, now))
-    kept = record(b"", "k").model_copy(update={"recipe": old.model_dump(mode="json")})
+    old, new = (replace(settings.recipe, **update) for update in (before, now))
+    kept = record(b"", "k").model_copy(update={"recipe": old.dump()})
     job = Job(PAIR, "other", "c", "s")
     return _differences(kept, job, replace(settings, recipe=new))
 
@@ -46,6 +46,6 @@ def test_what_has_no_effect_is_no_difference(
 
 def test_inputs_count(tiny_plugin: Plugin) -> None:
     settings = settings_of(3)
-    kept = record(b"").model_copy(update={"recipe": settings.recipe.model_dump(mode="json")})
+    kept = record(b"").model_copy(update={"recipe": settings.recipe.dump()})
     assert _differences(kept, Job(PAIR, "k", "c", "other"), settings) == ["style image changed"]
     assert Path("wave.jpg") == PAIR.style
