@@ -1,14 +1,21 @@
-"""The recipe: everything but the two images that changes the pixels of a result."""
+"""The recipe: everything but the two images that changes the pixels of a result.
 
-from __future__ import annotations
+Its options are declared here and nowhere else. A field of `Choices` is an option: from it come
+the flag, the variable, the key of config files and presets, the checks, and what a recipe holds.
+The options of the terms come out of the rows of `nstcli.terms.TERMS`.
+"""
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from dataclasses import asdict, dataclass, make_dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-
+from nstcli.config import readers
+from nstcli.config.model import check
+from nstcli.config.option import Option, settings_of
 from nstcli.errors import InputError
+from nstcli.terms import TERMS, Term
 
 if TYPE_CHECKING:
     from backbones import Backbone
@@ -16,157 +23,203 @@ if TYPE_CHECKING:
 # Raise it when the same recipe would give other pixels than before: old results become stale.
 VERSION = 1
 
-Loss = Literal["relative", "gatys", "sum", "mean"]
-TotalVariation = Literal["l1", "l2"]
-Optimizer = Literal["adam", "lbfgs"]
-Schedule = Literal["cosine", "drop"]
-Pooling = Literal["max", "avg"]
-Init = Literal["content", "noise", "style"]
 
-_MOST_SCALES = 16
-Scales = Literal["auto"] | Annotated[int, Field(ge=1, le=_MOST_SCALES)]
+@dataclass(frozen=True)
+class _Basics:
+    """What paints, how large and how long. A base of its own, as `--help` shows these first."""
 
-Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Layers = Annotated[
-    dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]], Field(min_length=1)
-]
+    model: Annotated[str, Option("Backbone; see: nst layers", "-m", metavar="NAME")] = "vgg19"
+    # In a recipe: the sha256 of the weights file.
+    weights: Annotated[
+        str | None,
+        Option(
+            "Weight set by name (see: nst weights list) or a .pth or .safetensors file",
+            metavar="NAME|FILE",
+        ),
+    ] = None
+    # Content and style are shrunk to it; they never grow.
+    size: Annotated[int, Option("Longest edge in pixels", "-s", least=1, metavar="PX")] = 512
+    # Over all scales, of one evaluation each.
+    steps: Annotated[int, Option("Optimizer steps", least=1, metavar="N")] = 200
+    # Each is half of the next; `auto` starts at 128 to 255 pixels.
+    scales: Annotated[
+        int | Literal["auto"],
+        Option(
+            "Sizes from coarse to fine; more of them paint larger strokes",
+            metavar="auto|N",
+            reads=partial(readers.auto_or_count, most=16),
+        ),
+    ] = "auto"
 
-# Weights of content, style and total variation where the user gives none. Those of `relative` hold
-# for every network and size; the others were found by eye for vgg19:gatys at 256 px.
-WEIGHTS: Mapping[Loss, tuple[float, float, float]] = {
-    "relative": (1.0, 30.0, 0.0),
-    "gatys": (1.0, 1e6, 0.0),
-    "sum": (1.0, 5e5, 0.0),
-    "mean": (1.0, 1e5, 0.0),
-}
+
+def _options_of(terms: Mapping[str, Term]) -> list[tuple[str, Any, Any]]:
+    """Return the fields of the terms' weights and layers, as `make_dataclass` takes them.
+
+    In a recipe, layers are a mapping of layer to relative weight; it is scaled to a sum of 1 when
+    it is used.
+    """
+    weights = [
+        (
+            term.weight_option,
+            Annotated[float | None, Option(term.help, least=0, metavar="X")],
+            None,
+        )
+        for term in terms.values()
+    ]
+    layers = [
+        (
+            term.layers_option,
+            Annotated[
+                str | None,
+                Option(
+                    f"Layers of the {term.name} term", metavar="A,B=WEIGHT", reads=readers.layers
+                ),
+            ],
+            None,
+        )
+        for term in terms.values()
+        if term.layers_option
+    ]
+    return [*weights, *layers]
 
 
-class Recipe(BaseModel):
-    """A resolved recipe: nothing in it is left to a default that could change later.
+_Terms: Any = make_dataclass("_Terms", _options_of(TERMS), frozen=True)
 
-    Attributes:
-        model: name of the backbone.
-        weights: sha256 of the weights file.
-        size: longest edge in pixels that content and style are shrunk to; they never grow.
-        steps: optimizer steps over all scales, of one evaluation each.
-        loss: convention of the content and style terms.
-        tv: norm of the total variation term.
-        content_layers: layer to relative weight; scaled to a sum of 1 when used.
-        style_layers: likewise.
-        learning_rate: Adam's, in the pixel range [0, 1]; L-BFGS finds its own.
-        schedule: how that rate falls: along a cosine, to a tenth; or all at once, to a thirtieth
-            for the last tenth of the steps.
-        dense: let a strided first convolution see every pixel; false for backbones without.
-        pooling: `avg` swaps the network's max pooling for average pooling; `max` for backbones
-            without.
-        init: what the optimization starts from.
-        scales: number of sizes from coarse to fine, each half of the next; `auto` starts at
-            128 to 255 pixels.
-        tolerance: a scale ends early when twenty steps lower its loss by less than this share;
-            0 takes every step.
-        seed: seeds the noise, where there is any.
+
+@dataclass(frozen=True)
+class Choices(_Terms, _Basics):  # type: ignore[misc]  # mypy cannot know fields made of a table
+    """What a user chooses. Where it is None, the backbone or the convention of the loss decides."""
+
+    loss: Annotated[
+        Literal["relative", "gatys", "sum", "mean"],
+        Option("Convention of the terms; weights of 'relative' suit every backbone"),
+    ] = "relative"
+    tv: Annotated[Literal["l1", "l2"], Option("Norm of total variation")] = "l2"
+    # In a recipe, false for backbones without such a convolution.
+    dense: Annotated[
+        bool,
+        Option("Let a strided first convolution see every pixel: finer, four times the work"),
+    ] = True
+    # `avg` swaps the network's max pooling for average pooling; in a recipe, `max` for backbones
+    # without.
+    pooling: Annotated[Literal["max", "avg"], Option("How the network pools")] = "max"
+    optimizer: Annotated[Literal["lbfgs", "adam"], Option("Optimizer")] = "lbfgs"
+    # In the pixel range [0, 1]. L-BFGS finds its own.
+    learning_rate: Annotated[
+        float, Option("Adam's rate, of the pixel range", metavar="X", above=0, most=10)
+    ] = 0.05
+    # Along a cosine to a tenth, or to a thirtieth for the last tenth of the steps.
+    schedule: Annotated[
+        Literal["cosine", "drop"],
+        Option("How Adam's rate falls: along a cosine, or at once near the end"),
+    ] = "cosine"
+    # 0 takes every step.
+    tolerance: Annotated[
+        float,
+        Option(
+            "End a scale when 20 steps lower its loss by less than this share",
+            least=0,
+            below=1,
+            metavar="X",
+        ),
+    ] = 0.0
+    init: Annotated[
+        Literal["content", "noise", "style"], Option("What the optimization starts from")
+    ] = "content"
+    seed: Annotated[int, Option("Seed of the noise", least=0, below=2**63, metavar="N")] = 0
+
+
+_SETTINGS = settings_of(Choices)
+
+# Every option as it is where nobody says anything of it.
+DEFAULT: Mapping[str, Any] = asdict(Choices())
+
+
+@dataclass(frozen=True)
+class Recipe(Choices):
+    """A resolved recipe: each option has its value, and none is left to be decided.
+
+    `resolve` makes it; what is made in another way is not checked.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     version: int = VERSION
-    model: str
-    weights: str
-    size: Annotated[int, Field(ge=1)]
-    steps: Annotated[int, Field(ge=1)]
-    loss: Loss
-    content_weight: Weight
-    style_weight: Weight
-    tv_weight: Weight
-    tv: TotalVariation
-    content_layers: Layers
-    style_layers: Layers
-    dense: bool
-    pooling: Pooling
-    optimizer: Optimizer
-    learning_rate: Annotated[float, Field(gt=0, le=10)]
-    schedule: Schedule
-    init: Init
-    scales: Scales
-    tolerance: Annotated[float, Field(ge=0, lt=1)]
-    seed: Annotated[int, Field(ge=0, lt=2**63)]
 
     @property
     def weights_of_terms(self) -> dict[str, float]:
         """The weight of each term, by its name."""
-        return {
-            "content": self.content_weight,
-            "style": self.style_weight,
-            "tv": self.tv_weight,
-        }
+        return {name: getattr(self, term.weight_option) for name, term in TERMS.items()}
 
     @property
     def layers_of_terms(self) -> dict[str, Mapping[str, float]]:
         """The layers of each term that looks at layers, by its name, with their weights."""
-        return {"content": self.content_layers, "style": self.style_layers}
+        return {
+            name: getattr(self, term.layers_option)
+            for name, term in TERMS.items()
+            if term.layers_option
+        }
+
+    def dump(self) -> dict[str, Any]:
+        """Return it as for JSON."""
+        return asdict(self)
 
     def telling(self) -> dict[str, Any]:
         """Return, as for JSON, what changes pixels; options without effect here are left out."""
-        return telling(self.model_dump(mode="json"))
-
-    @model_validator(mode="after")
-    def _asks_for_something(self) -> Self:
-        if not any(self.weights_of_terms.values()):
-            raise ValueError("all weights are 0, which leaves nothing to optimize for")
-        return self
+        return telling(self.dump())
 
 
 def telling(recipe: Mapping[str, Any]) -> dict[str, Any]:
     """Return what of a recipe changes pixels; of an older one, what is not known to be idle.
 
     Args:
-        recipe: as `Recipe` is dumped for JSON, maybe by another version.
+        recipe: as `Recipe.dump` gives it, maybe of another version.
     """
     idle = {
         "seed": recipe.get("init", "noise") != "noise",
         "learning_rate": recipe.get("optimizer", "adam") != "adam",
         "schedule": recipe.get("optimizer", "adam") != "adam",
-        "tv": not recipe.get("tv_weight", 1),
-        "content_layers": not recipe.get("content_weight", 1),
-        "style_layers": not recipe.get("style_weight", 1),
     }
+    for term in TERMS.values():
+        for option in (term.layers_option, term.norm):
+            if option:
+                idle[option] = not recipe.get(term.weight_option, 1)
     return {name: value for name, value in recipe.items() if not idle.get(name)}
 
 
-def resolve(backbone: Backbone, weights: str, choices: Mapping[str, Any]) -> Recipe:
+def resolve(backbone: "Backbone", weights: str, choices: Mapping[str, Any]) -> Recipe:
     """Fill in what was not chosen: weights by the convention, layers by the backbone.
 
     Args:
         backbone: whose layers are meant.
         weights: sha256 of its weights file.
-        choices: all other attributes of `Recipe`, with layers as users write them (see
-            `parse_layers`); see `presets.DEFAULT`.
+        choices: fields of `Choices` by name, with layers as users write them (see
+            `parse_layers`); `DEFAULT` has the others. Its model and weights are not looked at.
 
     Raises:
         InputError: a value out of range.
         BackboneError: an unknown layer.
     """
-    values = dict(choices)
-    usual = zip(("content", "style", "tv"), WEIGHTS[values["loss"]], strict=True)
-    for term, weight in usual:
-        if values[f"{term}_weight"] is None:
-            values[f"{term}_weight"] = weight
-    for role in ("content_layers", "style_layers"):
-        values[role] = parse_layers(values[role], getattr(backbone, role), backbone)
+    chosen = {**DEFAULT, **choices, "model": backbone.name, "weights": weights}
+    chosen = {**DEFAULT, **choices, "model": backbone.name, "weights": weights}
+    key_of = {setting.field: setting.key for setting in _SETTINGS}
+    by_key = {key_of.get(name, name): value for name, value in chosen.items()}
+    # This makes numbers of the field's type, too: in a key, 1 and 1.0 would not be the same.
+    values = check(_SETTINGS, by_key, lambda key, value: key)
+    for term in TERMS.values():
+        if values[term.weight_option] is None:
+            values[term.weight_option] = float(term.weights[values["loss"]])
+        if term.layers_option:
+            usual = getattr(backbone, f"{term.layers}_layers")
+            values[term.layers_option] = parse_layers(values[term.layers_option], usual, backbone)
     values["dense"] = bool(values["dense"] and backbone.stem)
     if values["pooling"] == "avg" and not _has_max_pooling(backbone):
         values["pooling"] = "max"
-    if values["scales"] != "auto":
-        values["scales"] = _count(values["scales"])
-    try:
-        return Recipe(**{**values, "model": backbone.name, "weights": weights})
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = " ".join(str(part) for part in first["loc"]).replace("_", " ")
-        raise InputError(f"{where}: {first['msg']}".removeprefix(": ")) from error
+    recipe = Recipe(**values)
+    if not any(recipe.weights_of_terms.values()):
+        raise InputError("all weights are 0, which leaves nothing to optimize for")
+    return recipe
 
 
-def _has_max_pooling(backbone: Backbone) -> bool:
+def _has_max_pooling(backbone: "Backbone") -> bool:
     """Tell whether a network pools; one that names no such layer is built for it, without weights.
 
     This may import torch.
@@ -180,18 +233,8 @@ def _has_max_pooling(backbone: Backbone) -> bool:
     return any(isinstance(module, torch.nn.MaxPool2d) for module in network.modules())
 
 
-def _count(scales: str | int) -> int:
-    try:
-        count = int(scales)
-    except ValueError:
-        count = 0
-    if not 1 <= count <= _MOST_SCALES:
-        raise InputError(f"scales must be 'auto' or 1 to {_MOST_SCALES}, not '{scales}'")
-    return count
-
-
 def parse_layers(
-    text: str | None, default: Mapping[str, float], backbone: Backbone
+    text: str | None, default: Mapping[str, float], backbone: "Backbone"
 ) -> dict[str, float]:
     """Read `relu1_1,relu2_1=0.5`: layers with their relative weights, which are 1 if not given.
 
@@ -200,7 +243,8 @@ def parse_layers(
         BackboneError: an unknown layer.
     """
     if text is None:
-        return dict(default)
+        # A plugin may write 1 for 1.0.
+        return {name: float(weight) for name, weight in default.items()}
     layers: dict[str, float] = {}
     for item in text.split(","):
         name, equals, weight = (part.strip() for part in item.partition("="))

@@ -34,6 +34,16 @@ class Term:
     target: Role | None = None
     norm: str | None = None
 
+    @property
+    def weight_option(self) -> str:
+        """The name of the option that is its weight."""
+        return f"{self.name}_weight"
+
+    @property
+    def layers_option(self) -> str | None:
+        """The name of the option that is its layers, None where it looks at none."""
+        return f"{self.name}_layers" if self.layers else None
+
 
 # In the order in which they are added up. The weights of `relative` hold for every network and
 # size; the others were found by eye for vgg19:gatys at 256 px.

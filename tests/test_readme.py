@@ -17,9 +17,9 @@ from backbones.testing import check_backbone
 from nstcli.cli.weights import _find
 from nstcli.config.options import SETTINGS
 from nstcli.config.precedence import settle
-from nstcli.config.presets import DEFAULT, PRESETS
+from nstcli.config.presets import PRESETS
 from nstcli.experiment.variant import choose
-from nstcli.recipe import resolve
+from nstcli.recipe import DEFAULT, resolve
 from tests.nstcli.cli.test_app import COMMANDS, PROGRAM
 
 ROOT = Path(__file__).parent.parent

@@ -53,7 +53,7 @@ def takes_groups(command: Callable[..., None]) -> Callable[..., None]:
     def call(**values: Any) -> None:
         offered = [setting for each in taken.values() for setting in each.settings]
         flags = {setting.field: values.pop(setting.field) for setting in offered}
-        settled = _settle(offered, flags)
+        settled = _values(offered, flags)
         for name, each in taken.items():
             own = {setting.field: settled[setting.field] for setting in each.settings}
             values[name] = each.group(**own)
@@ -65,7 +65,7 @@ def takes_groups(command: Callable[..., None]) -> Callable[..., None]:
     return call
 
 
-def _settle(offered: list[Setting], flags: Mapping[str, Any]) -> Mapping[str, Any]:
+def _values(offered: list[Setting], flags: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the value of every setting by field, and say what there is to say of them."""
     from nstcli.config.precedence import settle
 

@@ -62,12 +62,20 @@ def _checked(setting: Setting) -> Any:
 
     option = setting.option
     if option.reads:
-        return Annotated[setting.type, PlainValidator(option.reads)]
-    bounds = Field(ge=option.least, le=option.most)
-    kind = setting.type if option.least is option.most is None else Annotated[setting.type, bounds]
+        reads = _none_or(option.reads) if setting.default is None else option.reads
+        return Annotated[setting.type, PlainValidator(reads)]
+    kind = setting.type
+    if {option.least, option.most, option.above, option.below} != {None}:
+        bounds = Field(ge=option.least, le=option.most, gt=option.above, lt=option.below)
+        kind = Annotated[kind, bounds]
     if setting.type is bool:
         return kind
     return Annotated[kind, BeforeValidator(_no_truth)]
+
+
+def _none_or(reads: Callable[[object], Any]) -> Callable[[object], Any]:
+    """Let None pass: it says that nothing was chosen."""
+    return lambda value: None if value is None else reads(value)
 
 
 def _no_truth(value: object) -> object:

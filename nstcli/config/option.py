@@ -22,7 +22,8 @@ class Option:
         short: its short flag, like `-s`.
         name: its long name, where that is not the field's.
         metavar: stands for the value in `--help`.
-        least, most: bounds of a number, both allowed.
+        least, most: bounds of a number that are themselves allowed.
+        above, below: bounds of a number that are not.
         reads: makes the value of what a user writes, be that the text of a flag or whatever a
             config file holds. It raises ValueError with what would be right.
         in_files: whether a config file may set it.
@@ -34,6 +35,8 @@ class Option:
     metavar: str | None = None
     least: float | None = None
     most: float | None = None
+    above: float | None = None
+    below: float | None = None
     reads: Callable[[object], Any] | None = None
     in_files: bool = True
 

@@ -1,17 +1,18 @@
-"""Every option that more than one command takes, written once, in groups.
+"""Every option that more than one command takes, in groups.
 
+They are declared here, save for those that change the pixels, which `nstcli.recipe` declares.
 A field's type and default are those of the value that a command receives, from wherever it was
 set; `nstcli.config` knows the places, `nstcli.cli.groups` shows the options to typer.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from nstcli.config import readers
 from nstcli.config.option import Option, settings_of
-from nstcli.config.presets import DEFAULT
 from nstcli.config.readers import Shard
+from nstcli.recipe import Choices
 
 Format = Literal["png", "jpg", "webp", "tiff"]
 
@@ -69,13 +70,8 @@ class OutputOptions:
 
 
 @dataclass(frozen=True)
-class RecipeOptions:
-    """What changes the pixels, and where such settings are taken from.
-
-    Where a value is None, the backbone or the convention of the loss decides.
-    """
-
-    panel: ClassVar[str] = "Recipe"
+class _Sources:
+    """Where settings are taken from. A base of its own, as `--help` shows these first."""
 
     config: Annotated[
         Path | None,
@@ -85,81 +81,17 @@ class RecipeOptions:
         Literal["draft", "default", "high", "gatys", "cs231n"],
         Option("Start from these settings: by effort, or as in the literature"),
     ] = "default"
-    model: Annotated[str, Option("Backbone; see: nst layers", "-m", metavar="NAME")] = DEFAULT[
-        "model"
-    ]
-    weights: Annotated[
-        str | None,
-        Option(
-            "Weight set by name (see: nst weights list) or a .pth or .safetensors file",
-            metavar="NAME|FILE",
-        ),
-    ] = DEFAULT["weights"]
-    size: Annotated[int, Option("Longest edge in pixels", "-s", least=1, metavar="PX")] = DEFAULT[
-        "size"
-    ]
-    steps: Annotated[int, Option("Optimizer steps", least=1, metavar="N")] = DEFAULT["steps"]
-    scales: Annotated[
-        int | Literal["auto"],
-        Option(
-            "Sizes from coarse to fine; more of them paint larger strokes",
-            metavar="auto|N",
-            reads=readers.auto_or_count,
-        ),
-    ] = DEFAULT["scales"]
-    content_weight: Annotated[
-        float | None, Option("Weight of the content term", least=0, metavar="X")
-    ] = DEFAULT["content_weight"]
-    style_weight: Annotated[
-        float | None,
-        Option("Weight of the style term (30 for --loss relative)", least=0, metavar="X"),
-    ] = DEFAULT["style_weight"]
-    tv_weight: Annotated[
-        float | None, Option("Weight of total variation", least=0, metavar="X")
-    ] = DEFAULT["tv_weight"]
-    loss: Annotated[
-        Literal["relative", "gatys", "sum", "mean"],
-        Option("Convention of the terms; weights of 'relative' suit every backbone"),
-    ] = DEFAULT["loss"]
-    tv: Annotated[Literal["l1", "l2"], Option("Norm of total variation")] = DEFAULT["tv"]
-    content_layers: Annotated[
-        str | None,
-        Option("Layers of the content term", metavar="A,B=WEIGHT", reads=readers.layers),
-    ] = DEFAULT["content_layers"]
-    style_layers: Annotated[
-        str | None,
-        Option("Layers of the style term", metavar="A,B=WEIGHT", reads=readers.layers),
-    ] = DEFAULT["style_layers"]
-    dense: Annotated[
-        bool,
-        Option("Let a strided first convolution see every pixel: finer, four times the work"),
-    ] = DEFAULT["dense"]
-    pooling: Annotated[Literal["max", "avg"], Option("How the network pools")] = DEFAULT["pooling"]
-    optimizer: Annotated[Literal["lbfgs", "adam"], Option("Optimizer")] = DEFAULT["optimizer"]
-    learning_rate: Annotated[
-        float, Option("Adam's rate, of the pixel range", metavar="X", least=0)
-    ] = DEFAULT["learning_rate"]
-    schedule: Annotated[
-        Literal["cosine", "drop"],
-        Option("How Adam's rate falls: along a cosine, or at once near the end"),
-    ] = DEFAULT["schedule"]
-    tolerance: Annotated[
-        float,
-        Option(
-            "End a scale when 20 steps lower its loss by less than this share",
-            least=0,
-            most=1,
-            metavar="X",
-        ),
-    ] = DEFAULT["tolerance"]
-    init: Annotated[
-        Literal["content", "noise", "style"], Option("What the optimization starts from")
-    ] = DEFAULT["init"]
-    seed: Annotated[int, Option("Seed of the noise", least=0, metavar="N")] = DEFAULT["seed"]
+
+
+@dataclass(frozen=True)
+class RecipeOptions(Choices, _Sources):
+    """What changes the pixels, and where such settings are taken from."""
+
+    panel: ClassVar[str] = "Recipe"
 
     def choices(self) -> dict[str, Any]:
-        """Return the attributes of a recipe, by name, as `nstcli.recipe.resolve` takes them."""
-        return {name: getattr(self, name) for name in DEFAULT}
+        """Return what was chosen, by name, as `nstcli.recipe.resolve` takes it."""
+        return {field.name: getattr(self, field.name) for field in fields(Choices)}
 
 
 @dataclass(frozen=True)

@@ -3,30 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-# Every option has its default here and nowhere else. None: by the backbone or the convention.
-DEFAULT: Mapping[str, Any] = {
-    "model": "vgg19",
-    "weights": None,
-    "size": 512,
-    "steps": 200,
-    "scales": "auto",
-    "content_weight": None,
-    "style_weight": None,
-    "tv_weight": None,
-    "loss": "relative",
-    "tv": "l2",
-    "content_layers": None,
-    "style_layers": None,
-    "dense": True,
-    "pooling": "max",
-    "optimizer": "lbfgs",
-    "learning_rate": 0.05,
-    "schedule": "cosine",
-    "tolerance": 0.0,
-    "init": "content",
-    "seed": 0,
-}
-
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "default": {},
     "draft": {"model": "squeezenet", "dense": False, "size": 384, "steps": 120},

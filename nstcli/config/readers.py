@@ -45,13 +45,14 @@ def seconds(written: object) -> float:
     return value
 
 
-def auto_or_count(written: object) -> int | Literal["auto"]:
-    """Read `auto` or a whole number from 1 on."""
+def auto_or_count(written: object, most: float = math.inf) -> int | Literal["auto"]:
+    """Read `auto` or a whole number from 1 on, up to `most`."""
     if written == "auto":
         return "auto"
     value = _number(written)
-    if value is None or not 1 <= value < math.inf or value % 1:
-        raise ValueError("should be 'auto' or a whole number from 1 on")
+    if value is None or not 1 <= value <= most or value == math.inf or value % 1:
+        end = "on" if most == math.inf else f"to {most}"
+        raise ValueError(f"should be 'auto' or a whole number from 1 {end}")
     return int(value)
 
 

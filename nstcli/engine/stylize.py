@@ -1,7 +1,7 @@
 """One pair, or several at once, from coarse to fine, with the judgement at the end."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -181,7 +181,7 @@ def _judged(
     `known` are the attributes of the result that the loop tells.
     """
     content, style = scale.content, scale.style
-    relative = recipe.model_copy(update={"loss": "relative"})
+    relative = replace(recipe, loss="relative")
     judged = [part for part in parts(content, style, relative) if part.layer is not None]
     errors = evaluate(extractor, image, judged)
     shares = {part.layer: part.share for part in judged if part.term == "style"}

@@ -45,13 +45,13 @@ class Pace:
 
 def key_of(settings: Settings, execution: Execution, seconds: float) -> str:
     """Name all that the number of steps depends on, so that it is measured once."""
-    recipe = settings.recipe.model_dump(mode="json", exclude={"steps"})
+    recipe = {name: value for name, value in settings.recipe.dump().items() if name != "steps"}
     return digest([recipe, execution.device, execution.precision, seconds])
 
 
 def with_steps(settings: Settings, steps: int) -> Settings:
     """Return the same settings with another number of steps."""
-    return replace(settings, recipe=settings.recipe.model_copy(update={"steps": steps}))
+    return replace(settings, recipe=replace(settings.recipe, steps=steps))
 
 
 def with_steps_found(experiment: Experiment) -> Experiment:

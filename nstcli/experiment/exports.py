@@ -52,7 +52,7 @@ def as_json(
         "time_budget": time_budget,
         "machine": machine,
         "recipes": {
-            variant.title: variant.settings.recipe.model_dump(mode="json")
+            variant.title: variant.settings.recipe.dump()
             for variant in experiment.variants
             if variant.settings
         },

@@ -249,7 +249,7 @@ class Worker:
             key=job.key,
             output_sha256=hashlib.sha256(data).hexdigest(),
             inputs=job.inputs,
-            recipe=settings.recipe.model_dump(mode="json"),
+            recipe=settings.recipe.dump(),
             format=settings.form.format,
             quality=settings.form.quality,
             version=nstcli.__version__,

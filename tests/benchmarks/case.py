@@ -13,7 +13,6 @@ from backbones import weights
 from backbones.hooks import FeatureExtractor
 from backbones.spec import Preprocessing
 from nstcli import images
-from nstcli.config.presets import DEFAULT
 from nstcli.engine import objective as engine_objective
 from nstcli.engine.objective import Part, evaluate, parts
 from nstcli.engine.precision import Precision, arranged, fitted
@@ -21,9 +20,9 @@ from nstcli.engine.pyramid import factors, resized, shrunk
 from nstcli.engine.stylize import Scale
 from nstcli.engine.targets import read_content, read_style
 from nstcli.images import Picture
-from nstcli.recipe import Recipe
+from nstcli.recipe import DEFAULT, Recipe
 from nstcli.results.records import Form
-from nstcli.run.job import Settings, settle
+from nstcli.run.job import Settings, settings_for
 from tests.benchmarks.reference import Reference
 from tests.benchmarks.scope import Scope
 
@@ -62,9 +61,7 @@ def _frame(image: Tensor, size: int) -> Tensor:
 
 def settings(model: str, **choices: Any) -> Settings:
     """Resolve a recipe as `nst` does, with its defaults for all that is not chosen."""
-    return settle(
-        model, None, {**DEFAULT, **choices}, form=Form(), offline=False, progress=lambda _: None
-    )
+    return settings_for({**DEFAULT, **choices, "model": model, "weights": None}, Form())
 
 
 def network(asked: Settings) -> tuple[nn.Module, Preprocessing]:

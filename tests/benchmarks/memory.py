@@ -8,7 +8,7 @@ import resource
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -152,7 +152,7 @@ def _ours(task: Task) -> None:
     extractor = case.plain(asked)
     extractor.arrange(getattr(torch, task.dtype), getattr(torch, task.layout))
     scales = case.scales(extractor, asked.recipe, pair)
-    recipe = asked.recipe.model_copy(update={"steps": _STEPS_PER_SCALE * len(scales)})
+    recipe = replace(asked.recipe, steps=_STEPS_PER_SCALE * len(scales))
     stylize(extractor, scales, recipe)
 
 

@@ -6,15 +6,15 @@ import pytest
 import backbones
 from nstcli.config.options import SETTINGS, RecipeOptions
 from nstcli.config.precedence import settle
-from nstcli.config.presets import DEFAULT, PRESETS
-from nstcli.recipe import Recipe, resolve
+from nstcli.config.presets import PRESETS
+from nstcli.recipe import DEFAULT, Recipe, resolve
 from tests.conftest import Plugin
 
 
 def test_the_defaults_are_those_of_every_option_and_field() -> None:
     options = {field.name: field.default for field in fields(RecipeOptions)}
     assert set(options) - {"preset", "config"} == set(DEFAULT)
-    assert set(DEFAULT) == set(Recipe.model_fields) - {"version"}
+    assert set(DEFAULT) == {field.name for field in fields(Recipe)} - {"version"}
     assert RecipeOptions().choices() == DEFAULT
 
 

@@ -171,6 +171,11 @@ STYLE_WEIGHT = "(did you mean 'style-weight'?)"
         ("shard = '3/2'", 'shard = "3/2": should be I/N with I from 1 to N'),
         ("timeout = 0", "timeout = 0: should be a number of seconds above 0"),
         ("quality = 101", "quality = 101: should be less than or equal to 100"),
+        ("learning-rate = 0", "learning-rate = 0: should be greater than 0"),
+        ("learning-rate = 11", "learning-rate = 11: should be less than or equal to 10"),
+        ("tolerance = 1", "tolerance = 1: should be less than 1"),
+        ("seed = 9223372036854775808", "seed = 9223372036854775808: should be less than 922"),
+        ("scales = 17", "scales = 17: should be 'auto' or a whole number from 1 to 16"),
         (
             "style-weight = 1\nstyle_weight = 2",
             "the key 'style-weight' is given twice, once as 'style_weight'",
@@ -245,6 +250,10 @@ def test_null_in_yaml_takes_an_option_back(tmp_path: Path) -> None:
     found = settled(tmp_path, {"config": str(tmp_path / "x.yaml")})
     assert found.values["limit"].source == "x.yaml"
     assert found["limit"] is None
+    (tmp_path / "nst.toml").write_text("shard = '1/4'\nstyle-layers = 'relu1'")
+    (tmp_path / "x.yaml").write_text("shard: null\nstyle-layers: null")
+    found = settled(tmp_path, {"config": str(tmp_path / "x.yaml")})
+    assert (found["shard"], found["style_layers"]) == (None, None)
     (tmp_path / "x.yaml").write_text("size:")
     with pytest.raises(InputError, match=r"x\.yaml: size = null: should be a valid integer"):
         settled(tmp_path, {"config": str(tmp_path / "x.yaml")})

@@ -56,6 +56,12 @@ def test_neither_auto_nor_count(written: object) -> None:
         auto_or_count(written)
 
 
+def test_a_count_has_its_end() -> None:
+    assert auto_or_count("16", most=16) == 16
+    with pytest.raises(ValueError, match=r"from 1 to 16$"):
+        auto_or_count(17, most=16)
+
+
 @pytest.mark.parametrize(
     ("written", "value"),
     [

@@ -6,12 +6,11 @@ import torch
 from torch import Tensor
 
 from backbones.hooks import FeatureExtractor
-from nstcli.config.presets import DEFAULT
 from nstcli.engine.progress import Step
 from nstcli.engine.pyramid import factors, shrunk
 from nstcli.engine.stylize import OnStep, Result, Scale, stylize
 from nstcli.engine.targets import read_content, read_style
-from nstcli.recipe import Recipe, resolve
+from nstcli.recipe import DEFAULT, Recipe, resolve
 from tests.conftest import draw
 from tests.tiny import TINY
 

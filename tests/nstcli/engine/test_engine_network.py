@@ -11,9 +11,8 @@ from backbones import BackboneError
 from backbones.hooks import FeatureExtractor
 from backbones.spec import IMAGENET, Layer
 from backbones.testing import check_backbone
-from nstcli.config.presets import DEFAULT
 from nstcli.engine.precision import fitted
-from nstcli.recipe import Recipe, resolve
+from nstcli.recipe import DEFAULT, Recipe, resolve
 from tests.tiny import TINY
 
 SHA = "0" * 64

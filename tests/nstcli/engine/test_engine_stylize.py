@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -136,7 +136,7 @@ def test_same_seed_same_pixels(extractor: FeatureExtractor, optimizer: str) -> N
     again = paint(extractor, asked)
     assert torch.equal(first.image, again.image)
     assert first.loss == again.loss
-    other = paint(extractor, asked.model_copy(update={"seed": 4}))
+    other = paint(extractor, replace(asked, seed=4))
     assert not torch.equal(first.image, other.image)
 
 
@@ -187,7 +187,7 @@ def test_result_is_the_best_of_all_pictures(
 def test_start_may_be_the_best(
     extractor: FeatureExtractor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = script(monkeypatch, [OTHER, OTHER]).model_copy(update={"init": "content"})
+    asked = replace(script(monkeypatch, [OTHER, OTHER]), init="content")
     result = paint(extractor, asked)
     assert torch.equal(result.image, CONTENT)
     assert result.loss == 0
@@ -366,7 +366,7 @@ def test_from_coarse_to_fine(extractor: FeatureExtractor) -> None:
     work = [*(n / 4 for n in range(1, 5)), *(1 + n for n in range(1, 6))]
     assert [event.done for event in events] == pytest.approx([w / 6 for w in work])
     # The finer scale starts from what the coarser one ended with.
-    coarse = stylize(extractor, both[:1], asked.model_copy(update={"steps": 4}))
+    coarse = stylize(extractor, both[:1], replace(asked, steps=4))
     carried = resized(coarse.image, 40, 48)
     whole = [part for part in parts(both[1].content, both[1].style, asked) if part.term != "tv"]
     terms = evaluate(extractor, carried, whole)

@@ -7,11 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backbones import BackboneError
-from nstcli.config.presets import DEFAULT
 from nstcli.experiment.budget import Pace, key_of, seconds_per_step, share_seconds, with_steps
 from nstcli.experiment.cache import Cache
 from nstcli.experiment.run import Means, VariantStarted
-from nstcli.recipe import resolve
+from nstcli.recipe import DEFAULT, resolve
 from nstcli.results.records import Form
 from nstcli.run.job import Execution, Settings
 from tests.nstcli.experiment.made import experiment
@@ -69,7 +68,7 @@ def test_the_steps_hold_for_one_recipe_and_one_machine_part() -> None:
 def test_only_the_steps_change() -> None:
     before, after = settings().recipe, with_steps(settings(), 7).recipe
     assert after.steps == 7
-    assert after.model_copy(update={"steps": before.steps}) == before
+    assert replace(after, steps=before.steps) == before
 
 
 def test_who_cannot_be_measured_is_given_up(tmp_path: Path) -> None:

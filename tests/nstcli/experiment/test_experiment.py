@@ -3,10 +3,10 @@ from pathlib import Path
 import pytest
 
 from backbones import BackboneError
-from nstcli.config.presets import DEFAULT
 from nstcli.errors import InputError
 from nstcli.experiment.experiment import with_pairs, with_settings
 from nstcli.experiment.variant import Variant, of_backbones
+from nstcli.recipe import DEFAULT
 from nstcli.results.records import Form
 from tests.conftest import Plugin
 from tests.nstcli.experiment.made import variant_of

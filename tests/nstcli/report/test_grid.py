@@ -2,10 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from nstcli.config.presets import DEFAULT
 from nstcli.errors import InputError
 from nstcli.plan.pair import Pair
-from nstcli.recipe import resolve
+from nstcli.recipe import DEFAULT, resolve
 from nstcli.report.grid import Grid, read_grid
 from nstcli.report.recipes import described, differing, value_of, variant_of
 from nstcli.results.folder import Store
@@ -117,7 +116,7 @@ def test_recipes_in_words() -> None:
 
 def test_every_option_of_today_has_words() -> None:
     recipe = resolve(TINY, "0" * 64, {**DEFAULT, "optimizer": "adam", "init": "noise"})
-    words = dict(described(recipe.model_dump(mode="json")))
+    words = dict(described(recipe.dump()))
     assert (words["learning rate"], words["schedule"]) == ("0.05", "cosine")
     assert (words["dense stem"], words["TV weight"]) == ("no", "0")
     assert not {"True", "False"} & set(words.values())
@@ -125,7 +124,7 @@ def test_every_option_of_today_has_words() -> None:
 
 
 def test_options_without_effect_are_neither_told_nor_told_apart() -> None:
-    made = resolve(TINY, "0" * 64, DEFAULT).model_dump(mode="json")
+    made = resolve(TINY, "0" * 64, DEFAULT).dump()
     assert not {"seed", "learning rate", "schedule", "TV norm"} & set(dict(described(made)))
     assert differing([made, {**made, "seed": 7, "learning_rate": 0.1}]) == []
     noise = {**made, "init": "noise"}

@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 
 from backbones import BackboneError
-from nstcli.config.presets import DEFAULT
 from nstcli.errors import InputError, StoppedError
 from nstcli.plan.pair import Pair
+from nstcli.recipe import DEFAULT
 from nstcli.results.digests import Digests
 from nstcli.results.records import Form, stopped_key
 from nstcli.run import backends
@@ -219,7 +219,7 @@ def test_what_keeps_a_worker_from_loading_is_told_before_anything_is_begun(
     name: str, scene: Scene
 ) -> None:
     settings = scene.with_steps(3)
-    other = settings.recipe.model_copy(update={"weights": "f" * 64})
+    other = replace(settings.recipe, weights="f" * 64)
     driver = Recorder(scene.jobs)
     with pytest.raises(BackboneError, match="tiny:random changed while"):
         run(by(name), replace(settings, recipe=other), driver)

@@ -17,8 +17,8 @@ from tests.nstcli.run.test_backends import settings_of
 
 def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     settings = settings_of(3)
-    old, new = (settings.recipe.model_copy(update=update) for update in (before, now))
-    kept = record(b"", "k").model_copy(update={"recipe": old.model_dump(mode="json")})
+    old, new = (replace(settings.recipe, **update) for update in (before, now))
+    kept = record(b"", "k").model_copy(update={"recipe": old.dump()})
     job = Job.of(PAIR, replace(settings, recipe=new), "c", "s")
     return found_between(kept, job)
 

@@ -125,7 +125,7 @@ def test_what_torch_says_of_memory_is_understood(
 
     monkeypatch.setattr(worker, "stylize_together", exhausted)
     settings = settings_of(2)
-    settings = replace(settings, recipe=settings.recipe.model_copy(update={"size": size}))
+    settings = replace(settings, recipe=replace(settings.recipe, size=size))
     pictures = write_picture("a.png"), write_picture("b.png", seed=1)
     (outcome,) = make(settings, [job_of(*pictures, settings)])
     assert isinstance(outcome, Failed)
@@ -148,7 +148,7 @@ def test_a_result_that_its_format_cannot_hold_is_refused_before_it_is_begun(
 ) -> None:
     monkeypatch.setattr(worker, "stylize_together", lambda *_: pytest.fail("begun"))
     settings = settings_of(2)
-    recipe = settings.recipe.model_copy(update={"size": 20_000})
+    recipe = replace(settings.recipe, size=20_000)
     settings = replace(settings, recipe=recipe, form=Form("webp"))
     pictures = write_picture("wide.png", 8, 16_384), write_picture("style.png", seed=1)
     (outcome,) = make(settings, [job_of(*pictures, settings)])
