@@ -165,19 +165,18 @@ def batch_times(jobs: Sequence[Job], asked: Settings, worker: Worker, store: Sto
         elif isinstance(event, PairFailed):
             raise RuntimeError(f"the batch failed: {event.error}")
 
-    def with_worker(settings: Settings, execution: Execution, driver: Driver) -> None:
-        driver.ready(worker.device, str(worker.precision))
-        make_all(worker, driver, most=1)
-
-    run(jobs, asked, with_worker, Execution(), store, listen)
+    driver = JobDriver(jobs, store, Rules(), (), listen, stop=lambda: False)
+    driver.ready(worker.device, worker.load(asked))
+    make_all(worker, driver, most=1)
+    driver.release()
     starts.append(time.perf_counter())
     return [after - before for before, after in pairwise(starts)]
 
 
 def bare_times(jobs: Sequence[Job], asked: Settings, extractor: FeatureExtractor) -> list[float]:
     """Return the seconds of the optimization alone, for each job."""
-    readings = Readings(extractor, asked.recipe, "cpu", images.DEFAULT_MAX_PIXELS)
-    return [_bare(readings.read(job).scales, asked, extractor) for job in jobs]
+    loader = Loader(extractor, "cpu", Execution())
+    return [_bare(loader.load(job).scales, asked, extractor) for job in jobs]
 
 
 def _bare(scales: list[Scale], asked: Settings, extractor: FeatureExtractor) -> float:

@@ -432,16 +432,16 @@ def test_a_file_that_changes_during_the_run_fails_its_pairs(
     nst: Nst, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write_picture: Callable[..., Path]
 ) -> None:
 
-    from nstcli.cli import making
+    from nstcli.run import check
 
-    look_at = making.broken
+    look_at = check._broken
 
     def then_change(*arguments: object) -> object:
         found = look_at(*arguments)  # type: ignore[arg-type]
         write_picture("photos/dog.png", seed=77)
         return found
 
-    monkeypatch.setattr("nstcli.cli.making.broken", then_change)
+    monkeypatch.setattr(check, "_broken", then_change)
     ended = nst(*RUN)
     assert ended.code == 1
     assert "photos/dog.png: changed while the batch was running" in ended.err

@@ -200,12 +200,12 @@ def test_a_signal_that_is_ignored_stays_so() -> None:
 
 def test_ctrl_c_before_anything_is_made(nst: Nst, monkeypatch: pytest.MonkeyPatch) -> None:
 
-    from nstcli.cli import making
+    from nstcli.run import check
 
     def interrupted(*arguments: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(making, "survey", interrupted)
+    monkeypatch.setattr(check, "survey", interrupted)
     assert nst(*RUN).code == 130
 
 

@@ -201,12 +201,10 @@ def test_cores_are_shared_among_no_more_workers_than_pairs(
 ) -> None:
     seen: list[int] = []
 
-    def run(
-        jobs: object, settings: object, backend: object, by: Execution, *_: Any, **__: Any
-    ) -> None:
+    def work(settings: object, by: Execution, driver: object) -> None:
         seen.append(by.jobs)
 
-    monkeypatch.setattr("nstcli.cli.making.run", run)
+    monkeypatch.setattr("nstcli.run.backends.get", lambda by: work)
     assert nst(*RUN, "-j", wanted).code == 0
     assert seen == [made]
 
