@@ -28,7 +28,7 @@ from nstcli.results.records import Record
 from nstcli.run.events import Event, PairDone, PairFailed, PairStarted, PairStep
 from tests import tiny
 from tests.conftest import Plugin, install
-from tests.nstcli.cli.conftest import Nst
+from tests.nstcli.cli.conftest import Nst, wait_until_computed
 from tests.nstcli.experiment import bench
 from tests.nstcli.experiment.made import contest, record
 
@@ -480,9 +480,9 @@ def test_ctrl_c_ends_it(
     for line in process.stderr:
         if line.startswith("on cpu"):
             break
-    time.sleep(0.3)
+    wait_until_computed(process, 0.3)
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=120)
     assert process.returncode == 130
     assert "Re-run the same command" in err
     assert results(tmp_path) == {}
