@@ -72,5 +72,7 @@ def _own_table(table: dict[str, Any]) -> dict[str, Any] | None:
 def _toml(text: str, path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # a number of thousands of digits is no TOMLDecodeError
         raise InputError(f"{path}: {error}") from error
+    except RecursionError:
+        raise InputError(f"{path}: lists or tables are nested too deeply") from None

@@ -1,6 +1,7 @@
 """Flat YAML with the plain values of YAML 1.2.
 
 PyYAML follows YAML 1.1, where `1e5` is a text, `no` is false, `1:30` is ninety and `010` is eight.
+ruamel.yaml would need the same table: it has dates, `0b11` and `1_000` beyond 1.2's core schema.
 """
 
 from __future__ import annotations
@@ -9,26 +10,68 @@ import re
 from typing import Any
 
 import yaml
-from yaml.nodes import MappingNode, ScalarNode
+from yaml.nodes import MappingNode, Node, ScalarNode
+
+# Settings hold lists and tables at most; Python could follow a few hundred levels.
+_DEEPEST = 20
+# Python would not print numbers of some thousand digits.
+_LONGEST = 1000
+
+
+def _wrong(problem: str, place: Any) -> yaml.MarkedYAMLError:
+    """Tell what is wrong with an event or a node."""
+    return yaml.MarkedYAMLError(problem=problem, problem_mark=place.start_mark)
 
 
 class _Loader(yaml.SafeLoader):
     """Builds plain values only, resolved as in the core schema (YAML 1.2.2, 10.3.2)."""
 
     yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - PyYAML's own way
+    yaml_constructors = {  # noqa: RUF012 - it, too
+        tag: build
+        for tag, build in yaml.SafeLoader.yaml_constructors.items()
+        # None stands for every other tag, which it refuses.
+        if tag is None or tag.rpartition(":")[2] in {"null", "bool", "float", "str", "seq", "map"}
+    }
+
+    _depth = 0
+
+    def compose_node(self, parent: Node | None, index: int) -> Node | None:
+        """Refuse what would grow without end when it is built, or printed."""
+        event = self.peek_event()  # type: ignore[no-untyped-call]
+        self._depth += 1
+        if self._depth > _DEEPEST:
+            raise _wrong("lists or tables are nested too deeply", event)
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        if isinstance(event, yaml.AliasEvent) and not isinstance(node, ScalarNode):
+            raise _wrong("an alias may stand for a single value only", event)
+        return node
+
+    def construct_object(self, node: Node, deep: bool = False) -> Any:
+        """Say where a value is that is not what its tag promises, such as `!!int x`."""
+        try:
+            # Whole at once, so that tables which are none fail here; they are not deep.
+            return super().construct_object(node, deep=True)
+        except (LookupError, ValueError) as error:
+            kind = node.tag.rpartition(":")[2]
+            raise _wrong(f"a value cannot be read as {kind}", node) from error
 
     def construct_mapping(self, node: MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """Build a mapping; PyYAML would let the last of several equal keys win."""
-        mapping: dict[Any, Any] = super().construct_mapping(node, deep)
+        """Build a mapping whose keys are texts as they are written, like those of TOML."""
+        mapping: dict[Any, Any] = {
+            self.construct_scalar(key): self.construct_object(value) for key, value in node.value
+        }
+        # PyYAML would let the last of several equal keys win.
         if len(mapping) < len(node.value):
-            raise yaml.MarkedYAMLError(problem="a key is given twice", problem_mark=node.start_mark)
+            raise _wrong("a key is given twice", node)
         return mapping
 
 
 for _tag, _pattern, _starts in (
     ("null", r"~|null|Null|NULL|", "~nN"),
     ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
-    ("int", r"[-+]?[0-9]+", "-+0123456789"),
+    ("int", r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", "-+0123456789"),
     (
         "float",
         r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
@@ -40,12 +83,15 @@ for _tag, _pattern, _starts in (
     )
 
 
-def _decimal(loader: yaml.SafeLoader, node: ScalarNode) -> int:
+def _whole(loader: yaml.SafeLoader, node: ScalarNode) -> int:
     """Read a whole number; PyYAML would take the digits of `010` for octal."""
-    return int(loader.construct_scalar(node))
+    digits = loader.construct_scalar(node)
+    if len(digits) > _LONGEST:
+        raise ValueError
+    return int(digits, {"0o": 8, "0x": 16}.get(digits[:2], 10))
 
 
-_Loader.add_constructor("tag:yaml.org,2002:int", _decimal)
+_Loader.add_constructor("tag:yaml.org,2002:int", _whole)
 
 
 def load(text: str) -> dict[str, Any]:
@@ -66,4 +112,4 @@ def load(text: str) -> dict[str, Any]:
         return {}
     if not isinstance(found, dict):
         raise ValueError("should be settings like 'size: 512', one a line")
-    return {str(key): value for key, value in found.items()}
+    return found

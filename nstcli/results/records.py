@@ -41,8 +41,8 @@ class _Inputs(BaseModel):
     inputs: tuple[KnownInput, ...]
 
     def input(self, role: str) -> KnownInput:
-        """Return its first input of a role."""
-        return next(each for each in self.inputs if each.role == role)
+        """Return its first input of a role; one without path and digest where there is none."""
+        return next((i for i in self.inputs if i.role == role), KnownInput(role=role, path=""))
 
     def paths(self) -> dict[str, object]:
         """Return the paths of its inputs by role, for JSON."""

@@ -18,13 +18,12 @@ from nstcli.engine.pyramid import resized
 from nstcli.engine.stylize import Scale, stylize
 from nstcli.plan import product
 from nstcli.results.folder import Store
-from nstcli.run.backends import Driver
 from nstcli.run.backends.local import make_all
-from nstcli.run.check import broken, survey
-from nstcli.run.driver import run
+from nstcli.run.check import Rules, check
+from nstcli.run.driver import JobDriver
 from nstcli.run.events import Event, PairFailed, PairStarted
 from nstcli.run.job import Execution, Job, Settings
-from nstcli.run.loader import Readings
+from nstcli.run.loader import Loader
 from nstcli.run.worker import Worker
 from tests.benchmarks import case
 from tests.benchmarks.case import Pair
@@ -116,16 +115,13 @@ def _batch_row(scope: Scope) -> Row:
     for number in range(scope.rounds):
         store = Store(folder / f"results-{number}")
         started = time.perf_counter()
-        standings, failures = survey(pairs, asked, store)
-        failures += broken(pairs, images.DEFAULT_MAX_PIXELS)
+        checked = check([(pair, asked) for pair in pairs], store)
         surveys.append(time.perf_counter() - started)
-        if failures:
-            raise RuntimeError(f"the batch failed: {failures[0].error}")
-        jobs = [standing.job for standing in standings]
-        readings = Readings(extractor, asked.recipe, "cpu", images.DEFAULT_MAX_PIXELS)
-        worker = Worker(extractor, readings, asked.recipe, "cpu", precision, asked.form)
-        batches.append(batch_times(jobs, asked, worker, store))
-        loops.append(bare_times(jobs, asked, extractor))
+        if checked.failures:
+            raise RuntimeError(f"the batch failed: {checked.failures[0].error}")
+        worker = Worker("cpu", Execution(precision=precision.dtype))
+        batches.append(batch_times(checked.jobs, asked, worker, store))
+        loops.append(bare_times(checked.jobs, asked, extractor))
     batch = min(surveys) + sum(map(min, zip(*batches, strict=True)))
     bare = sum(map(min, zip(*loops, strict=True)))
     return {

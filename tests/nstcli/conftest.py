@@ -2,7 +2,9 @@
 
 import errno
 import os
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -25,3 +27,16 @@ def deny(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], None]:
     for name in ("stat", "lstat"):
         monkeypatch.setattr(os, name, guarded(getattr(os, name)))
     return lambda path: denied.add(str(path))
+
+
+@pytest.fixture
+def pool_is_left(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Tell work in threads that nobody wants more of it, so that it need not guess by the clock."""
+    left, real = threading.Event(), ThreadPoolExecutor.shutdown
+
+    def shutdown(pool: ThreadPoolExecutor, *arguments: Any, **options: Any) -> None:
+        left.set()
+        real(pool, *arguments, **options)
+
+    monkeypatch.setattr(ThreadPoolExecutor, "shutdown", shutdown)
+    return left

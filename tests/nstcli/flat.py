@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from nstcli.results.records import KnownInput, Record
@@ -26,3 +28,9 @@ def record(values: Mapping[str, Any]) -> Record:
     )
     figures = {name: known.pop(name) for name in FIGURES if name in known}
     return Record(inputs=inputs, figures=figures, **known)
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Read a record or failure as it lies on the disk, with the paths of its inputs by role."""
+    found = json.loads(path.read_text("utf-8"))
+    return {**found, **{each["role"]: each["path"] for each in found["inputs"]}}

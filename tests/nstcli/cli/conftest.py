@@ -4,11 +4,13 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.conftest import Plugin
@@ -24,6 +26,14 @@ class Ended:
 
 
 Nst = Callable[..., Ended]
+
+
+def wait_until_computed(process: "subprocess.Popen[str]", seconds: float) -> None:
+    """Wait until a process has computed for so long from now on, however busy the machine is."""
+    times = psutil.Process(process.pid).cpu_times
+    end = sum(times()[:2]) + seconds
+    while process.poll() is None and sum(times()[:2]) < end:
+        time.sleep(0.01)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from nstcli.images import decode, read_metadata
+from tests.nstcli import flat
 from tests.nstcli.cli.conftest import Nst
 
 pytestmark = pytest.mark.usefixtures("folders")
@@ -209,7 +210,7 @@ def test_a_broken_picture_fails_its_own_pairs_only(nst: Nst, tmp_path: Path) -> 
     report = ended.err[ended.err.index("Done:") :]
     assert "  ✗ 2 pairs   photos/bad.png: image file is truncated" in report
     assert "Re-run the same command to retry only the failed pairs." in report
-    failure = json.loads((tmp_path / "out/.nst/failures/bad__ink.png.json").read_text())
+    failure = flat.read(tmp_path / "out/.nst/failures/bad__ink.png.json")
     assert failure["content"] == "photos/bad.png"
     assert "truncated" in failure["error"]
 

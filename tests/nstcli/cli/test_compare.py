@@ -23,14 +23,20 @@ from nstcli.cli import comparing
 from nstcli.cli.compare_progress import LiveTable
 from nstcli.cli.screen import Screen
 from nstcli.experiment import judging
+from nstcli.experiment.run import (
+    ExperimentEvent,
+    JudgingStarted,
+    PictureJudged,
+    VariantStarted,
+)
 from nstcli.images import decode
 from nstcli.results.records import Record
-from nstcli.run.events import Event, PairDone, PairFailed, PairStarted, PairStep
+from nstcli.run.events import PairDone, PairFailed, PairStarted, PairStep
 from tests import tiny
 from tests.conftest import Plugin, install
-from tests.nstcli.cli.conftest import Nst
+from tests.nstcli.cli.conftest import Nst, wait_until_computed
 from tests.nstcli.experiment import bench
-from tests.nstcli.experiment.made import contest, record
+from tests.nstcli.experiment.made import experiment, record
 
 pytestmark = pytest.mark.usefixtures("folders", "twin", "quick")
 
@@ -105,7 +111,7 @@ def test_the_same_command_again_makes_and_judges_nothing(
     def fail(*arguments: object, **options: object) -> None:
         raise AssertionError
 
-    monkeypatch.setattr(comparing, "run", fail)
+    monkeypatch.setattr("nstcli.run.backends.get", fail)
     monkeypatch.setattr(judging, "load_judge", fail)
     again = nst(*RUN)
     assert (again.code, again.out) == (0, before_out)
@@ -116,7 +122,7 @@ def test_what_is_there_has_no_failure_any_more(nst: Nst, tmp_path: Path) -> None
     nst(*RUN)
     records = sorted((tmp_path / "out/.nst/pairs").glob("*.json"))
     failure = tmp_path / "out/.nst/failures" / records[0].name
-    failure.write_text('{"content": "a", "style": "b", "error": "oops", "seconds": 1}', "utf-8")
+    failure.write_text('{"inputs": [], "error": "oops", "seconds": 1}', "utf-8")
     assert nst("status", "out").code == 1
     assert nst(*RUN).code == 0
     assert not failure.exists()
@@ -480,9 +486,9 @@ def test_ctrl_c_ends_it(
     for line in process.stderr:
         if line.startswith("on cpu"):
             break
-    time.sleep(0.3)
+    wait_until_computed(process, 0.3)
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=120)
     assert process.returncode == 130
     assert "Re-run the same command" in err
     assert results(tmp_path) == {}
@@ -491,8 +497,8 @@ def test_ctrl_c_ends_it(
 def test_the_table_fills_while_the_work_goes_on(tmp_path: Path) -> None:
     screen, out = Screen(), io.StringIO()
     screen.console = Console(file=out, force_terminal=True, width=100, height=40)
-    found = contest(tmp_path, "tiny", "twin")
-    first, second = found.entries
+    found = experiment(tmp_path, "tiny", "twin")
+    first, second = found.variants
     (pair,), (other,) = first.pairs, second.pairs
 
     def printed() -> str:
@@ -503,28 +509,28 @@ def test_the_table_fills_while_the_work_goes_on(tmp_path: Path) -> None:
 
     with LiveTable(screen, found, "a title", same_seconds=False) as live:
 
-        def shown(event: Event) -> str:
-            found(event)
+        def shown(event: ExperimentEvent) -> str:
+            found(event)  # type: ignore[arg-type]
             live(event)
             live._live.refresh()
             return printed()
 
-        live.begin(first, "loading")
+        live(VariantStarted(first, "loading", 1))
         assert f"tiny:random  {pair.title}" in shown(PairStarted(1, pair))
         told = shown(PairStep(pair, 3, 3, 0.5, 0.3))
         assert "step 3  loss 0.5" in told
         assert re.search("▸.tiny random", told)
         told = shown(PairDone(pair, record(seconds=4.5)))
         assert "4.5" in told
-        live.begin(second, "loading")
+        live(VariantStarted(second, "loading", 1))
         told = shown(PairFailed(other, "too small"))
         assert re.search("✓.tiny random", told)
         assert re.search("✗.twin random", told)
         with live.aside():
             screen.say("a line of others")
         assert "a line of others" in printed()
-        live.judging(1)
-        live.judged(pair)
+        live(JudgingStarted(1))
+        live(PictureJudged(pair))
         live._live.refresh()
         assert "judging" in printed()
 

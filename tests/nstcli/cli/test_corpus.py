@@ -1,6 +1,5 @@
 """Every broken and odd picture of the corpus: by itself, and all of them in one batch."""
 
-import json
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -12,7 +11,7 @@ import pytest
 from nstcli.errors import InputError
 from nstcli.images import Picture, decode
 from nstcli.run.check import look, look_at_all
-from tests.nstcli import corpus
+from tests.nstcli import corpus, flat
 from tests.nstcli.cli.conftest import Ended, Nst
 from tests.nstcli.corpus import BAD, GOOD, SMALL, Case
 
@@ -90,7 +89,7 @@ def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path: Path) -> None:
 def _written(folder: Path, kind: str) -> dict[str, dict[str, str]]:
     """The records of a folder, by the names of their contents."""
     paths = (folder / ".nst" / kind).glob("*.json")
-    found = [json.loads(path.read_text()) | {"result": path.stem} for path in paths]
+    found = [flat.read(path) | {"result": path.stem} for path in paths]
     return {Path(record["content"]).name: record for record in found}
 
 

@@ -10,11 +10,11 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -81,6 +81,20 @@ def at_step(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, Callable[[], obje
 
 
 AtStep = Callable[[int, Callable[[], object]], None]
+
+
+@pytest.fixture
+def pass_time(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Return what alone moves the clock that pairs are timed by, in seconds."""
+    from nstcli.run import worker
+
+    now = [0.0]
+
+    def move(seconds: float) -> None:
+        now[0] += seconds
+
+    monkeypatch.setattr(worker, "time", SimpleNamespace(perf_counter=lambda: now[0]))
+    return move
 
 
 def signals(*numbers: signal.Signals) -> Callable[[], None]:
@@ -403,10 +417,10 @@ def test_what_is_saved_under_the_name_of_the_running_pair_is_left_alone(
 
 
 def test_a_failure_of_a_pair_that_is_up_to_date_is_forgotten(
-    nst: Nst, tmp_path: Path, at_step: AtStep
+    nst: Nst, tmp_path: Path, at_step: AtStep, pass_time: Callable[[float], None]
 ) -> None:
     nst(*RUN)
-    at_step(2, lambda: time.sleep(1.1))
+    at_step(2, lambda: pass_time(1.1))
     assert nst(*RUN, "--force", "--timeout", "1").code == 1
     assert nst("status", "out").code == 1
     assert summary(nst(*RUN, "--json"))["cached"] == 4
@@ -436,9 +450,9 @@ def test_a_file_where_a_mirrored_folder_belongs_is_told_before_anything_is_made(
 
 
 def test_a_pair_that_takes_too_long_fails_and_the_rest_has_its_own_time(
-    nst: Nst, at_step: AtStep
+    nst: Nst, at_step: AtStep, pass_time: Callable[[float], None]
 ) -> None:
-    at_step(2, lambda: time.sleep(1.1))
+    at_step(2, lambda: pass_time(1.1))
     found = summary(nst(*RUN, "--json", "--timeout", "1"))
     assert (found["exit_code"], found["made"], found["failed"]) == (1, 3, 1)
     assert found["failures"][0]["error"] == (
@@ -642,6 +656,7 @@ def test_six_thousand_finished_pairs_are_looked_at_in_seconds_and_little_memory(
     code = """
         import sys, time
         from pathlib import Path
+from types import SimpleNamespace
         from nstcli.cli.app import main
         try:
             main()

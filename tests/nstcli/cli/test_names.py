@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from nstcli.images import decode
 from nstcli.text import printable, shown, stored
+from tests.nstcli import flat
 from tests.nstcli.cli.conftest import Nst
 
 pytestmark = pytest.mark.skipif(
@@ -85,7 +86,7 @@ def records(folder: Path, kind: str = "pairs") -> dict[str, dict[str, str]]:
     """What is written down, by the names of the results."""
     hidden = folder / ".nst" / kind
     return {
-        path.relative_to(hidden).as_posix().removesuffix(".json"): json.loads(path.read_text())
+        path.relative_to(hidden).as_posix().removesuffix(".json"): flat.read(path)
         for path in hidden.rglob("*.json")
     }
 

@@ -1,7 +1,6 @@
 import json
 import signal
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from nstcli.images import decode, read_metadata
 from nstcli.plan.pair import Pair
 from nstcli.results.state import State
 from nstcli.results.store import SingleFile
-from tests.nstcli.cli.conftest import Nst
+from tests.nstcli.cli.conftest import Nst, wait_until_computed
 
 pytestmark = pytest.mark.usefixtures("folders")
 
@@ -112,7 +111,7 @@ def test_ctrl_c_keeps_the_best_picture_so_far(
     for line in process.stderr:
         if line.startswith("on "):  # all is loaded, the first step is near
             break
-    time.sleep(1)
+    wait_until_computed(process, 1)
     process.send_signal(signal.SIGINT)
     said = process.stderr.read()
     assert process.wait(60) == 130

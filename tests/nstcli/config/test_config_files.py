@@ -87,6 +87,51 @@ def test_broken_files_are_named_with_the_line(
     assert len(str(error.value).splitlines()) == 1
 
 
+# Ten lists in each of ten lists and so on: nine short lines stand for 10^10 values.
+LAUGHS = "\n".join(
+    ["size: &a0 [1]", *(f"k{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 10))]
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("a.yaml", "size: " + "[" * 100_000, r"nested too deeply \(at line 1, column 26\)"),
+        ("a.yaml", "size: " + "{a: " * 1000, r"nested too deeply \(at line 1"),
+        (
+            "a.yaml",
+            "\n".join(" " * n + "size:" for n in range(1000)),
+            "nested too deeply .*line 20",
+        ),
+        ("a.yaml", "? " * 1000 + "x", r"nested too deeply \(at line 1"),
+        ("a.yaml", LAUGHS, r"an alias may stand for a single value only \(at line 2, column 10\)"),
+        ("a.yaml", "size: &a [*a]", r"an alias may stand for a single value only \(at line 1"),
+        ("a.yaml", "size: " + "9" * 5000, r"cannot be read as int \(at line 1, column 7\)"),
+        ("a.yaml", "size: 0x" + "f" * 5000, r"cannot be read as int \(at line 1, column 7\)"),
+        ("a.yaml", "1: a\n'1': b", r"a key is given twice \(at line 1, column 1\)"),
+        ("a.yaml", "size: !!bool x", r"cannot be read as bool \(at line 1, column 7\)"),
+        ("a.yaml", "size: !!float ''", r"cannot be read as float \(at line 1, column 7\)"),
+        ("a.yaml", "size: !!map x", r"cannot be read as map \(at line 1, column 7\)"),
+        ("a.yaml", "size: !!timestamp x", r"tag:yaml\.org,2002:timestamp' \(at line 1, column 7\)"),
+        ("a.yaml", "size: !!set {a}", r"tag:yaml\.org,2002:set' \(at line 1, column 7\)"),
+        ("a.toml", "size = " + "9" * 5000, "5000 digits"),
+        ("a.toml", "size = " + "[" * 5000, "nested too deeply"),
+    ],
+    ids=lambda text: text[:20],
+)
+def test_what_would_overwhelm_us_is_refused(
+    tmp_path: Path, name: str, text: str, message: str
+) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(InputError, match=message):
+        read(tmp_path / name)
+
+
+def test_a_value_may_be_named_and_keys_are_text_as_in_toml() -> None:
+    assert load("size: &s 512\nstyle-size: *s") == {"size": 512, "style-size": 512}
+    assert load("1.0: {true: [[2]]}\nnull: 3") == {"1.0": {"true": [[2]]}, "null": 3}
+
+
 def test_a_missing_file_suggests_its_neighbour(tmp_path: Path) -> None:
     (tmp_path / "portrait.toml").touch()
     with pytest.raises(InputError, match=r"no such config file: .*did you mean 'portrait\.toml'"):
@@ -115,7 +160,8 @@ def test_values_of_yaml_are_those_of_json(value: object) -> None:
         ("1e5", 1e5), ("1E-3", 1e-3), (".5", 0.5), ("1.", 1.0), ("-2.5e+3", -2500.0),
         ("no", "no"), ("on", "on"), ("1:30", "1:30"), ("010", 10), ("-7", -7),
         ("2024-01-01", "2024-01-01"), ("True", True), ("~", None), ("", None), ("null", None),
-        ("1_000", "1_000"),        ("1/4", "1/4"), (".inf", float("inf")),
+        ("1_000", "1_000"), ("1/4", "1/4"), (".inf", float("inf")),
+        ("0o10", 8), ("0x1F", 31), ("0b11", "0b11"), ("<<", "<<"), ("=", "="), ("!!str 5", "5"),
     ],
 )  # fmt: skip
 def test_plain_values_of_yaml_1_2(text: str, value: object) -> None:

@@ -175,11 +175,20 @@ def test_a_share_is_what_a_process_may_take_with_what_it_has(machine: Callable[.
     assert machine(1000, 900, rss=600, share=500) == 0
 
 
-# Takes, touches and frees memory as a step does; prints how much less and more is free, in MiB.
+# Takes, touches and frees memory as a step does; prints how much less and more is free, in MiB. On
+# a machine where nobody else takes or frees any, in no container, where others may.
 _FREED = """
-import torch
+from pathlib import Path
+from types import SimpleNamespace
+import psutil, torch
+from nstcli.engine import memory
 from nstcli.engine.memory import keep_freed_memory
 from nstcli.engine.memory import free_bytes
+total, own = 2**40, psutil.Process()
+memory.psutil.virtual_memory = lambda: SimpleNamespace(
+    total=total, available=total - own.memory_info().rss
+)
+memory._CGROUP = Path("no/such/folder")
 keep_freed_memory()
 cpu = torch.device("cpu")
 before = free_bytes(cpu)

@@ -22,15 +22,15 @@ def test_settings_come_back_when_the_last_of_several_threads_is_done():
     def other():
         with reading():
             inside.set()
-            leave.wait(5)
+            leave.wait(60)
 
     thread = threading.Thread(target=other)
     with reading():
         thread.start()
-        assert inside.wait(5)  # it need not wait for us
+        assert inside.wait(60)  # it need not wait for us
     assert Image.MAX_IMAGE_PIXELS is None  # the other one still reads
     leave.set()
-    thread.join(5)
+    thread.join(60)
     assert before == (Image.MAX_IMAGE_PIXELS, list(warnings.filters))
 
 

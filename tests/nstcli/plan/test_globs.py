@@ -1,3 +1,5 @@
+import os
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,6 +29,16 @@ from nstcli.plan.globs import Globs
         ("é.jpg", "e\u0301.jpg"),
         ("*\udce9*", "caf\udce9.jpg"),
         ("img[[]1].png", "img[1].png"),
+        ("!a", "!a"),
+        ("#a", "#a"),
+        ("a ", "a "),
+        ("a\t", "a\t"),
+        ("[!a]", "b"),
+        ("[^a]", "^"),
+        ("[a", "[a"),
+        ("a.jpg/", "x/a.jpg"),
+        ("x/**", "x"),
+        ("*", "\n"),
     ],
 )
 def test_fits(pattern: str, path: str) -> None:
@@ -45,10 +57,22 @@ def test_fits(pattern: str, path: str) -> None:
         ("**/raw/**", "x/raws/a.jpg"),
         ("x/**/b/a.jpg", "x/a.jpg"),
         ("x/y", "x"),
+        ("!a", "b"),
+        ("a ", "a"),
+        ("[!a]", "A"),
+        ("[^a]", "b"),
+        ("[z-a]", "z"),
+        ("a", "a\n"),
     ],
 )
 def test_fits_not(pattern: str, path: str) -> None:
     assert not Globs([pattern]).fit(path.split("/"))
+
+
+@pytest.mark.skipif(os.sep == "\\", reason="about names with a backslash")
+def test_a_backslash_is_a_character_like_others() -> None:
+    assert Globs(["a\\*"]).fit(["a\\b"])
+    assert not Globs(["a\\*"]).fit(["a*"])
 
 
 def test_one_of_several_is_enough_and_none_fits_nothing() -> None:
@@ -65,6 +89,8 @@ def test_an_empty_pattern_is_refused(pattern: str) -> None:
 
 def test_many_stars_take_no_time() -> None:
     assert not Globs(["/".join(["**", "a"] * 30)]).fit(["a"] * 29)
+    assert not Globs(["/".join(["**", "a"] * 30 + ["b"])]).fit(["a"] * 60)
+    assert not Globs(["*a" * 30 + "*b"]).fit(["a" * 100])
 
 
 @given(st.text(min_size=1).filter(lambda text: text.strip("/.")), st.lists(st.text(), min_size=1))

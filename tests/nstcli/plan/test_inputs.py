@@ -22,9 +22,9 @@ def folder(tmp_path: Path) -> Path:
     return photos
 
 
-def names(argument: Path, rules: Selection = Selection()) -> list[str]:  # noqa: B008
+def names(argument: Path, wanted: Selection = Selection()) -> list[str]:  # noqa: B008
     """The pictures found, each by its name below the sub-folder that is to be mirrored."""
-    return [(source.folder / source.path.name).as_posix() for source in find(str(argument), rules)]
+    return [(source.folder / source.path.name).as_posix() for source in find(str(argument), wanted)]
 
 
 def test_a_folder_stands_for_its_pictures_in_the_order_of_names(folder: Path) -> None:
@@ -149,13 +149,13 @@ def test_an_empty_top_hints_at_its_sub_folders(tree: Path) -> None:
 
 
 def test_patterns_that_leave_nothing_are_named(tree: Path) -> None:
-    for rules in (
+    for wanted in (
         Selection(include=("*.gif",)),
         Selection(exclude=("*",)),
         Selection(True, exclude=("*",)),
     ):
         with pytest.raises(InputError, match=r"leave no pictures of .* contents and styles alike"):
-            find(str(tree), rules)
+            find(str(tree), wanted)
     with pytest.raises(InputError, match=r"leave none of the files that .* matches"):
         find(str(tree / "*.png"), Selection(include=("*.gif",)))
     with pytest.raises(InputError, match=r"no file matches"):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
 import pytest
+from playwright.sync_api import Page
 
 from nstcli.plan.pair import Pair
 from nstcli.report.gallery import write_gallery
@@ -279,6 +281,21 @@ def test_names_that_are_not_utf8_are_escaped_and_linked_by_their_bytes(
     after_is_loaded(page)
 
 
+def stopwatch(page: Page) -> Callable[[], float]:
+    """Return what tells the seconds that the page's main thread has computed from now on.
+
+    However busy the machine is; what the page rasters in other threads does not count.
+    """
+    session = page.context.new_cdp_session(page)
+    session.send("Performance.enable", {"timeDomain": "threadTicks"})
+
+    def seconds() -> float:
+        metrics = session.send("Performance.getMetrics")["metrics"]
+        return float(next(found["value"] for found in metrics if found["name"] == "TaskDuration"))
+
+    return seconds
+
+
 def test_hundreds_of_pairs_stay_light(tmp_path: Path, visit: Visit) -> None:
     numbers = range(20)
     store = batch(tmp_path, [f"c{n:02}.png" for n in numbers], [f"s{n:02}.png" for n in numbers])
@@ -290,25 +307,23 @@ def test_hundreds_of_pairs_stay_light(tmp_path: Path, visit: Visit) -> None:
     assert images.count() == 400
     loaded = "all => all.filter(image => image.complete).length"
     assert images.evaluate_all(loaded) < 350
-    frames = page.evaluate("""async () => {
-        const main = document.querySelector("main"), times = [];
+    computed = stopwatch(page)
+    page.evaluate("""async () => {
+        const main = document.querySelector("main");
         const frame = () => new Promise(requestAnimationFrame);
-        let before = await frame();
+        await frame();
         for (let step = 1; step <= 60; step++) {
             main.scrollTo(main.scrollWidth * step / 60, main.scrollHeight * step / 60);
-            const now = await frame();
-            times.push(now - before);
-            before = now;
+            await frame();
         }
-        return times.sort((a, b) => a - b);
     }""")
-    assert frames[30] < 50, "the median frame while scrolling, in ms"
+    assert 0 < computed() / 60 < 0.03, "the mean frame while scrolling"
     assert page.locator("tbody th .name").last.is_visible()
     heading = page.locator("thead th").last.bounding_box()
     assert heading["y"] == page.locator("main").bounding_box()["y"]  # it stays in sight
-    started = page.evaluate("() => performance.now()")
+    before = computed()
     page.get_by_role("combobox", name="Sort by").select_option("Time")
-    assert page.evaluate("() => performance.now()") - started < 2000
+    assert 0 < computed() - before < 1
 
 
 def test_without_javascript_it_is_a_table_of_links(made: Store, visit: Visit) -> None:

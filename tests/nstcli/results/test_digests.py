@@ -381,19 +381,16 @@ def test_many_at_once_keep_their_order(tmp_path: Path, cache: Path) -> None:
 
 
 def test_an_interruption_leaves_the_rest_unread(
-    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, pool_is_left: threading.Event
 ) -> None:
     paths = [tmp_path / f"{number}.png" for number in range(50)]
     seen: list[Path] = []
-    first = threading.Event()
 
     def interrupted(self: Digests, path: Path) -> str:
         seen.append(path)
         if path == paths[0]:
-            first.set()
             raise KeyboardInterrupt
-        first.wait(5)
-        time.sleep(0.02)
+        pool_is_left.wait(60)
         return ""
 
     monkeypatch.setattr(Digests, "digest", interrupted)

@@ -27,6 +27,7 @@ from nstcli.run.backends import BACKENDS, process
 from nstcli.run.backends.worker_process import Ended, Ready
 from nstcli.run.events import Failed, Made, Outcome
 from nstcli.run.job import Execution, Job, Settings, settings_for
+from nstcli.run.worker import Worker
 from tests.conftest import Plugin
 
 # A backend that needs a package of its own is tested where that is installed.
@@ -159,7 +160,7 @@ def test_each_job_ends_once_with_the_same_bytes_and_a_bad_one_leaves_the_rest(
     assert failed["gone.png"].startswith("gone.png: cannot be read")
     assert "changed while the batch was running" in failed["other.png"]
 
-    worker = settings.worker("cpu", by("local"))
+    worker = Worker("cpu", by("local"))
     alone = {
         job: outcome.data
         for each in scene.jobs

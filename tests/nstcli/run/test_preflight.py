@@ -2,7 +2,6 @@ import io
 import os
 import struct
 import threading
-import time
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -75,7 +74,7 @@ def test_several_are_decoded_at_a_time_but_large_ones_alone(
     write_picture: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     paths = [write_picture(f"{n}.png", seed=n) for n in range(2)]
-    both, patience, met = threading.Barrier(2), [10.0], []
+    both, patience, met = threading.Barrier(2), [60.0], []
 
     def decode(*given: object) -> object:
         try:
@@ -98,14 +97,14 @@ def test_several_are_decoded_at_a_time_but_large_ones_alone(
 
 
 def test_a_bug_keeps_its_traceback_and_stops_the_rest(
-    write_picture: Write, monkeypatch: pytest.MonkeyPatch
+    write_picture: Write, monkeypatch: pytest.MonkeyPatch, pool_is_left: threading.Event
 ) -> None:
     seen = []
 
     def decode(data: bytes, name: str, max_pixels: int) -> None:
         seen.append(name)
-        if len(seen) > 1:  # the rest takes its time, so that there is something to stop
-            time.sleep(0.3)
+        if Path(name).name != "0.png":  # the rest takes its time: there is something to stop
+            pool_is_left.wait(60)
         raise ZeroDivisionError
 
     monkeypatch.setattr(check.images, "decode", decode)
@@ -116,12 +115,14 @@ def test_a_bug_keeps_its_traceback_and_stops_the_rest(
 
 
 def test_whoever_stops_listening_stops_the_work(
-    write_picture: Write, monkeypatch: pytest.MonkeyPatch
+    write_picture: Write, monkeypatch: pytest.MonkeyPatch, pool_is_left: threading.Event
 ) -> None:
     seen = []
 
     def decode(data: bytes, name: str, max_pixels: int) -> object:
         seen.append(name)
+        if Path(name).name != "0.png":
+            pool_is_left.wait(60)
         return real(data, name, max_pixels)
 
     real = check.images.decode

@@ -46,6 +46,6 @@ def test_what_has_no_effect_is_no_difference(
 
 def test_inputs_count(tiny_plugin: Plugin) -> None:
     settings = settings_of(3)
-    kept = record(b"").model_copy(update={"recipe": settings.recipe.model_dump(mode="json")})
+    kept = record(b"").model_copy(update={"recipe": settings.recipe.dump()})
     assert found_between(kept, Job.of(PAIR, settings, "c", "other")) == ["style image changed"]
     assert Path("wave.jpg") == PAIR.path("style")
