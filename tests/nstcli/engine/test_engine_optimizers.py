@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from nstcli.engine.lbfgs import LBFGS
+from nstcli.engine.memory import TensorBytes
 from nstcli.engine.optimizers import OPTIMIZERS
 from tests.nstcli.engine.scene import recipe
 
@@ -105,6 +106,23 @@ def test_closure_runs_with_gradients_on_and_nothing_else_does(name: str) -> None
     descent.step(problem.closure)
     assert problem.image.requires_grad
     assert problem.image.is_leaf
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_remembered_is_foretold(name: str) -> None:
+    """Beside the picture, a gradient that is new and the one before, which memory knows of."""
+    image = torch.full((1, 3, 64, 64), 0.5, requires_grad=True)
+    picture = image.nbytes
+    with TensorBytes() as there:
+        descent = OPTIMIZERS[name].begin(image, 30, recipe())
+
+        def closure() -> None:
+            image.grad = (image.detach() - 0.3).pow(3)
+
+        for _ in range(30):
+            descent.step(closure)
+    foretold = OPTIMIZERS[name].pictures
+    assert 0.7 * foretold < there.peak / picture - 2 < foretold + 0.01
 
 
 @pytest.mark.parametrize("factor", [1e-12, 1.0, 1e12])
