@@ -37,6 +37,30 @@ class Content:
     image: Tensor
     statistics: Mapping[Place, Tensor]
 
+    @classmethod
+    def of(
+        cls,
+        image: Tensor,
+        activations: Mapping[str, Tensor],
+        layers: Mapping[str, Iterable[str | None]],
+    ) -> "Content":
+        """Compute the statistics of an image that terms aim at, each once.
+
+        Args:
+            image: (1, 3, H, W), RGB in [0, 1].
+            activations: of the image, (1, C, h, w), by layer.
+            layers: of every term, by its name.
+        """
+        places = {
+            (statistic_of(term), layer): image if layer is None else activations[layer]
+            for term, names in layers.items()
+            if TERMS[term].target
+            for layer in names
+        }
+        # In float32 at once, so that the pairs of a content have one target and not each a copy.
+        found = {place: full_precision(place[0].of(x)) for place, x in places.items()}
+        return cls(image, found)
+
 
 @dataclass(frozen=True)
 class Style:
@@ -53,11 +77,11 @@ class Style:
     mean_squares: Mapping[Place, Tensor]
 
     @classmethod
-    def of(cls, seen: Content) -> "Style":
-        """Keep of an image what it can be a style by."""
-        found = seen.statistics.items()
+    def of(cls, read: Content) -> "Style":
+        """Keep of an image that was read what it can be a style by."""
+        found = read.statistics.items()
         return cls(
-            seen.image,
+            read.image,
             {place: value for place, value in found if not place[0].local},
             {place: value.square().mean() for place, value in found if place[0].local},
         )
@@ -82,26 +106,6 @@ def layers_looked_at(recipe: Recipe) -> dict[str, Mapping[str | None, float]]:
     return found
 
 
-def seen_as(
-    image: Tensor, found: Mapping[str, Tensor], layers: Mapping[str, Iterable[str | None]]
-) -> Content:
-    """Compute the statistics of an image (1, 3, H, W) that terms aim at, each once.
-
-    Args:
-        image: RGB in [0, 1].
-        found: its activations (1, C, h, w), by layer.
-        layers: of every term, by its name.
-    """
-    places = {
-        (statistic_of(term), layer): image if layer is None else found[layer]
-        for term, names in layers.items()
-        if TERMS[term].target
-        for layer in names
-    }
-    # In float32 at once, so that the pairs of a content have one target and not each a copy.
-    return Content(image, {place: full_precision(place[0].of(x)) for place, x in places.items()})
-
-
 @torch.no_grad()
 def read_content(extractor: FeatureExtractor, image: Tensor, recipe: Recipe) -> Content:
     """Read a content image (1, 3, H, W) for the terms of a recipe.
@@ -111,7 +115,7 @@ def read_content(extractor: FeatureExtractor, image: Tensor, recipe: Recipe) -> 
     """
     layers = layers_looked_at(recipe)
     wanted = {name for names in layers.values() for name in names if name is not None}
-    return seen_as(image, extractor(image, wanted), layers)
+    return Content.of(image, extractor(image, wanted), layers)
 
 
 @torch.no_grad()

@@ -17,7 +17,7 @@ from backbones import weights
 from backbones.hooks import FeatureExtractor
 from backbones.spec import Progress
 from nstcli.engine.init import STARTS
-from nstcli.engine.targets import seen_as
+from nstcli.engine.targets import Content
 from nstcli.metrics import lpips, ssim
 from nstcli.metrics.color import color_distance, colors
 from nstcli.metrics.frechet import of_features, style_distance
@@ -135,7 +135,7 @@ class Judge:
             found = self._extractor(image, layers)
             scaled = self._lpips.scaled(network(image, seen)) if seen else {}
         return Reading(
-            seen_as(image, found, by_term),
+            Content.of(image, found, by_term),
             {name: of_features(found[name]) for name in backbone.style_layers},
             colors(image),
             ssim.luminance(image),
