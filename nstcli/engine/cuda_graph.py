@@ -1,4 +1,4 @@
-"""Spare a GPU the launching of a hundred small kernels a step: record them once, replay them."""
+"""CUDA graphs: an evaluation recorded once and replayed, where it is a hundred small kernels."""
 
 from collections.abc import Callable
 

@@ -40,7 +40,7 @@ def descend(
     loss becomes NaN, infinite or explodes, or makes less progress than the recipe's tolerance.
     """
     image = image.detach().clone().requires_grad_()
-    descent = OPTIMIZERS[recipe.optimizer](image, steps, recipe)
+    descent = OPTIMIZERS[recipe.optimizer].begin(image, steps, recipe)
     best = Best(image, steps)
     every = _READ_EVERY.get(image.device.type, _READ_EVERY_OTHERWISE)
     progress: deque[list[float]] = deque(maxlen=_WINDOW // every + 1)

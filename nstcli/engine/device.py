@@ -1,4 +1,4 @@
-"""Where tensors live."""
+"""Devices: which one to use, how many pairs it takes at once, and how workers share the cores."""
 
 import os
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 # Ten pairs do what torch's hundred do, at a tenth of 2.4 kB per pixel.
-_HISTORY = 10
+HISTORY = 10
 # Root mean square change of pixels in [0, 1] that the first and any later step may make.
 _FIRST_STEP = 0.01
 _LONGEST_STEP = 0.05
@@ -39,7 +39,7 @@ class LBFGS(Optimizer):
     def __init__(self, image: Tensor):
         super().__init__([image], {})
         self._image = image
-        self._history: deque[_Pair] = deque(maxlen=_HISTORY)
+        self._history: deque[_Pair] = deque(maxlen=HISTORY)
         self._before: tuple[Tensor, Tensor] | None = None
         # The size of an inverse curvature, of each picture: that of the last convex pair.
         self._gamma = image.new_ones(len(image), 1)

@@ -1,4 +1,7 @@
-"""How much memory a pair will need, so that one that cannot fit is refused and not begun."""
+"""Memory that a pair needs, measured on the meta device, and what is free.
+
+A pair that cannot fit is refused and not begun.
+"""
 
 import copy
 import ctypes
@@ -17,23 +20,31 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from backbones.hooks import FeatureExtractor
 from nstcli.engine.objective import evaluate, parts, weighted
+from nstcli.engine.optimizers import OPTIMIZERS
 from nstcli.engine.targets import read_content, read_style
 from nstcli.recipe import Recipe
 
 if sys.platform != "win32":
     import resource
 
-# float32 pictures that are there besides an evaluation: the best one and the gradient before,
-# and what each optimizer remembers (L-BFGS: ten curvature pairs and a few vectors at work).
-_PICTURES = {"adam": 2 + 4, "lbfgs": 2 + 2 * 10 + 8}
+# float32 pictures that are there besides an evaluation and what an optimizer remembers: the best
+# one and the gradient before.
+_PICTURES = 2
 _PICTURE_BYTES = 3 * 4
 # How much more than its tensors a process takes, since convolutions need memory of their own and
 # freed blocks do not fit: measured with VGG-19, SqueezeNet and MobileNet in both precisions, from
 # 512 to 1024 px, where what comes out is 10 % too little at worst. Reading has few tensors and
 # all large, of which the next fits into the hole of none.
 _OPTIMIZING, _READING = 1.2, 1.6
+# Edge of the picture that is measured, in pixels: large enough that what does not grow with it,
+# Gram matrices above all, counts for nothing. The other one is for networks that must compute.
+_EDGE = 1024
+_EDGE_COMPUTED = 128
 # Where Linux tells a container of its limits.
 _CGROUP = Path("/sys/fs/cgroup")
+# glibc's names for its settings (malloc.h); -1 is its word for never.
+_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
+_NEVER = -1
 
 
 @dataclass(frozen=True)
@@ -53,14 +64,81 @@ class Needs:
 
 def needs(extractor: FeatureExtractor, recipe: Recipe) -> Needs:
     """Find out what pictures need with this network, in its present precision, and this recipe."""
-    reading, optimizing, pixels = weigh(extractor, recipe)
-    pictures = _PICTURES[recipe.optimizer] * _PICTURE_BYTES
+    reading, optimizing, pixels = measure_tensors(extractor, recipe)
+    pictures = (_PICTURES + OPTIMIZERS[recipe.optimizer].pictures) * _PICTURE_BYTES
     for_style = _READING * reading.peak / pixels + _PICTURE_BYTES
     return Needs(
         sum(parameter.nbytes for parameter in extractor.network.parameters()),
         max(_OPTIMIZING * optimizing.peak / pixels + pictures, for_style),  # contents are read, too
         for_style,
     )
+
+
+class TensorBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Adds up the tensors that come and go while it is active, those of autograd included.
+
+    Attributes:
+        now: bytes of those that are there.
+        peak: the most that were there at a time.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.now = self.peak = 0
+        self._known: weakref.WeakSet[torch.UntypedStorage] = weakref.WeakSet()
+
+    def __torch_dispatch__(
+        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        """Call a function of torch, and take note of what it returns."""
+        result = function(*args, **(kwargs or {}))
+        for each in result if isinstance(result, tuple | list) else (result,):
+            if isinstance(each, Tensor):
+                self._add(each.untyped_storage())
+        return result
+
+    def _add(self, storage: torch.UntypedStorage) -> None:
+        if storage in self._known:  # a view, or changed in place
+            return
+        self._known.add(storage)
+        self._grow(storage.nbytes())
+        weakref.finalize(storage, self._grow, -storage.nbytes())
+
+    def _grow(self, size: int) -> None:
+        self.now += size
+        self.peak = max(self.peak, self.now)
+
+
+def measure_tensors(
+    extractor: FeatureExtractor, recipe: Recipe
+) -> tuple[TensorBytes, TensorBytes, int]:
+    """Measure the tensors that reading a style takes, and those that optimizing a picture takes.
+
+    Returns both, and the pixels that either of them is for.
+    """
+    try:
+        # Tensors of this device have shapes and no content, so that it takes no time.
+        return _measured(copy.deepcopy(extractor).to("meta"), recipe, _EDGE)
+    except RuntimeError:  # a network that looks at the content
+        return _measured(extractor, recipe, _EDGE_COMPUTED)
+
+
+def _measured(
+    extractor: FeatureExtractor, recipe: Recipe, edge: int
+) -> tuple[TensorBytes, TensorBytes, int]:
+    edge = max(edge, extractor.backbone.minimum_size)
+    image = torch.full((1, 3, edge, edge), 0.5, device=extractor.gain.device)
+    with TensorBytes() as reading:
+        style = read_style(extractor, [image], recipe)
+    with TensorBytes() as optimizing:
+        content = read_content(extractor, image.clone(), recipe)
+        coarser = optimizing.now // 3  # of all scales together, a quarter each of the next
+        picture = image.clone().requires_grad_()
+        terms = evaluate(extractor, picture, parts(content, style, recipe))
+        loss = weighted(terms, recipe)
+        torch.autograd.grad(loss.sum(), picture)
+    optimizing.peak += coarser
+    return reading, optimizing, edge**2
 
 
 def free_bytes(device: torch.device, share: float = math.inf) -> int:
@@ -126,95 +204,6 @@ def advice(size: int, smallest: int) -> str:
     return f"try --size {size}" if size >= smallest else "close other programs"
 
 
-# Edge of the picture that is weighed, in pixels: large enough that what does not grow with it,
-# Gram matrices above all, counts for nothing. The other one is for networks that must compute.
-_EDGE = 1024
-_EDGE_COMPUTED = 128
-
-
-class Balance(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Adds up the tensors that come and go while it is active, those of autograd included.
-
-    Attributes:
-        now: bytes of those that are there.
-        peak: the most that were there at a time.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.now = self.peak = 0
-        self._known: weakref.WeakSet[torch.UntypedStorage] = weakref.WeakSet()
-
-    def __torch_dispatch__(
-        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
-        """Call a function of torch, and take note of what it returns."""
-        result = function(*args, **(kwargs or {}))
-        for each in result if isinstance(result, tuple | list) else (result,):
-            if isinstance(each, Tensor):
-                self._add(each.untyped_storage())
-        return result
-
-    def _add(self, storage: torch.UntypedStorage) -> None:
-        if storage in self._known:  # a view, or changed in place
-            return
-        self._known.add(storage)
-        self._grow(storage.nbytes())
-        weakref.finalize(storage, self._grow, -storage.nbytes())
-
-    def _grow(self, size: int) -> None:
-        self.now += size
-        self.peak = max(self.peak, self.now)
-
-
-def weigh(extractor: FeatureExtractor, recipe: Recipe) -> tuple[Balance, Balance, int]:
-    """Weigh what reading a style takes, and what optimizing a picture takes.
-
-    Returns both, and the pixels that either of them is for.
-    """
-    try:
-        # Tensors of this device have shapes and no content, so that it takes no time.
-        return _weighed(copy.deepcopy(extractor).to("meta"), recipe, _EDGE)
-    except RuntimeError:  # a network that looks at the content
-        return _weighed(extractor, recipe, _EDGE_COMPUTED)
-
-
-def _weighed(
-    extractor: FeatureExtractor, recipe: Recipe, edge: int
-) -> tuple[Balance, Balance, int]:
-    edge = max(edge, extractor.backbone.minimum_size)
-    image = torch.full((1, 3, edge, edge), 0.5, device=extractor.gain.device)
-    with Balance() as reading:
-        style = read_style(extractor, [image], recipe)
-    with Balance() as optimizing:
-        content = read_content(extractor, image.clone(), recipe)
-        coarser = optimizing.now // 3  # of all scales together, a quarter each of the next
-        every = parts(content, style, recipe)
-        objective = [part for part in every if recipe.weights_of_terms[part.term]]
-        picture = image.clone().requires_grad_()
-        loss = weighted(evaluate(extractor, picture, objective), recipe)
-        torch.autograd.grad(loss.sum(), picture)
-    optimizing.peak += coarser
-    return reading, optimizing, edge**2
-
-
-# glibc's names for its settings (malloc.h); -1 is its word for never.
-_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
-_NEVER = -1
-
-
-class _Mallinfo2(ctypes.Structure):
-    """glibc's account of its memory (malloc.h), of all its arenas together."""
-
-    _fields_ = tuple(
-        (name, ctypes.c_size_t)
-        for name in (
-            *("arena", "ordblks", "smblks", "hblks", "hblkhd"),
-            *("usmblks", "fsmblks", "uordblks", "fordblks", "keepcost"),
-        )
-    )
-
-
 def keep_freed_memory() -> None:
     """Let the C library keep what is freed, where it is one that can be told to.
 
@@ -227,6 +216,18 @@ def keep_freed_memory() -> None:
         mallopt = ctypes.CDLL(None).mallopt
         mallopt(_M_MMAP_MAX, 0)
         mallopt(_M_TRIM_THRESHOLD, _NEVER)
+
+
+class _Mallinfo2(ctypes.Structure):
+    """glibc's account of its memory (malloc.h), of all its arenas together."""
+
+    _fields_ = tuple(
+        (name, ctypes.c_size_t)
+        for name in (
+            *("arena", "ordblks", "smblks", "hblks", "hblkhd"),
+            *("usmblks", "fsmblks", "uordblks", "fordblks", "keepcost"),
+        )
+    )
 
 
 def kept_bytes() -> int:

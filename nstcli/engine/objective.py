@@ -7,12 +7,17 @@ import torch
 from torch import Tensor
 
 from backbones.hooks import FeatureExtractor
-from nstcli.engine.losses import TERMS, Target, Term
-from nstcli.engine.targets import Content, Style, content_targets, style_targets
+from nstcli.engine.losses import Distance, Statistic, Target, distances_of, statistic_of
+from nstcli.engine.targets import (
+    JUDGED,
+    Content,
+    Place,
+    Style,
+    layers_looked_at,
+    targets,
+)
 from nstcli.recipe import Recipe
-
-# Total variation has nothing to come close to but flatness.
-_FLATNESS = Target.of(torch.zeros(1, 1))
+from nstcli.terms import TERMS
 
 
 @dataclass(frozen=True)
@@ -20,30 +25,46 @@ class Part:
     """One term at one layer, or on the picture itself where `layer` is None."""
 
     term: str
-    loss: Term
+    statistic: Statistic
+    distance: Distance
     layer: str | None
     share: float
     target: Target
 
 
 def parts(content: Content, style: Style, recipe: Recipe) -> list[Part]:
-    """List what the loss of a recipe is made of. The shares of a term's layers sum to 1."""
-    norm = "l1" if recipe.tv == "l1" else recipe.loss
-    return [
-        *_parts("content", recipe.loss, recipe.content_layers, content_targets(content, style)),
-        *_parts("style", recipe.loss, recipe.style_layers, style_targets(content, style)),
-        Part("tv", TERMS["tv"][norm], None, 1.0, _FLATNESS),
-    ]
+    """List what the loss of a recipe is made of: the terms that weigh anything, at their layers."""
+    weights = recipe.weights_of_terms
+    named = {name: _distance(name, recipe) for name in TERMS if weights[name]}
+    return _parts(named, content, style, recipe)
+
+
+def judged_parts(content: Content, style: Style, recipe: Recipe) -> list[Part]:
+    """List what results are judged by: relative errors, whatever the convention and the weights."""
+    named = {name: distances_of(name)["relative"] for name in JUDGED}
+    return _parts(named, content, style, recipe)
+
+
+def _distance(term: str, recipe: Recipe) -> Distance:
+    """Choose a term's distance: by the norm that a recipe names, or else by its convention."""
+    distances, option = distances_of(term), TERMS[term].norm
+    norm = getattr(recipe, option) if option else recipe.loss
+    return distances[norm if norm in distances else recipe.loss]
 
 
 def _parts(
-    term: str, convention: str, layers: Mapping[str, float], targets: Mapping[str, Target]
+    distances: Mapping[str, Distance], content: Content, style: Style, recipe: Recipe
 ) -> list[Part]:
-    total = sum(layers.values())
-    return [
-        Part(term, TERMS[term][convention], name, weight / total, targets[name])
-        for name, weight in layers.items()
-    ]
+    """List terms at their layers. The shares of a term's layers sum to 1."""
+    found = []
+    for term, distance in distances.items():
+        layers = layers_looked_at(recipe)[term]
+        total = sum(layers.values())
+        found += [
+            Part(term, statistic_of(term), distance, layer, layers[layer] / total, target)
+            for layer, target in targets(term, content, style, layers).items()
+        ]
+    return found
 
 
 def together(objectives: Sequence[Sequence[Part]]) -> list[Part]:
@@ -59,14 +80,18 @@ def evaluate(
 ) -> dict[str, Tensor]:
     """Return each term, unweighted, for every picture: (N, 3, H, W) -> {term: (N,)}.
 
-    One forward pass feeds all of them.
+    One forward pass feeds all of them, and each statistic of a layer is computed once.
     """
     layers = {part.layer for part in parts if part.layer is not None}
     features = extractor(image, layers) if layers else {}
+    statistics: dict[Place, Tensor] = {}
     terms: dict[str, Tensor] = {}
     for part in parts:
-        x = image if part.layer is None else features[part.layer]
-        value = part.share * part.loss(x, part.target)
+        place = part.statistic, part.layer
+        if place not in statistics:
+            x = image if part.layer is None else features[part.layer]
+            statistics[place] = part.statistic.of(x)
+        value = part.share * part.distance(statistics[place], part.target)
         terms[part.term] = terms[part.term] + value if part.term in terms else value
     return terms
 

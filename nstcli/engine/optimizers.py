@@ -1,4 +1,4 @@
-"""Optimizers of pixels. Each takes one evaluation a step, so that steps compare."""
+"""The optimizers of pixels, a row each. All take one evaluation a step, so that steps compare."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.optim import Adam, Optimizer
 from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, LRScheduler
 
-from nstcli.engine.lbfgs import LBFGS
+from nstcli.engine.lbfgs import HISTORY, LBFGS
 from nstcli.recipe import Recipe
 
 
@@ -47,8 +47,24 @@ def _lbfgs(image: Tensor, steps: int, recipe: Recipe) -> Descent:
     return Descent(image, LBFGS(image))
 
 
-# Each takes the picture, the number of steps and the recipe.
-OPTIMIZERS: dict[str, Callable[[Tensor, int, Recipe], Descent]] = {
-    "adam": _adam,
-    "lbfgs": _lbfgs,
+@dataclass(frozen=True)
+class Method:
+    """A way to optimize pictures.
+
+    Attributes:
+        begin: picture (N, 3, H, W), number of steps, recipe -> its optimizer.
+        pictures: float32 pictures that it remembers, and has at work, at most.
+        rated: whether it goes by the recipe's learning rate.
+    """
+
+    begin: Callable[[Tensor, int, Recipe], Descent]
+    pictures: int
+    rated: bool
+
+
+OPTIMIZERS: dict[str, Method] = {
+    # Two moments, and two vectors at work.
+    "adam": Method(_adam, 4, rated=True),
+    # Ten curvature pairs, and eight vectors at work.
+    "lbfgs": Method(_lbfgs, 2 * HISTORY + 8, rated=False),
 }

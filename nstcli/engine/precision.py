@@ -4,7 +4,7 @@ import copy
 import json
 import platform
 import time
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,8 @@ import torch
 
 from backbones.files import write_atomic
 from backbones.hooks import FeatureExtractor
-from nstcli.engine.losses import gram
+from nstcli.engine.losses import statistic_of
+from nstcli.engine.targets import Place, layers_looked_at
 from nstcli.recipe import Recipe
 
 # What is timed: 192×144 px tell layouts apart as well as a large picture, and VGG-19 in float32
@@ -97,7 +98,7 @@ def _situation(extractor: FeatureExtractor, recipe: Recipe) -> str:
     else:
         capability = torch.backends.cpu.get_cpu_capability()
         machine = f"{platform.node()} {device.type} {capability} ×{torch.get_num_threads()}"
-    layers = ",".join(sorted({*recipe.content_layers, *recipe.style_layers}))
+    layers = ",".join(sorted({layer for _, layer in _places(recipe) if layer is not None}))
     size = min(recipe.size, _LONGEST)
     dense = " dense" if recipe.dense else ""
     return f"{machine} · torch {torch.__version__} · {recipe.model}{dense} {layers} · {size} px"
@@ -108,23 +109,35 @@ def _fastest(extractor: FeatureExtractor, recipe: Recipe) -> Precision:
     edge = max(extractor.backbone.minimum_size, min(recipe.size, _LONGEST))
     image = torch.full((1, 3, max(extractor.backbone.minimum_size, edge * 3 // 4), edge), 0.5)
     image = image.to(extractor.gain.device)
-    layers = [*recipe.content_layers, *recipe.style_layers]
+    places = _places(recipe)
     seconds = {}
     for precision in CANDIDATES:
         candidate = _in(copy.deepcopy(extractor), precision)
         try:
-            seconds[precision] = min(_evaluation(candidate, image, layers) for _ in range(_REPEATS))
+            seconds[precision] = min(_evaluation(candidate, image, places) for _ in range(_REPEATS))
         except (RuntimeError, TypeError):
             continue
     return min(seconds, key=lambda precision: seconds[precision], default=FLOAT32)
 
 
-def _evaluation(extractor: FeatureExtractor, image: torch.Tensor, layers: Iterable[str]) -> float:
-    """Return the seconds that one forward and backward pass take."""
+def _places(recipe: Recipe) -> set[Place]:
+    """Return what the terms of a recipe look at."""
+    layers = layers_looked_at(recipe)
+    return {(statistic_of(term), layer) for term, names in layers.items() for layer in names}
+
+
+def _evaluation(
+    extractor: FeatureExtractor, image: torch.Tensor, places: Collection[Place]
+) -> float:
+    """Return the seconds that one forward and backward pass through the statistics take."""
     image = image.clone().requires_grad_()
     started = time.perf_counter()
-    loss = sum(gram(feature).square().sum() for feature in extractor(image, layers).values())
-    (gradient,) = torch.autograd.grad(loss, image)  # type: ignore[arg-type]
+    found = extractor(image, {layer for _, layer in places if layer is not None})
+    looked_at = (
+        statistic.of(image if layer is None else found[layer]) for statistic, layer in places
+    )
+    loss = torch.stack([each.float().square().sum() for each in looked_at]).sum()
+    (gradient,) = torch.autograd.grad(loss, image)
     gradient.sum().item()  # waits for the device
     return time.perf_counter() - started
 

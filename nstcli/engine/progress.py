@@ -1,4 +1,4 @@
-"""The only window into the loop: steps, counted through all scales and passed on as events."""
+"""Progress of a batch: its steps, counted through all scales and passed on as events."""
 
 import math
 import time
@@ -33,7 +33,7 @@ class Step:
 OnSteps = Callable[[Sequence[Step]], bool | None]
 
 
-class Window:
+class Progress:
     """Follows a batch of pictures through its scales.
 
     `costs` and `shares` are the pixels and the steps of each scale.

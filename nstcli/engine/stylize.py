@@ -1,7 +1,7 @@
 """One pair, or several at once, from coarse to fine, with the judgement at the end."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -10,10 +10,11 @@ from torch import Tensor
 from backbones.hooks import FeatureExtractor
 from nstcli.engine.descent import descend
 from nstcli.engine.init import start
-from nstcli.engine.objective import Part, evaluate, parts, together, weighted
-from nstcli.engine.progress import OnSteps, Step, Window
+from nstcli.engine.objective import Part, evaluate, judged_parts, parts, together, weighted
+from nstcli.engine.optimizers import OPTIMIZERS
+from nstcli.engine.progress import OnSteps, Progress, Step
 from nstcli.engine.pyramid import resized, share_steps
-from nstcli.engine.targets import Content, Style, style_targets
+from nstcli.engine.targets import Content, Style
 from nstcli.errors import DivergedError
 from nstcli.recipe import Recipe
 
@@ -97,21 +98,21 @@ def stylize_together(
     # A scale without steps would only blur.
     by_scale = [list(scales) for scales in zip(*pairs, strict=True)][-recipe.steps :]
     shares = share_steps(recipe.steps, len(by_scale))
-    window = Window([_pixels(scales) for scales in by_scale], shares, on_steps)
+    progress = Progress([_pixels(scales) for scales in by_scale], shares, on_steps)
     steps = [0] * len(pairs)
     failed: dict[int, DivergedError] = {}
     image = torch.cat([start(scale.content, scale.style, recipe) for scale in by_scale[0]])
     for scales, share in zip(by_scale, shares, strict=True):
         image = _fitting(image, scales[0])
-        best = descend(extractor, image, _objective(scales, recipe), recipe, share, window.watch)
+        best = descend(extractor, image, _objective(scales, recipe), recipe, share, progress.watch)
         for index, (step, loss) in best.diverged.items():
-            failed.setdefault(index, _diverged(window.number(step), loss, recipe))
+            failed.setdefault(index, _diverged(progress.number(step), loss, recipe))
         steps = [before + taken for before, taken in zip(steps, best.steps, strict=True)]
-        window.next_scale()
+        progress.next_scale()
         image, losses = best.image, best.loss
-        if window.stopped or len(failed) == len(pairs):
+        if progress.stopped or len(failed) == len(pairs):
             break
-    if window.stopped and scales is not by_scale[-1]:  # a loss is that of one size
+    if progress.stopped and scales is not by_scale[-1]:  # a loss is that of one size
         image = _fitting(image, by_scale[-1][0])
         losses = _losses(extractor, image, by_scale[-1], recipe)
     return [
@@ -122,10 +123,10 @@ def stylize_together(
             scale,
             recipe,
             steps=steps[index],
-            stopped=window.stopped,
+            stopped=progress.stopped,
             loss=losses[index].item(),
-            curve=window.curve(index),
-            pace=window.pace(),
+            curve=progress.curve(index),
+            pace=progress.pace(),
         )
         for index, scale in enumerate(by_scale[-1])
     ]
@@ -140,9 +141,8 @@ def _pixels(scales: Sequence[Scale]) -> int:
 
 
 def _objective(scales: Sequence[Scale], recipe: Recipe) -> list[Part]:
-    """List the terms that count, for the pictures of a scale at once."""
-    every = together([parts(scale.content, scale.style, recipe) for scale in scales])
-    return [part for part in every if recipe.weights_of_terms[part.term]]
+    """List what the loss is made of, for the pictures of a scale at once."""
+    return together([parts(scale.content, scale.style, recipe) for scale in scales])
 
 
 @torch.no_grad()
@@ -160,7 +160,8 @@ def _fitting(image: Tensor, scale: Scale) -> Tensor:
 
 
 def _diverged(step: int, loss: float, recipe: Recipe) -> DivergedError:
-    other = "a smaller --learning-rate" if recipe.optimizer == "adam" else "--optimizer adam"
+    rated = OPTIMIZERS[recipe.optimizer].rated
+    other = "a smaller --learning-rate" if rated else "--optimizer adam"
     seed = ", another --seed" if recipe.init == "noise" else ""
     return DivergedError(
         f"the optimization diverged at step {step} of {recipe.steps}: its loss went to "
@@ -181,13 +182,13 @@ def _judged(
     `known` are the attributes of the result that the loop tells.
     """
     content, style = scale.content, scale.style
-    relative = replace(recipe, loss="relative")
-    judged = [part for part in parts(content, style, relative) if part.layer is not None]
+    judged = judged_parts(content, style, recipe)
     errors = evaluate(extractor, image, judged)
-    shares = {part.layer: part.share for part in judged if part.term == "style"}
     before = sum(
-        shares[name] * target.relative_error(content.grams[name]).item()
-        for name, target in style_targets(content, style).items()
+        part.share
+        * part.distance(content.statistics[part.statistic, part.layer], part.target).item()
+        for part in judged
+        if part.term == "style"
     )
     return Result(
         image=image,

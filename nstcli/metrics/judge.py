@@ -17,7 +17,6 @@ from backbones import weights
 from backbones.hooks import FeatureExtractor
 from backbones.spec import Progress
 from nstcli.engine.init import STARTS
-from nstcli.engine.losses import gram
 from nstcli.engine.targets import Content
 from nstcli.metrics import lpips, ssim
 from nstcli.metrics.color import color_distance, colors
@@ -127,6 +126,7 @@ class Judge:
             raise ValueError(f"a picture is (1, 3, H, W), not {tuple(image.shape)}")
         image = image.to(self._extractor.gain)
         backbone, network = self._extractor.backbone, self._lpips.extractor
+        by_term = {"content": backbone.content_layers, "style": backbone.style_layers}
         layers = [*backbone.content_layers, *backbone.style_layers]
         if network is self._extractor:
             found = self._extractor(image, [*layers, *seen])
@@ -135,11 +135,7 @@ class Judge:
             found = self._extractor(image, layers)
             scaled = self._lpips.scaled(network(image, seen)) if seen else {}
         return Reading(
-            Content(
-                image,
-                {name: found[name] for name in backbone.content_layers},
-                {name: gram(found[name]) for name in backbone.style_layers},
-            ),
+            Content.of(image, found, by_term),
             {name: of_features(found[name]) for name in backbone.style_layers},
             colors(image),
             ssim.luminance(image),

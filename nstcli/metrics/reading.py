@@ -17,7 +17,7 @@ class Reading:
     """A picture as a judge sees it.
 
     Attributes:
-        content: image (1, 3, H, W), activations at the content layers, Grams at the style layers.
+        content: image (1, 3, H, W), and the statistics that the engine's terms compare.
         gaussians: of the activations at the style layers.
         colors: of the pixels, in CIELAB.
         luminance: (H, W), in [0, 1].
@@ -33,5 +33,4 @@ class Reading:
     @cached_property
     def style(self) -> Style:
         """The same, as what a style is to the engine."""
-        density = {name: found.square().mean() for name, found in self.content.features.items()}
-        return Style(self.content.image, self.content.grams, density)
+        return Style.of(self.content)

@@ -7,10 +7,8 @@ strokes. The style's compares Gram matrices, which the strongest channels rule.
 
 from collections.abc import Mapping
 
-from torch import Tensor
-
-from nstcli.engine.losses import Target
-from nstcli.engine.targets import content_targets, style_targets
+from nstcli.engine.losses import distances_of, statistic_of
+from nstcli.engine.targets import targets
 from nstcli.metrics.reading import Reading
 
 
@@ -22,8 +20,7 @@ def content_error(
     The style only matters to a content that is all but black to the backbone: see
     `engine.targets`.
     """
-    targets = content_targets(content.content, style.style)
-    return _mean(picture.content.features, targets, layers)
+    return _error("content", picture, content, style, layers)
 
 
 def style_error(
@@ -33,13 +30,17 @@ def style_error(
 
     The content only matters to a style that is all but black to the backbone.
     """
-    return _mean(picture.content.grams, style_targets(content.content, style.style), layers)
+    return _error("style", picture, content, style, layers)
 
 
-def _mean(
-    found: Mapping[str, Tensor], targets: Mapping[str, Target], layers: Mapping[str, float]
+def _error(
+    term: str, picture: Reading, content: Reading, style: Reading, layers: Mapping[str, float]
 ) -> float:
+    statistic, relative = statistic_of(term), distances_of(term)["relative"]
+    found = picture.content.statistics
     errors = (
-        weight * float(targets[name].relative_error(found[name])) for name, weight in layers.items()
+        layers[layer] * float(relative(found[statistic, layer], target))
+        for layer, target in targets(term, content.content, style.style, layers).items()
+        if layer is not None
     )
     return sum(errors) / sum(layers.values())

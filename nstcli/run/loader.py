@@ -50,10 +50,7 @@ class _Image:
     @property
     def bytes_kept(self) -> int:
         """Memory that the style readings take."""
-        tensors = [
-            t for style in self.styles.values() for t in (style.image, *style.grams.values())
-        ]
-        return self.pixels.nbytes + sum(tensor.nbytes for tensor in tensors)
+        return self.pixels.nbytes + sum(style.nbytes for style in self.styles.values())
 
 
 @dataclass(frozen=True, eq=False)

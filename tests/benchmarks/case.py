@@ -116,7 +116,7 @@ def objective(extractor: FeatureExtractor, recipe: Recipe, pair: Pair) -> list[P
     """List the terms that our loop evaluates at full size."""
     content = read_content(extractor, pair.content, recipe)
     style = read_style(extractor, [pair.style], recipe)
-    return [part for part in parts(content, style, recipe) if recipe.weights_of_terms[part.term]]
+    return parts(content, style, recipe)
 
 
 def weighted(

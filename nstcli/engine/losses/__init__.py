@@ -1,21 +1,39 @@
-"""Terms of the loss. A term is unweighted and knows neither its weight nor its layer.
+"""Terms of the loss: a module each, which `nstcli.terms.TERMS` names, and what they share.
 
-Each term is a table from convention (`--loss`) to a plain function `(x, target) -> (N,)`: one
-non-negative number per picture of the batch. `x` is what the term looks at: the activations of
-one layer for `content` and `style`, the picture itself for `tv`.
+A term is unweighted and knows neither its weight nor its layers. Its module has two names:
+
+* `STATISTIC`: what it looks at, a function of the activations of one layer, or of the picture;
+* `DISTANCES`: by convention (`--loss`) or norm, plain functions of that statistic and its
+  target, which return one number per picture of the batch, (N,), and not less than 0.
+
+A new term is such a module and a row of `TERMS`.
 """
 
 from collections.abc import Callable, Mapping
+from functools import cache
+from importlib import import_module
 
 from torch import Tensor
 
-from nstcli.engine.losses.content import CONTENT
-from nstcli.engine.losses.style import STYLE, gram
+from nstcli.engine.losses.statistics import FEATURES, GRAM, Statistic
 from nstcli.engine.losses.target import Target
-from nstcli.engine.losses.tv import TV
+from nstcli.terms import TERMS
 
-Term = Callable[[Tensor, Target], Tensor]
+# (statistic of the pictures, with the batch first; target) -> (N,).
+Distance = Callable[[Tensor, Target], Tensor]
 
-TERMS: Mapping[str, Mapping[str, Term]] = {"content": CONTENT, "style": STYLE, "tv": TV}
+__all__ = ["FEATURES", "GRAM", "Distance", "Statistic", "Target", "distances_of", "statistic_of"]
 
-__all__ = ["TERMS", "Target", "Term", "gram"]
+
+@cache
+def statistic_of(term: str) -> Statistic:
+    """Return what a term of the table looks at."""
+    found: Statistic = import_module(TERMS[term].module).STATISTIC
+    return found
+
+
+@cache
+def distances_of(term: str) -> Mapping[str, Distance]:
+    """Return the distances of a term of the table, by convention or norm."""
+    found: Mapping[str, Distance] = import_module(TERMS[term].module).DISTANCES
+    return found

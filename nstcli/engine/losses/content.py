@@ -1,12 +1,15 @@
 """The content term: activations of the picture against those of the content image.
 
-Every function takes activations (N, C, H, W) and returns one number per picture, (N,).
+Every distance takes activations (N, C, H, W) and returns one number per picture, (N,).
 F are the activations of the picture, P those of the content image.
 """
 
 from torch import Tensor
 
+from nstcli.engine.losses.statistics import FEATURES
 from nstcli.engine.losses.target import Target
+
+STATISTIC = FEATURES
 
 
 def relative(x: Tensor, target: Target) -> Tensor:
@@ -29,4 +32,4 @@ def mean(x: Tensor, target: Target) -> Tensor:
     return target.squared_error(x) / target.value[0].numel()
 
 
-CONTENT = {"relative": relative, "gatys": gatys, "sum": total, "mean": mean}
+DISTANCES = {"relative": relative, "gatys": gatys, "sum": total, "mean": mean}

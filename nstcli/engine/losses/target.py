@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-# What the network may run in, but sums of squares must not.
-_HALF = {torch.float16, torch.bfloat16}
+from nstcli.engine.losses.statistics import full_precision
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,7 @@ class Target:
         `floor` keeps an empty target (a black picture in a network without biases) from asking
         for a division by zero; it should be small against the energies usual at this layer.
         """
-        value = value.float() if value.dtype in _HALF else value
+        value = full_precision(value)
         energy = value.square().flatten(1).sum(1).clamp(min=1e-30)  # both images may be empty
         return cls(value, energy.maximum(torch.as_tensor(floor, device=energy.device)))
 

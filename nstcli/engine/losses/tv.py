@@ -1,12 +1,15 @@
 """The total variation term: differences between neighbouring pixels of the picture itself.
 
-Every function takes pictures (N, C, H, W) and returns one number per picture, (N,). There is
+Every distance takes pictures (N, C, H, W) and returns one number per picture, (N,). There is
 nothing to come close to but flatness, so the target is ignored.
 """
 
 from torch import Tensor, cat
 
+from nstcli.engine.losses.statistics import FEATURES
 from nstcli.engine.losses.target import Target
+
+STATISTIC = FEATURES
 
 
 def _differences(image: Tensor) -> Tensor:
@@ -31,4 +34,4 @@ def total(x: Tensor, target: Target) -> Tensor:
     return _differences(x).square().sum(1)
 
 
-TV = {"relative": squared, "gatys": squared, "sum": total, "mean": squared, "l1": absolute}
+DISTANCES = {"relative": squared, "gatys": squared, "sum": total, "mean": squared, "l1": absolute}

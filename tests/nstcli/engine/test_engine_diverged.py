@@ -53,7 +53,7 @@ def test_divergence_is_told_and_no_step_of_it(
     with pytest.raises(DivergedError, match=f"diverged at step {min(at, 5)} of 5: ") as error:
         paint(poisoned(at, EFFECTS[effect]), asked, seen.append)
     assert [step.number for step in seen] == list(range(1, at))
-    advice = "--learning-rate" if optimizer == "adam" else "--optimizer adam"
+    advice = "--learning-rate" if OPTIMIZERS[optimizer].rated else "--optimizer adam"
     assert advice in str(error.value)
     assert len(str(error.value).splitlines()) == 1
     assert "another --seed" not in str(error.value)  # there is no noise to seed

@@ -12,7 +12,14 @@ from torch import Tensor, nn
 
 from backbones.hooks import FeatureExtractor
 from nstcli.engine import memory
-from nstcli.engine.memory import Balance, advice, free_bytes, largest_size, needs, weigh
+from nstcli.engine.memory import (
+    TensorBytes,
+    advice,
+    free_bytes,
+    largest_size,
+    measure_tensors,
+    needs,
+)
 from nstcli.engine.precision import BFLOAT16, arranged
 from tests import tiny
 from tests.nstcli.engine.scene import recipe
@@ -21,18 +28,18 @@ ROOT = Path(__file__).parents[3]
 
 
 def test_tensors_are_added_up_while_they_are_there() -> None:
-    with Balance() as balance:
+    with TensorBytes() as there:
         first = torch.ones(100)
         first[:50].add_(1)  # a view has no memory of its own
-        assert balance.now == 400
+        assert there.now == 400
         second = first * 2
         del first
-        assert (balance.now, balance.peak) == (400, 800)
+        assert (there.now, there.peak) == (400, 800)
     del second
-    assert balance.now == 0
+    assert there.now == 0
 
 
-def test_what_autograd_keeps_is_weighed(extractor: FeatureExtractor) -> None:
+def test_what_autograd_keeps_is_measured(extractor: FeatureExtractor) -> None:
     """Counted by hand for the tiny network, in float32 values per pixel of the image.
 
     When the backward pass begins, there are: the content (3) with its target (12/4), the picture
@@ -40,14 +47,14 @@ def test_what_autograd_keeps_is_weighed(extractor: FeatureExtractor) -> None:
     with int64 indices of twice its size, and the difference that the content term squares (12/4).
     Of style layers come gradients before anything is let go: 8, 12/4 and 16/16.
     """
-    _, optimizing, pixels = weigh(extractor, recipe())
+    _, optimizing, pixels = measure_tensors(extractor, recipe())
     images, activations = 3 + 3 + 3, 8 + 12 / 4 + 16 / 16 + 8 / 4 + 12 / 16
     indices, content = 2 * (8 / 4 + 12 / 16), 12 / 4 + 12 / 4
     least = 4 * (images + activations + indices + content + 8 + 12 / 4 + 16 / 16)
     assert least < optimizing.peak / pixels < 1.25 * least
 
 
-def test_networks_that_look_at_their_content_are_weighed_too() -> None:
+def test_networks_that_look_at_their_content_are_measured_too() -> None:
     class Looks(nn.ReLU):
         def forward(self, x: Tensor) -> Tensor:
             return super().forward(x if x.max().item() > 0 else x + 1)
@@ -95,8 +102,7 @@ def test_a_content_needs_no_less_than_to_be_read(extractor: FeatureExtractor) ->
 _PEAK = """
 import sys, torch
 from backbones.hooks import FeatureExtractor
-from nstcli.engine.memory import keep_freed_memory, kept_bytes
-from nstcli.engine.memory import needs, peak_bytes
+from nstcli.engine.memory import keep_freed_memory, kept_bytes, needs, peak_bytes
 from nstcli.engine.stylize import stylize
 from tests import tiny
 from tests.nstcli.engine.scene import recipe, scales

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from nstcli.engine.lbfgs import LBFGS
+from nstcli.engine.memory import TensorBytes
 from nstcli.engine.optimizers import OPTIMIZERS
 from tests.nstcli.engine.scene import recipe
 
@@ -49,7 +50,7 @@ def bowl(condition: float = 1000.0, seed: int = 0, low: float = 0.2, high: float
 
 def run(name: str, problem: Bowl, steps: int) -> list[Tensor]:
     """Return the picture after every step."""
-    descent = OPTIMIZERS[name](problem.image, steps, recipe())
+    descent = OPTIMIZERS[name].begin(problem.image, steps, recipe())
     path = []
     for _ in range(steps):
         descent.step(problem.closure)
@@ -101,10 +102,27 @@ def test_every_step_evaluates_once_and_moves(name: str, factor: float) -> None:
 def test_closure_runs_with_gradients_on_and_nothing_else_does(name: str) -> None:
     problem = bowl()
     with torch.no_grad():
-        descent = OPTIMIZERS[name](problem.image, 1, recipe())
+        descent = OPTIMIZERS[name].begin(problem.image, 1, recipe())
     descent.step(problem.closure)
     assert problem.image.requires_grad
     assert problem.image.is_leaf
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_remembered_is_foretold(name: str) -> None:
+    """Beside the picture, a gradient that is new and the one before, which memory knows of."""
+    image = torch.full((1, 3, 64, 64), 0.5, requires_grad=True)
+    picture = image.nbytes
+    with TensorBytes() as there:
+        descent = OPTIMIZERS[name].begin(image, 30, recipe())
+
+        def closure() -> None:
+            image.grad = (image.detach() - 0.3).pow(3)
+
+        for _ in range(30):
+            descent.step(closure)
+    foretold = OPTIMIZERS[name].pictures
+    assert 0.7 * foretold < there.peak / picture - 2 < foretold + 0.01
 
 
 @pytest.mark.parametrize("factor", [1e-12, 1.0, 1e12])
@@ -146,7 +164,7 @@ PerPicture = Callable[[Tensor], Tensor]
 def trajectory(name: str, losses: Sequence[PerPicture], starts: Tensor, steps: int) -> Tensor:
     """Optimize `starts` (N, …), the n-th by the n-th loss: (steps, N, …)."""
     image = starts.clone().requires_grad_()
-    descent = OPTIMIZERS[name](image, steps, recipe())
+    descent = OPTIMIZERS[name].begin(image, steps, recipe())
 
     def closure() -> Tensor:
         parts = [loss(image[n : n + 1]) for n, loss in enumerate(losses)]
@@ -211,7 +229,7 @@ def test_lbfgs_goes_downhill_where_the_curvature_is_negative() -> None:
 
 def test_adam_cools_down_to_a_tenth_along_a_cosine() -> None:
     problem = bowl()
-    descent = OPTIMIZERS["adam"](problem.image, 20, recipe())
+    descent = OPTIMIZERS["adam"].begin(problem.image, 20, recipe())
     rates = [descent.optimizer.param_groups[0]["lr"]]
     for _ in range(20):
         descent.step(problem.closure)
@@ -225,7 +243,7 @@ def test_adam_cools_down_to_a_tenth_along_a_cosine() -> None:
 def test_adam_drops_to_a_thirtieth_for_the_last_tenth() -> None:
     problem = bowl()
     asked = recipe(optimizer="adam", learning_rate=0.6, schedule="drop")
-    descent = OPTIMIZERS["adam"](problem.image, 20, asked)
+    descent = OPTIMIZERS["adam"].begin(problem.image, 20, asked)
     rates = []
     for _ in range(20):
         rates.append(descent.optimizer.param_groups[0]["lr"])

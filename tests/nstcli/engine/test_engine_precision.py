@@ -33,7 +33,7 @@ def test_auto_takes_the_fastest_and_remembers_it(
 ) -> None:
     asked: list[torch.dtype] = []
 
-    def seconds(candidate: FeatureExtractor, image: torch.Tensor, layers: object) -> float:
+    def seconds(candidate: FeatureExtractor, image: torch.Tensor, places: object) -> float:
         feature = candidate(image, ["conv3"])["conv3"]
         asked.append(feature.dtype)
         last = feature.is_contiguous(memory_format=torch.channels_last)
@@ -87,7 +87,7 @@ def test_a_memory_that_cannot_be_written_is_no_failure(
 def test_a_candidate_that_the_device_cannot_do_is_out(
     extractor: FeatureExtractor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def seconds(candidate: FeatureExtractor, image: torch.Tensor, layers: object) -> float:
+    def seconds(candidate: FeatureExtractor, image: torch.Tensor, places: object) -> float:
         if candidate(image, ["conv3"])["conv3"].dtype == torch.bfloat16:
             raise RuntimeError("not implemented for 'BFloat16'")
         return 1.0
@@ -104,7 +104,7 @@ def test_bfloat16_features_lead_to_nearly_the_same_place(
     full = paint(extractor, asked)
     half, _ = arranged(extractor, asked, "bfloat16", tmp_path)
     (scale,) = scales(half, asked)
-    assert all(gram.dtype == torch.float32 for gram in scale.style.grams.values())
+    assert all(gram.dtype == torch.float32 for gram in scale.style.statistics.values())
     coarse = paint(half, asked)
     assert coarse.image.dtype == torch.float32
     assert coarse.loss == pytest.approx(full.loss, rel=0.1)

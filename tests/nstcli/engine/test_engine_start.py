@@ -10,7 +10,7 @@ from tests.nstcli.engine.scene import picture, recipe
 
 
 def both(content: Tensor, style: Tensor) -> tuple[Content, Style]:
-    return Content(content, {}, {}), Style(style, {}, {})
+    return Content(content, {}), Style(style, {}, {})
 
 
 def ramps(height: int, width: int) -> Tensor:

@@ -8,13 +8,9 @@ from torch import Tensor, nn
 
 from backbones import BackboneError, Preprocessing
 from backbones.hooks import FeatureExtractor
-from nstcli.engine.losses import gram
-from nstcli.engine.targets import (
-    content_targets,
-    read_content,
-    read_style,
-    style_targets,
-)
+from nstcli.engine.losses import FEATURES, GRAM, Target
+from nstcli.engine.losses.statistics import gram
+from nstcli.engine.targets import Content, Style, read_content, read_style, targets
 from tests import tiny
 from tests.nstcli.engine.scene import picture, recipe
 
@@ -32,19 +28,28 @@ def blind() -> FeatureExtractor:
     return FeatureExtractor(tiny.TINY, network, plain)
 
 
+def content_targets(content: Content, style: Style) -> dict[str | None, Target]:
+    return targets("content", content, style, tiny.TINY.content_layers)
+
+
+def style_targets(content: Content, style: Style) -> dict[str | None, Target]:
+    return targets("style", content, style, tiny.TINY.style_layers)
+
+
 def test_content_is_read_at_its_layers(extractor: FeatureExtractor) -> None:
     image = picture().requires_grad_()
     asked = recipe(content_layers="relu3,conv1", style_layers="relu1,pool2")
     content = read_content(extractor, image, asked)
     found = extractor(image, ["relu3", "conv1", "relu1", "pool2"])
     assert content.image is image
-    assert set(content.features) == {"relu3", "conv1"}
-    assert set(content.grams) == {"relu1", "pool2"}
-    for name, features in content.features.items():
-        assert torch.equal(features, found[name])
-        assert not features.requires_grad
-    for name, matrix in content.grams.items():
-        assert torch.equal(matrix, gram(found[name]))
+    features, grams = ("relu3", "conv1"), ("relu1", "pool2")
+    places = {*((FEATURES, name) for name in features), *((GRAM, name) for name in grams)}
+    assert set(content.statistics) == places
+    for name in features:
+        assert torch.equal(content.statistics[FEATURES, name], found[name])
+        assert not content.statistics[FEATURES, name].requires_grad
+    for name in grams:
+        assert torch.equal(content.statistics[GRAM, name], gram(found[name]))
 
 
 @pytest.mark.parametrize(
@@ -69,18 +74,19 @@ def test_styles_mix_as_the_weighted_mean_of_their_grams(
             share * gram(extractor(image, [name])[name])
             for share, image in zip(shares, images, strict=True)
         )
-        torch.testing.assert_close(style.grams[name], expected)
+        torch.testing.assert_close(style.statistics[GRAM, name], expected)
     for name in tiny.TINY.content_layers:
         mean_squares = [extractor(image, [name])[name].pow(2).mean() for image in images]
         expected = shares[0] * mean_squares[0] + shares[1] * mean_squares[1]
-        torch.testing.assert_close(style.density[name], expected)
+        torch.testing.assert_close(style.mean_squares[FEATURES, name], expected)
 
 
 def test_one_style_is_its_own_gram(extractor: FeatureExtractor) -> None:
     image = picture(seed=1)
     style = read_style(extractor, [image], recipe(style_layers="relu3=7"), [0.3])
-    torch.testing.assert_close(style.grams["relu3"], gram(extractor(image, ["relu3"])["relu3"]))
-    assert list(style.grams) == ["relu3"]
+    expected = gram(extractor(image, ["relu3"])["relu3"])
+    torch.testing.assert_close(style.statistics[GRAM, "relu3"], expected)
+    assert list(style.statistics) == [(GRAM, "relu3")]
 
 
 @pytest.mark.parametrize(
@@ -114,21 +120,22 @@ def test_too_small_images_are_refused(extractor: FeatureExtractor) -> None:
 def test_targets_are_the_images_own_energy(extractor: FeatureExtractor) -> None:
     content = read_content(extractor, picture(), recipe())
     style = read_style(extractor, [picture(seed=1)], recipe())
-    for targets, values in (
-        (content_targets(content, style), content.features),
-        (style_targets(content, style), style.grams),
+    for found, layers, image, statistic in (
+        (content_targets(content, style), tiny.TINY.content_layers, content, FEATURES),
+        (style_targets(content, style), tiny.TINY.style_layers, style, GRAM),
     ):
-        assert set(targets) == set(values)
-        for name, target in targets.items():
-            assert torch.equal(target.value, values[name])
-            torch.testing.assert_close(target.energy, values[name].square().sum().view(1))
+        assert set(found) == set(layers)
+        for name, target in found.items():
+            value = image.statistics[statistic, name]
+            assert torch.equal(target.value, value)
+            torch.testing.assert_close(target.energy, value.square().sum().view(1))
 
 
 def test_empty_content_is_measured_by_the_style(blind: FeatureExtractor) -> None:
     black, image = torch.zeros(1, 3, 24, 32), picture(24, 32, seed=1)
     content = read_content(blind, black, recipe())
     style = read_style(blind, [image], recipe())
-    assert content.features["relu2"].abs().max() == 0
+    assert content.statistics[FEATURES, "relu2"].abs().max() == 0
     target = content_targets(content, style)["relu2"]
     energy = blind(image, ["relu2"])["relu2"].square().sum()
     torch.testing.assert_close(target.energy, 1e-6 * energy.view(1))
@@ -140,8 +147,9 @@ def test_empty_style_is_measured_by_the_content(blind: FeatureExtractor) -> None
     style = read_style(blind, [torch.zeros(1, 3, 24, 32)], recipe())
     for name, target in style_targets(content, style).items():
         assert target.value.abs().max() == 0
-        torch.testing.assert_close(target.energy, 1e-6 * content.grams[name].square().sum().view(1))
-        assert target.relative_error(content.grams[name]).item() == pytest.approx(1e6)
+        usual = content.statistics[GRAM, name]
+        torch.testing.assert_close(target.energy, 1e-6 * usual.square().sum().view(1))
+        assert target.relative_error(usual).item() == pytest.approx(1e6)
 
 
 def test_two_empty_images_agree(blind: FeatureExtractor) -> None:

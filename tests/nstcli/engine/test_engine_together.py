@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from backbones.hooks import FeatureExtractor
 from nstcli.engine import descent
 from nstcli.engine.init import STARTS
-from nstcli.engine.losses import TERMS, Target
+from nstcli.engine.losses import Target, distances_of
 from nstcli.engine.objective import parts, together
 from nstcli.engine.optimizers import OPTIMIZERS
 from nstcli.engine.progress import Step
@@ -45,7 +45,7 @@ def assert_same(outcome: Result | DivergedError, alone: Result, pixel: float = 2
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("init", STARTS)
-@pytest.mark.parametrize("loss", TERMS["content"])
+@pytest.mark.parametrize("loss", distances_of("content"))
 def test_together_is_as_alone(
     extractor: FeatureExtractor, optimizer: str, init: str, loss: str
 ) -> None:

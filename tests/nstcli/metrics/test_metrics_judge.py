@@ -176,7 +176,7 @@ def test_black_images_give_numbers(black: str) -> None:
 def test_gradients_are_not_kept() -> None:
     content = CONTENT.clone().requires_grad_()
     reading = judge().read(content)
-    assert not any(found.requires_grad for found in reading.content.features.values())
+    assert not any(found.requires_grad for found in reading.content.statistics.values())
     assert isinstance(judge().measure(content, CONTENT, STYLE), Metrics)
 
 
