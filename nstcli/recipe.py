@@ -15,6 +15,7 @@ from nstcli.config import readers
 from nstcli.config.model import check
 from nstcli.config.option import Option, settings_of
 from nstcli.errors import InputError
+from nstcli.optimizers import OPTIMIZERS
 from nstcli.terms import TERMS, Term
 
 if TYPE_CHECKING:
@@ -103,8 +104,8 @@ class Choices(_Terms, _Basics):  # type: ignore[misc]  # mypy cannot know fields
     # `avg` swaps the network's max pooling for average pooling; in a recipe, `max` for backbones
     # without.
     pooling: Annotated[Literal["max", "avg"], Option("How the network pools")] = "max"
-    optimizer: Annotated[Literal["lbfgs", "adam"], Option("Optimizer")] = "lbfgs"
-    # In the pixel range [0, 1]. L-BFGS finds its own.
+    optimizer: Annotated[str, Option("Optimizer", choices=tuple(OPTIMIZERS))] = "lbfgs"
+    # In the pixel range [0, 1], for the optimizers that go by one. L-BFGS finds its own.
     learning_rate: Annotated[
         float, Option("Adam's rate, of the pixel range", metavar="X", above=0, most=10)
     ] = 0.05
@@ -160,7 +161,7 @@ class Recipe(Choices):
 
     def dump(self) -> dict[str, Any]:
         """Return it as for JSON."""
-        return asdict(self)
+        return {"version": self.version, **asdict(self)}
 
     def telling(self) -> dict[str, Any]:
         """Return, as for JSON, what changes pixels; options without effect here are left out."""
@@ -173,10 +174,12 @@ def telling(recipe: Mapping[str, Any]) -> dict[str, Any]:
     Args:
         recipe: as `Recipe.dump` gives it, maybe of another version.
     """
+    optimizer = OPTIMIZERS.get(recipe.get("optimizer", ""))
+    unrated = optimizer is not None and not optimizer.rated
     idle = {
         "seed": recipe.get("init", "noise") != "noise",
-        "learning_rate": recipe.get("optimizer", "adam") != "adam",
-        "schedule": recipe.get("optimizer", "adam") != "adam",
+        "learning_rate": unrated,
+        "schedule": unrated,
     }
     for term in TERMS.values():
         for option in (term.layers_option, term.norm):
@@ -198,7 +201,6 @@ def resolve(backbone: "Backbone", weights: str, choices: Mapping[str, Any]) -> R
         InputError: a value out of range.
         BackboneError: an unknown layer.
     """
-    chosen = {**DEFAULT, **choices, "model": backbone.name, "weights": weights}
     chosen = {**DEFAULT, **choices, "model": backbone.name, "weights": weights}
     key_of = {setting.field: setting.key for setting in _SETTINGS}
     by_key = {key_of.get(name, name): value for name, value in chosen.items()}

@@ -21,7 +21,7 @@ FLOORS = (
     ("nstcli.results",),
     ("nstcli.plan", "nstcli.engine"),
     ("nstcli.recipe", "nstcli.config", "nstcli.images"),
-    ("nstcli.text", "nstcli.terms"),
+    ("nstcli.text", "nstcli.terms", "nstcli.optimizers"),
     ("nstcli.errors",),
     ("backbones",),
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import Any, get_args, get_type_hints
+from typing import Any, Literal, get_args, get_type_hints
 
 PREFIX = "NST_"
 
@@ -22,6 +22,7 @@ class Option:
         short: its short flag, like `-s`.
         name: its long name, where that is not the field's.
         metavar: stands for the value in `--help`.
+        choices: the values that there are, where the field's type does not list them.
         least, most: bounds of a number that are themselves allowed.
         above, below: bounds of a number that are not.
         reads: makes the value of what a user writes, be that the text of a flag or whatever a
@@ -33,6 +34,7 @@ class Option:
     short: str | None = None
     name: str | None = None
     metavar: str | None = None
+    choices: tuple[str, ...] = ()
     least: float | None = None
     most: float | None = None
     above: float | None = None
@@ -68,5 +70,7 @@ def settings_of(*groups: Any) -> tuple[Setting, ...]:
         hints = get_type_hints(group, include_extras=True)
         for field in fields(group):
             kind, option = get_args(hints[field.name])
+            if option.choices:
+                kind = Literal[option.choices]
             found.append(Setting(field.name, kind, field.default, option))
     return tuple(found)

@@ -11,6 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from nstcli.config import readers
 from nstcli.config.option import Option, settings_of
+from nstcli.config.presets import PRESETS
 from nstcli.config.readers import Shard
 from nstcli.recipe import Choices
 
@@ -78,8 +79,11 @@ class _Sources:
         Option("Take settings from a TOML or YAML file", "-c", metavar="FILE", in_files=False),
     ] = None
     preset: Annotated[
-        Literal["draft", "default", "high", "gatys", "cs231n"],
-        Option("Start from these settings: by effort, or as in the literature"),
+        str,
+        Option(
+            "Start from these settings: by effort, or as in the literature",
+            choices=tuple(PRESETS),
+        ),
     ] = "default"
 
 

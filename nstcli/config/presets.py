@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
-    "default": {},
     "draft": {"model": "squeezenet", "dense": False, "size": 384, "steps": 120},
+    "default": {},
     "high": {"size": 1024, "steps": 400},
     # Gatys, Ecker, Bethge 2016: their network with average pooling, their losses, one scale,
     # white noise to start from. Their content term is a sum over positions, their style term is

@@ -20,8 +20,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from backbones.hooks import FeatureExtractor
 from nstcli.engine.objective import evaluate, parts, weighted
-from nstcli.engine.optimizers import OPTIMIZERS
 from nstcli.engine.targets import read_content, read_style
+from nstcli.optimizers import OPTIMIZERS
 from nstcli.recipe import Recipe
 
 if sys.platform != "win32":

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from nstcli.engine.lbfgs import LBFGS
 from nstcli.engine.memory import TensorBytes
-from nstcli.engine.optimizers import OPTIMIZERS
+from nstcli.engine.optimizers import begin
+from nstcli.optimizers import OPTIMIZERS
 from tests.nstcli.engine.scene import recipe
 
 SHAPE = (1, 3, 6, 8)
@@ -50,7 +51,7 @@ def bowl(condition: float = 1000.0, seed: int = 0, low: float = 0.2, high: float
 
 def run(name: str, problem: Bowl, steps: int) -> list[Tensor]:
     """Return the picture after every step."""
-    descent = OPTIMIZERS[name].begin(problem.image, steps, recipe())
+    descent = begin(problem.image, steps, recipe(optimizer=name))
     path = []
     for _ in range(steps):
         descent.step(problem.closure)
@@ -102,7 +103,7 @@ def test_every_step_evaluates_once_and_moves(name: str, factor: float) -> None:
 def test_closure_runs_with_gradients_on_and_nothing_else_does(name: str) -> None:
     problem = bowl()
     with torch.no_grad():
-        descent = OPTIMIZERS[name].begin(problem.image, 1, recipe())
+        descent = begin(problem.image, 1, recipe(optimizer=name))
     descent.step(problem.closure)
     assert problem.image.requires_grad
     assert problem.image.is_leaf
@@ -114,7 +115,7 @@ def test_what_is_remembered_is_foretold(name: str) -> None:
     image = torch.full((1, 3, 64, 64), 0.5, requires_grad=True)
     picture = image.nbytes
     with TensorBytes() as there:
-        descent = OPTIMIZERS[name].begin(image, 30, recipe())
+        descent = begin(image, 30, recipe(optimizer=name))
 
         def closure() -> None:
             image.grad = (image.detach() - 0.3).pow(3)
@@ -164,7 +165,7 @@ PerPicture = Callable[[Tensor], Tensor]
 def trajectory(name: str, losses: Sequence[PerPicture], starts: Tensor, steps: int) -> Tensor:
     """Optimize `starts` (N, …), the n-th by the n-th loss: (steps, N, …)."""
     image = starts.clone().requires_grad_()
-    descent = OPTIMIZERS[name].begin(image, steps, recipe())
+    descent = begin(image, steps, recipe(optimizer=name))
 
     def closure() -> Tensor:
         parts = [loss(image[n : n + 1]) for n, loss in enumerate(losses)]
@@ -229,7 +230,7 @@ def test_lbfgs_goes_downhill_where_the_curvature_is_negative() -> None:
 
 def test_adam_cools_down_to_a_tenth_along_a_cosine() -> None:
     problem = bowl()
-    descent = OPTIMIZERS["adam"].begin(problem.image, 20, recipe())
+    descent = begin(problem.image, 20, recipe(optimizer="adam"))
     rates = [descent.optimizer.param_groups[0]["lr"]]
     for _ in range(20):
         descent.step(problem.closure)
@@ -243,7 +244,7 @@ def test_adam_cools_down_to_a_tenth_along_a_cosine() -> None:
 def test_adam_drops_to_a_thirtieth_for_the_last_tenth() -> None:
     problem = bowl()
     asked = recipe(optimizer="adam", learning_rate=0.6, schedule="drop")
-    descent = OPTIMIZERS["adam"].begin(problem.image, 20, asked)
+    descent = begin(problem.image, 20, asked)
     rates = []
     for _ in range(20):
         rates.append(descent.optimizer.param_groups[0]["lr"])

@@ -12,10 +12,10 @@ from nstcli.engine import descent
 from nstcli.engine.init import STARTS
 from nstcli.engine.losses import Target, distances_of
 from nstcli.engine.objective import parts, together
-from nstcli.engine.optimizers import OPTIMIZERS
 from nstcli.engine.progress import Step
 from nstcli.engine.stylize import Result, Scale, stylize, stylize_together
 from nstcli.errors import DivergedError
+from nstcli.optimizers import OPTIMIZERS
 from nstcli.recipe import Recipe
 from tests import tiny
 from tests.nstcli.engine.scene import picture, recipe, scales
