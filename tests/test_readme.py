@@ -18,7 +18,7 @@ from nstcli.cli.weights import _find
 from nstcli.config.options import SETTINGS
 from nstcli.config.precedence import settle
 from nstcli.config.presets import PRESETS
-from nstcli.experiment.variant import choose
+from nstcli.experiment.variant import of_backbones
 from nstcli.recipe import DEFAULT, resolve
 from tests.nstcli.cli.test_app import COMMANDS, PROGRAM
 
@@ -79,7 +79,7 @@ def understand(line: str) -> None:
     settled = settle(SETTINGS, flags, {}, Path("/"))
     choices = {name: settled[name] for name in DEFAULT}
     if "models" in values:
-        contenders, _ = choose(values["models"])
+        contenders, _ = of_backbones(values["models"])
         networks = [contender.backbone for contender in contenders]
     else:
         networks = [backbones.get(choices["model"])]
