@@ -12,16 +12,15 @@ MODULES = sorted([*ROOT.glob("nstcli/**/*.py"), *ROOT.glob("backbones/**/*.py")]
 
 # From the top down: a part may import those below it, and none beside it in its own line.
 FLOORS = (
-    ("nstcli.__main__",),
+    ("nstcli.__main__", "nstcli.api"),
     ("nstcli.cli",),
-    ("nstcli.api",),
     ("nstcli.experiment",),
     ("nstcli.report", "nstcli.metrics", "nstcli.samples"),
     ("nstcli.run",),
     ("nstcli.results",),
     ("nstcli.plan", "nstcli.engine"),
     ("nstcli.recipe", "nstcli.config", "nstcli.images"),
-    ("nstcli.text", "nstcli.terms", "nstcli.optimizers"),
+    ("nstcli.text", "nstcli.terms", "nstcli.optimizers", "nstcli.backends"),
     ("nstcli.errors",),
     ("backbones",),
 )

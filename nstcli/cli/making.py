@@ -1,13 +1,13 @@
 """What the commands that make pairs have in common: check, ask, make, report."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from nstcli.cli.dry_run import print_plan
 from nstcli.cli.interruption import Interruption
-from nstcli.cli.progress import working
+from nstcli.cli.progress import Watch
 from nstcli.cli.screen import Screen
 from nstcli.cli.tally import counts, failure_lines, print_json, tell_end
 from nstcli.config.options import (
@@ -26,8 +26,8 @@ from nstcli.plan.walk import Selection
 from nstcli.results.records import Form
 from nstcli.results.store import Results
 from nstcli.run.check import Checked, Rules, check
-from nstcli.run.events import Event, Listener
-from nstcli.run.job import Execution, Settings, settings_for
+from nstcli.run.events import Listener
+from nstcli.run.job import Settings, execution_of, settings_for
 from nstcli.run.make import End, Summary, make
 from nstcli.text import plural
 
@@ -116,48 +116,19 @@ def refuse(checked: Checked, *, strict: bool, advice: str) -> None:
         raise InputError(f"{problem} {advice}")
 
 
-def execution_of(options: ExecutionOptions, max_pixels: int) -> Execution:
-    """Return by what means pairs are to be made.
-
-    Raises:
-        InputError: several workers are wanted of the backend that has one.
-    """
-    if options.backend == "local" and options.jobs > 1:
-        raise InputError("--backend local is one worker; leave it out for several --jobs")
-    together = options.pairs_per_step
-    return Execution(
-        device=options.device,
-        precision=options.precision,
-        jobs=options.jobs,
-        pairs_per_step=None if together == "auto" else together,
-        timeout=options.timeout,
-        offline=options.offline,
-        max_pixels=max_pixels,
-        backend=options.backend or "auto",
-    )
-
-
 def _make(order: Order, checked: Checked, screen: Screen, interruption: Interruption) -> Summary:
     """Make what was checked, and show it while it is made."""
-    in_work = {job.pair for job in checked.jobs}
-    show = working(screen, len(in_work))
-
-    def watch(event: Event) -> None:
-        # Of pairs that failed before, or had, the user knows.
-        if getattr(event, "pair", None) in {None, *in_work}:
-            show(event)
+    show = Watch(screen, [job.pair for job in checked.jobs])
 
     @contextmanager
     def during() -> Iterator[None]:
-        with ExitStack() as stack:
-            stack.enter_context(interruption)
-            stack.enter_context(show)
+        with interruption, show:
             yield
 
     return make(
         checked,
         execution_of(order.execution, order.max_pixels),
-        (*order.listeners, watch),
+        (*order.listeners, show),
         stop=lambda: interruption.asked,
         downloading=screen.downloading,
         during=during(),

@@ -1,6 +1,7 @@
 """What a user sees while pairs are made: two bars on a terminal, plain lines elsewhere."""
 
 import time
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
@@ -23,9 +24,28 @@ from nstcli.run.events import Event, PairStarted, PairStep, Waiting, WorkerReady
 HEARTBEAT_SECONDS = 60.0
 
 
-def working(screen: Screen, pairs: int) -> "Lines | Bars":
-    """Return a listener for the events of a run of that many pairs, to be entered first."""
-    return Bars(screen, pairs) if screen.animated else Lines(screen, pairs)
+class Watch:
+    """A listener that shows what happens to pairs, while it is entered.
+
+    Events of other pairs, such as those that failed before the run, are passed over.
+    """
+
+    def __init__(self, screen: Screen, pairs: Sequence[Pair]):
+        self._pairs = {None, *pairs}
+        self._shows: Lines | Bars
+        self._shows = Bars(screen, len(pairs)) if screen.animated else Lines(screen, len(pairs))
+
+    def __enter__(self) -> Self:
+        self._shows.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._shows.__exit__(None, None, None)
+
+    def __call__(self, event: Event) -> None:
+        """Show it."""
+        if getattr(event, "pair", None) in self._pairs:
+            self._shows(event)
 
 
 class Lines:

@@ -71,6 +71,6 @@ def settings_of(*groups: Any) -> tuple[Setting, ...]:
         for field in fields(group):
             kind, option = get_args(hints[field.name])
             if option.choices:
-                kind = Literal[option.choices]
+                kind = Literal[option.choices] if kind is str else Literal[option.choices] | None
             found.append(Setting(field.name, kind, field.default, option))
     return tuple(found)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
+from nstcli.backends import BACKENDS
 from nstcli.config import readers
 from nstcli.config.option import Option, settings_of
 from nstcli.config.presets import PRESETS
@@ -134,8 +135,11 @@ class ExecutionOptions:
         ),
     ] = None
     backend: Annotated[
-        Literal["local", "process"] | None,
-        Option("Where pairs run (process for several jobs or devices, else local)"),
+        str | None,
+        Option(
+            "Where pairs run (process for several jobs or devices, else local)",
+            choices=tuple(BACKENDS),
+        ),
     ] = None
     offline: Annotated[bool, Option("Never use the network")] = False
 

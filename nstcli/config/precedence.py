@@ -65,11 +65,16 @@ class Settled:
         ]
 
 
+def _as_flag(key: str, value: object) -> str:
+    return f"--{key} {_shown(value)}"
+
+
 def settle(
     settings: Sequence[Setting],
     flags: Mapping[str, Any],
     environment: Mapping[str, str],
-    folder: Path,
+    folder: Path | None,
+    says: Says = _as_flag,
 ) -> Settled:
     """Decide the value of every setting.
 
@@ -77,7 +82,8 @@ def settle(
         settings: all there are, whatever the command takes: a file may serve several commands.
         flags: values of the command line by field, of the options that were given.
         environment: of the process.
-        folder: the working directory, where the search for a config file starts.
+        folder: the working directory, where the search for a config file starts; None for none.
+        says: how a flag is written, for messages.
 
     Raises:
         InputError: a key or value in one of the places that cannot be.
@@ -86,17 +92,18 @@ def settle(
     line = _layer(
         settings,
         {by_field[field].key: value for field, value in flags.items()},
-        lambda key, value: f"--{key} {_shown(value)}",
+        says,
         lambda key: COMMAND_LINE,
     )
     variables = _variables(settings, environment)
     above = {**variables, **line}
     named = expanded(above["config"].value) if "config" in above else None
-    found = files.nearest(folder)
-    if named and found and resolved(folder / named) == resolved(found):
+    found = files.nearest(folder) if folder else None
+    here = folder or Path()
+    if named and found and resolved(here / named) == resolved(found):
         found = None
     paths = [path for path in (named, found) if path is not None]
-    read = [_file(settings, path, folder) for path in paths]
+    read = [_file(settings, path, here) for path in paths]
     given: dict[str, Given] = {}
     for layer in (*reversed(read), above):
         given.update(layer)

@@ -10,6 +10,8 @@ import backbones
 from backbones import Backbone, WeightSet, weights
 from backbones.paths import exists
 from backbones.spec import Progress
+from nstcli.config.options import ExecutionOptions
+from nstcli.errors import InputError
 from nstcli.images import DEFAULT_MAX_PIXELS
 from nstcli.plan.pair import Pair
 from nstcli.recipe import Recipe, resolve
@@ -97,6 +99,27 @@ class Execution:
     max_pixels: int = DEFAULT_MAX_PIXELS
     backend: str = "auto"
     memory: float | None = None
+
+
+def execution_of(options: ExecutionOptions, max_pixels: int) -> Execution:
+    """Return by what means pairs are to be made.
+
+    Raises:
+        InputError: several workers are wanted of the backend that has one.
+    """
+    if options.backend == "local" and options.jobs > 1:
+        raise InputError("--backend local is one worker; leave it out for several --jobs")
+    together = options.pairs_per_step
+    return Execution(
+        device=options.device,
+        precision=options.precision,
+        jobs=options.jobs,
+        pairs_per_step=None if together == "auto" else together,
+        timeout=options.timeout,
+        offline=options.offline,
+        max_pixels=max_pixels,
+        backend=options.backend or "auto",
+    )
 
 
 def settings_for(

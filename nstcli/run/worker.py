@@ -219,9 +219,7 @@ class Worker:
         job = task.job
         if result.stopped:  # so that it never passes for the finished one
             job = replace(job, key=stopped_key(job.key))
-        form, alpha = job.settings.form, task.loaded.content.alpha
-        metadata = metadata_of(job) if form.metadata else {}
-        data = images.encode(_to_array(result.image), alpha, form.format, form.quality, metadata)
+        data = encoded(job, _to_array(result.image), task.loaded.content.alpha)
         seconds += task.seconds + time.perf_counter() - started
         return Made(data, self._record(job, data, result, seconds, task.loaded.notes))
 
@@ -273,7 +271,18 @@ class Worker:
         )
 
 
-def metadata_of(job: Job) -> dict[str, str]:
+def encoded(job: Job, rgb: NDArray[np.uint8], alpha: NDArray[np.uint8] | None) -> bytes:
+    """Make the file of a result of its pixels, uint8 (H, W, 3), and its transparency (H, W).
+
+    Raises:
+        InputError: its format cannot hold so large an image.
+    """
+    form = job.settings.form
+    metadata = _metadata_of(job) if form.metadata else {}
+    return images.encode(rgb, alpha, form.format, form.quality, metadata)
+
+
+def _metadata_of(job: Job) -> dict[str, str]:
     """Say in a result itself how it was made; nothing of paths or time, which vary."""
     digests = digests_by_role(job.inputs)
     made = {

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, cast
 
+from nstcli.backends import BACKENDS
 from nstcli.run.events import Outcome
 from nstcli.run.job import Execution, Job, Settings
 
@@ -41,12 +42,6 @@ class Driver(Protocol):
 # Works until the driver has no more jobs. What the driver raises ends it at once. The settings are
 # those of the first jobs: their network is loaded before any job is asked for.
 Backend = Callable[[Settings, Execution, Driver], None]
-
-# A door of the program: a module beside this one with a function `work`, imported when used.
-BACKENDS: Mapping[str, str] = {
-    "local": "nstcli.run.backends.local",
-    "process": "nstcli.run.backends.process",
-}
 
 
 def get(execution: Execution) -> Backend:

@@ -1,0 +1,469 @@
+"""The library: what `nst stylize` and `nst batch` do, called from Python.
+
+Options are those of the commands, by the names of their fields (`style_weight=30`); the defaults
+are the same, and config files and the environment are not looked at.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from queue import SimpleQueue
+from tempfile import TemporaryDirectory
+from threading import Event as Flag
+from threading import Thread
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import backbones as registry
+from backbones import Backbone, Layer
+from backbones.files import write_atomic
+from backbones.hints import closest
+from backbones.paths import resolved
+from nstcli import images
+from nstcli.config.option import settings_of
+from nstcli.config.options import (
+    SETTINGS,
+    ExecutionOptions,
+    InputOptions,
+    OutputOptions,
+    RecipeOptions,
+)
+from nstcli.config.precedence import settle
+from nstcli.errors import InputError, NstError, StoppedError
+from nstcli.images import memory
+from nstcli.plan import inputs
+from nstcli.plan.pair import Pair, Source
+from nstcli.plan.product import Naming, planned
+from nstcli.plan.walk import Selection
+from nstcli.report.summaries import Summaries
+from nstcli.results.folder import Store
+from nstcli.results.records import Form, Record, stopped_key
+from nstcli.results.store import SingleFile
+from nstcli.run.check import Checked, Rules, check
+from nstcli.run.events import Event, Listener, PairDone, PairFailed, PairFound, PairStep
+from nstcli.run.job import Job, Settings, execution_of, settings_for
+from nstcli.run.journal import Journal
+from nstcli.run.make import End, Summary, make
+from nstcli.text import shown, stored
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL import Image
+
+_log = logging.getLogger("nstcli")
+
+# Hears of every step; what it returns tells whether to stop, with the best picture so far.
+OnStep = Callable[[PairStep], bool | None]
+Group = TypeVar("Group")
+
+# The longest edge of the picture that a notebook shows.
+_SMALL = 512
+# What one picture takes besides the recipe.
+_OF_ONE = {"device", "precision", "timeout", "offline", "max_pixels"}
+
+
+@dataclass(frozen=True, repr=False)
+class Result:
+    """A picture that was made, or why it was not.
+
+    Attributes:
+        pair: what it was made of, and what it is called.
+        record: how it was made and how it turned out; None where it could not be.
+        error: why it could not be made; empty if it could.
+        path: of its file in the output folder of a batch; None for a single picture.
+        cached: it was up to date before.
+    """
+
+    pair: Pair
+    record: Record | None
+    error: str = ""
+    path: Path | None = None
+    cached: bool = False
+    _settings: Settings | None = None
+    _data: bytes | None = None
+
+    def __repr__(self) -> str:
+        return f"<Result {self.pair.title}: {self.error or self.path or 'made'}>"
+
+    @property
+    def data(self) -> bytes:
+        """The file of the picture: of a single one, PNG.
+
+        Raises:
+            NstError: the picture could not be made, or its file is gone.
+        """
+        if self._data is not None:
+            return self._data
+        if self.record is None or self.path is None:
+            raise NstError(f"{self.pair.title}: {self.error}")
+        try:
+            return self.path.read_bytes()
+        except OSError as error:
+            raise NstError(f"cannot read '{shown(self.path)}': {error.strerror}") from error
+
+    @cached_property
+    def image(self) -> Image.Image:
+        """The picture for Pillow, RGB; RGBA where the content is transparent."""
+        return memory.image_of(self.data)
+
+    @cached_property
+    def array(self) -> NDArray[np.uint8]:
+        """The picture as uint8 (H, W, 3)."""
+        return memory.array_of(self.data)
+
+    def save(self, path: str | os.PathLike[str], quality: int = 95, metadata: bool = True) -> Path:
+        """Write the picture as PNG, JPEG, WebP or TIFF, by the suffix; return the path.
+
+        The bytes are those that `nst stylize` gives it. What is there is replaced.
+
+        Args:
+            path: of the file.
+            quality: of jpg and webp, 1 to 100.
+            metadata: write into the picture how it was made.
+
+        Raises:
+            InputError: it has no such suffix, or is an input.
+            NstError: the picture could not be made.
+            OSError: it cannot be written.
+        """
+        target = Path(path)
+        form = Form(images.format_of(target), quality, metadata)
+        if resolved(target) in {resolved(each) for each in self.pair.paths}:
+            raise InputError(f"'{shown(target)}' is an input of this picture")
+        write_atomic(target, self._file_as(form))
+        return target
+
+    def _file_as(self, form: Form) -> bytes:
+        data, record, settings = self.data, self.record, self._settings
+        if record is None or settings is None or form == settings.form:
+            return data
+        if form.format == record.format and self.path:  # it may have lost something already
+            return data
+        from nstcli.run.worker import encoded
+
+        known = [each.sha256 for each in record.inputs]
+        job = Job.of(self.pair, replace(settings, form=form), *known)
+        if record.stopped:
+            job = replace(job, key=stopped_key(job.key))
+        return encoded(job, self.array, images.decode(data, self.pair.output).alpha)
+
+    def _repr_png_(self) -> bytes | None:
+        """Show a small copy in notebooks."""
+        if self.record is None:
+            return None
+        return images.encode(images.resize(images.decode(self.data, "result"), _SMALL).rgb)
+
+
+def stylize(
+    content: object,
+    style: object,
+    *,
+    on_step: OnStep | None = None,
+    progress: bool = False,
+    **options: Any,
+) -> Result:
+    """Paint one photo in the manner of one artwork.
+
+        result = nstcli.stylize("photo.jpg", "art.jpg", model="squeezenet", steps=100)
+        result.image.show()
+
+    Args:
+        content: the photo: a path; a Pillow image; an array (H, W, 3), uint8 or float in [0, 1];
+            or a tensor (3, H, W) or (1, 3, H, W) in [0, 1].
+        style: the artwork, likewise.
+        on_step: hears of every step; when it returns true, the best picture so far is the result.
+        progress: show a bar on the standard error stream.
+        **options: fields of the recipe, `preset`, and `device`, `precision`, `timeout`, `offline`
+            and `max_pixels`.
+
+    Raises:
+        InputError: a picture or an option that cannot be used.
+        BackboneError: an unknown backbone or layer, or weights that cannot be had.
+        NstError: the picture could not be made.
+    """
+    chosen = _Chosen(options, {each.field for each in settings_of(RecipeOptions)} | _OF_ONE)
+    settings = settings_for(chosen.recipe.choices(), Form(), offline=chosen.execution.offline)
+    with TemporaryDirectory(prefix="nst-") as scratch:
+        folder = Path(scratch)
+        files = (_file(content, folder / "content.png"), _file(style, folder / "style.png"))
+        pair = Pair.of(*files, "result.png")
+        rules = Rules(keep_best=True, max_pixels=chosen.max_pixels)
+        checked = check([(pair, settings)], SingleFile(folder / pair.output), rules)
+        stop, done = Flag(), SimpleQueue[Record]()
+
+        def listen(event: Event) -> None:
+            if isinstance(event, PairDone):
+                done.put(event.record)
+            elif isinstance(event, PairStep) and on_step and on_step(event):
+                stop.set()
+
+        summary = _make(checked, chosen, [listen], stop, progress)
+        for failure in summary.failures:
+            raise NstError(failure.error.replace(f"{folder}{os.sep}", ""))
+        record, data = done.get(), (folder / pair.output).read_bytes()
+    # What was in memory has no path: only the names of the files that it was put into.
+    known = [
+        each.model_copy(update={"path": each.path.removeprefix(f"{stored(folder)}{os.sep}")})
+        for each in record.inputs
+    ]
+    record = record.model_copy(update={"inputs": tuple(known)})
+    return Result(pair, record, _settings=settings, _data=data)
+
+
+def batch(
+    content: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    style: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    *,
+    output: str | os.PathLike[str] = "stylized",
+    on_step: OnStep | None = None,
+    progress: bool = False,
+    **options: Any,
+) -> Iterator[Result]:
+    """Paint every photo in the manner of every artwork, and yield each result as it is done.
+
+        for result in nstcli.batch("photos", "artworks", output="painted", steps=100):
+            print(result.path, result.error or result.record.figures["style_error"])
+
+    What is up to date in the output folder comes first and is not made again; the folder is that
+    of `nst batch`, which goes on where this was left, and the other way round. Pairs that fail
+    are results with an `error`. Work begins with the first result that is asked for; leaving the
+    loop ends it in order.
+
+    Args:
+        content: photos: a folder, a file, a glob pattern, or several of them.
+        style: artworks, likewise.
+        output: folder of the results.
+        on_step: hears of every step, from another thread; when it returns true, the batch ends.
+        progress: show bars on the standard error stream.
+        **options: all that `nst batch` takes, by the names of the fields.
+
+    Raises:
+        InputError: no pictures, an option that cannot be used, or results in the way.
+        BackboneError: an unknown backbone or layer, or weights that cannot be had.
+        StoppedError: the output folder cannot be written to, or `fail_fast` and a pair failed.
+    """
+    groups = (InputOptions, OutputOptions, RecipeOptions, ExecutionOptions)
+    chosen = _Chosen(options, {each.field for each in settings_of(*groups)})
+    written, recipe, execution = chosen.output, chosen.recipe, chosen.execution
+    store = Store(Path(output))
+    form = Form(written.format or "png", written.quality, written.metadata)
+    contents, styles = (_sources(each, chosen.inputs, store.folder) for each in (content, style))
+    values = {"model": recipe.model, "size": str(recipe.size), "preset": recipe.preset}
+    naming = Naming(f".{form.format}", written.name, values)
+    pairs = planned(contents, styles, naming, chosen.inputs.pairs, chosen.inputs.limit).pairs
+    if execution.shard:
+        pairs = pairs[execution.shard.index - 1 :: execution.shard.count]
+    settings = settings_for(recipe.choices(), form, offline=execution.offline)
+    rules = Rules(
+        overwrite=written.overwrite,
+        force=written.force,
+        fail_fast=execution.fail_fast,
+        max_pixels=chosen.max_pixels,
+    )
+    checked = check([(pair, settings) for pair in pairs], store, rules)
+    if chosen.inputs.strict and checked.failures:
+        raise InputError(f"{checked.failures[0].error}; strict=True makes nothing then")
+    problem = checked.in_the_way()
+    if problem:
+        raise InputError(f"{problem} overwrite=True replaces them; another output keeps both.")
+    summaries = Summaries(store, _log.warning, written.gallery)
+    stop = Flag()
+
+    def listen(event: Event) -> None:
+        if isinstance(event, PairStep) and on_step and on_step(event):
+            stop.set()
+
+    def run(tell: Listener) -> Summary:
+        listeners: list[Listener] = [Journal(store.layout), summaries, listen, tell]
+        try:
+            return _make(checked, chosen, listeners, stop, progress)
+        finally:
+            summaries.finish()
+
+    return _results(checked, store, settings, run, stop)
+
+
+def backbones() -> tuple[Backbone, ...]:
+    """List the backbones; an installed plugin that is broken is left out with a warning.
+
+    print([backbone.name for backbone in nstcli.backbones()])
+    """
+    found, broken = registry.load_all()
+    for error in broken:
+        _log.warning("%s", error)
+    return tuple(found)
+
+
+def layers(model: str) -> tuple[Layer, ...]:
+    """List the layers of a backbone, shallowest first; nothing is downloaded.
+
+        print([layer.name for layer in nstcli.layers("vgg19")])
+
+    Raises:
+        BackboneError: there is no such backbone.
+    """
+    return registry.get(model).layers
+
+
+class _Chosen:
+    """The options of a call, checked and in their groups.
+
+    Args:
+        options: as they were given; None is the default.
+        known: names of those that there are.
+
+    Raises:
+        InputError: an unknown name, or a value that cannot be.
+    """
+
+    def __init__(self, options: Mapping[str, Any], known: Set[str]):
+        for name in options:
+            if name not in known:
+                raise InputError(f"unknown option '{name}'{closest(name, known)}")
+        given = {name: value for name, value in options.items() if value is not None}
+        self._values = settle(SETTINGS, given, {}, None, _as_argument)
+        self.recipe = self._group(RecipeOptions)
+        self.inputs = self._group(InputOptions)
+        self.output = self._group(OutputOptions)
+        self.execution = self._group(ExecutionOptions)
+        self.max_pixels = self.inputs.max_pixels or images.DEFAULT_MAX_PIXELS
+
+    def _group(self, group: type[Group]) -> Group:
+        return group(**{each.field: self._values[each.field] for each in settings_of(group)})
+
+
+def _as_argument(key: str, value: object) -> str:
+    return f"{key.replace('-', '_')}={value!r}"
+
+
+def _file(picture: object, place: Path) -> Path:
+    """Return where a picture is; one that is in memory is put into a place.
+
+    Raises:
+        InputError: it cannot be used, or is a folder or a pattern.
+    """
+    if not isinstance(picture, str | os.PathLike):
+        place.write_bytes(memory.file_of(picture))
+        return place
+    found = inputs.find(os.fspath(picture))
+    if len(found) > 1:
+        raise InputError(
+            f"'{shown(found.argument)}' is several pictures; for folders: nstcli.batch"
+        )
+    return found.sources[0].path
+
+
+def _sources(
+    given: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    options: InputOptions,
+    output: Path,
+) -> list[Source]:
+    """Find pictures; what is left out is logged.
+
+    Raises:
+        InputError: there are none, or the output folder would be taken for one of theirs.
+    """
+    selection = Selection(options.recursive, options.include, options.exclude, options.strict)
+    sources: list[Source] = []
+    for each in [given] if isinstance(given, str | os.PathLike) else given:
+        found = inputs.find(os.fspath(each), selection)
+        inputs.refuse_nested(output, found)
+        for note in found.notes:
+            _log.warning("%s", note)
+        sources += found.sources
+    if not sources:
+        raise InputError("no pictures were named")
+    return sources
+
+
+def _make(
+    checked: Checked,
+    chosen: _Chosen,
+    listeners: Sequence[Listener],
+    stop: Flag,
+    progress: bool,
+) -> Summary:
+    """Make what was checked, and show it if that is wanted.
+
+    Raises:
+        KeyboardInterrupt: somebody pressed Ctrl-C.
+        StoppedError: the environment ended it.
+    """
+    watch: AbstractContextManager[object] | None = None
+    downloading = None
+    if progress:
+        from nstcli.cli.progress import Watch
+        from nstcli.cli.screen import Screen
+
+        screen = Screen()
+        watch = shown_work = Watch(screen, [job.pair for job in checked.jobs])
+        downloading, listeners = screen.downloading, [*listeners, shown_work]
+    summary = make(
+        checked,
+        execution_of(chosen.execution, chosen.max_pixels),
+        listeners,
+        stop=stop.is_set,
+        downloading=downloading,
+        during=watch,
+    )
+    if summary.end is End.INTERRUPTED and not stop.is_set():
+        raise KeyboardInterrupt
+    if summary.end is End.STOPPED:
+        raise StoppedError(summary.problem)
+    return summary
+
+
+def _results(
+    checked: Checked,
+    store: Store,
+    settings: Settings,
+    run: Callable[[Listener], Summary],
+    stop: Flag,
+) -> Iterator[Result]:
+    """Yield what is up to date, then what a thread makes, as it is done."""
+    wanted = {job.pair for job in checked.jobs} | {each.pair for each in checked.failures}
+    for pair in [standing.job.pair for standing in checked.standings]:
+        if pair not in wanted:
+            yield _found(pair, store, settings)
+    told: SimpleQueue[Event | BaseException | Summary] = SimpleQueue()
+
+    def work() -> None:
+        try:
+            told.put(run(told.put))
+        except BaseException as error:  # noqa: BLE001 - raised again where somebody sees it
+            told.put(error)
+
+    thread = Thread(target=work, name="nstcli.batch")
+    thread.start()
+    try:
+        while not isinstance(item := told.get(), Summary):
+            if isinstance(item, BaseException):
+                raise item
+            # Of a pair that had failed and is up to date, the result was told already.
+            if isinstance(item, PairDone | PairFailed | PairFound) and item.pair in wanted:
+                yield _ended(item, store, settings)
+    finally:
+        stop.set()
+        thread.join()
+
+
+def _found(pair: Pair, store: Store, settings: Settings) -> Result:
+    """Return the result of a pair that is up to date."""
+    record = store.load(pair.output)
+    return Result(pair, record, "", store.path(pair), cached=True, _settings=settings)
+
+
+def _ended(event: PairDone | PairFailed | PairFound, store: Store, settings: Settings) -> Result:
+    """Return the result that an event tells of."""
+    pair = event.pair
+    if isinstance(event, PairFound):
+        return _found(pair, store, settings)
+    if isinstance(event, PairFailed):
+        return Result(pair, None, event.error)
+    return Result(pair, event.record, "", store.path(pair), _settings=settings)
