@@ -11,15 +11,16 @@
 Importing this is cheap: torch is imported when the first picture is made.
 """
 
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
+
+from nstcli.version import VERSION
 
 if TYPE_CHECKING:
     from nstcli.api import Result, backbones, batch, layers, stylize
 
 __all__ = ["Result", "backbones", "batch", "layers", "stylize"]
 
-__version__ = version("nstcli")
+__version__ = VERSION
 
 
 def __getattr__(name: str) -> Any:

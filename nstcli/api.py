@@ -54,7 +54,8 @@ from nstcli.text import shown, stored
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-    from PIL import Image
+
+    from nstcli.images.memory import PillowImage
 
 _log = logging.getLogger("nstcli")
 
@@ -108,7 +109,7 @@ class Result:
             raise NstError(f"cannot read '{shown(self.path)}': {error.strerror}") from error
 
     @cached_property
-    def image(self) -> Image.Image:
+    def image(self) -> PillowImage:
         """The picture for Pillow, RGB; RGBA where the content is transparent."""
         return memory.image_of(self.data)
 

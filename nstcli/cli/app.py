@@ -5,7 +5,6 @@ import signal
 import sys
 import traceback
 import warnings
-from importlib.metadata import version
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -25,6 +24,7 @@ from nstcli.cli import (
     stylize,
     weights,
 )
+from nstcli.version import VERSION
 
 EXIT_CODES = (
     "Exit codes: 0 all pairs are done · 1 at least one pair failed · 2 wrong usage or input, "
@@ -57,7 +57,7 @@ app.add_typer(weights.app, name="weights")
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"nst {version('nstcli')}")
+        typer.echo(f"nst {VERSION}")
         raise typer.Exit
 
 
@@ -97,9 +97,7 @@ def main() -> None:
         _fail(2, str(error))
     except Exception:  # noqa: BLE001 - whatever it is, its traceback is shown
         traceback.print_exc()
-        _fail(
-            70, f"this is a bug in nst {version('nstcli')}; please report it with the lines above"
-        )
+        _fail(70, f"this is a bug in nst {VERSION}; please report it with the lines above")
 
 
 def _replace_closed_streams() -> None:

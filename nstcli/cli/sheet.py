@@ -29,10 +29,11 @@ def sheet(
     from backbones.files import write_atomic
     from nstcli.errors import InputError
     from nstcli.images import encode, format_of
+    from nstcli.plan.layout import Layout
     from nstcli.report.replace import refuse_foreign
     from nstcli.report.sheet import draw_sheet
 
-    path = output or folder / "sheet.png"
+    path = output or Layout(folder).sheet
     file_format = format_of(path)
     try:
         refuse_foreign(path, "sheet", _is_sheet, "choose another -o")

@@ -47,11 +47,11 @@ def status(
 
 def _described(inventory: "Inventory") -> dict[str, Any]:
     """Return all of an inventory; every field is always there."""
-    import nstcli
     from nstcli.cli.status_lines import total_seconds
     from nstcli.report.manifest import Recipes, of_failure, of_record
     from nstcli.report.status import STATES
     from nstcli.text import stored
+    from nstcli.version import VERSION
 
     counts = Counter(item.state for item in inventory.items)
     recipes = Recipes()
@@ -65,7 +65,7 @@ def _described(inventory: "Inventory") -> dict[str, Any]:
         if item.record
     ]
     return {
-        "made_by": f"nst {nstcli.__version__}",
+        "made_by": f"nst {VERSION}",
         "schema": _SCHEMA,
         "folder": stored(inventory.folder),
         "well": inventory.is_well,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING
+from tempfile import TemporaryDirectory
 
 from backbones import BackboneError
 from nstcli.errors import InputError
@@ -16,14 +17,13 @@ from nstcli.experiment.cache import Cache, digest
 from nstcli.experiment.experiment import Experiment
 from nstcli.experiment.run import Means, VariantStarted
 from nstcli.experiment.variant import Variant
-from nstcli.run import backends
-from nstcli.run.check import Rules, check
+from nstcli.plan.pair import Pair
+from nstcli.results.store import SingleFile
+from nstcli.run.check import Checked, Rules, check
 from nstcli.run.driver import writing
-from nstcli.run.events import Failed, Made, Outcome, PairFailed
-from nstcli.run.job import Execution, Job, Settings
-
-if TYPE_CHECKING:
-    from nstcli.engine.progress import Step
+from nstcli.run.events import Event, PairDone, PairFailed, PairStep
+from nstcli.run.job import Execution, Settings
+from nstcli.run.make import make
 
 # Steps of the short run: eight at each of three scales, which is what 512 px have.
 _STEPS = 24
@@ -73,30 +73,58 @@ def _with_steps_found(variant: Variant, settings: Settings, experiment: Experime
     return with_steps(settings, found) if isinstance(found, int) else settings
 
 
-def measure(
-    settings: Settings, job: Job, execution: Execution, stop: Callable[[], bool] = lambda: False
-) -> Pace:
+def measure(pairs: Sequence[Pair], settings: Settings, means: Means) -> Pace:
     """Make a pair with a few steps, over all scales and in a process as later, and drop it.
 
-    The steps are shared out evenly over the scales, so that a step of the recipe costs the mean
-    of those of the scales. All else that the pair took is fixed: reading, the first step of a
-    new process, encoding.
+    It is the first of `pairs` whose pictures can be used. The steps are shared out evenly over the
+    scales, so that a step of the recipe costs the mean of those of the scales. All else that the
+    pair took is fixed: reading, the first step of a new process, encoding.
 
     Raises:
-        InputError: the pair cannot be made, or the device is not there.
+        InputError: no pair can be made, or the device is not there.
         BackboneError: the weights cannot be had.
-        KeyboardInterrupt: `stop` became true.
+        KeyboardInterrupt: somebody wanted an end.
     """
     scales = settings.recipe.scales
     steps = max(_STEPS, _STEPS_PER_SCALE * scales if isinstance(scales, int) else 0)
-    watch = _Stopwatch(job, stop)
-    backends.get(execution)(with_steps(settings, steps), execution, watch)
-    if watch.outcome is None or stop():
+    times: list[tuple[int, float, float]] = []
+    seconds: list[float] = []
+
+    def listen(event: Event) -> None:
+        if isinstance(event, PairStep):
+            times.append((event.step, event.done, time.perf_counter()))
+        elif isinstance(event, PairDone):
+            seconds.append(event.record.seconds)
+
+    with TemporaryDirectory(prefix="nst-") as scratch:
+        checked = _first(pairs, with_steps(settings, steps), Path(scratch), means.execution)
+        summary = make(
+            checked, means.execution, [listen], stop=means.stop, downloading=means.downloading
+        )
+    if summary.failures:
+        raise InputError(summary.failures[0].error)
+    if not seconds:
         raise KeyboardInterrupt
-    if isinstance(watch.outcome, Failed):
-        raise InputError(watch.outcome.error)
-    step = seconds_per_step(watch.times)
-    return Pace(max(0.0, _seconds(watch.outcome) - steps * step), step)
+    step = seconds_per_step(times)
+    return Pace(max(0.0, seconds[0] - steps * step), step)
+
+
+def _first(
+    pairs: Sequence[Pair], settings: Settings, scratch: Path, execution: Execution
+) -> Checked:
+    """Check pairs until one can be made, of which nothing is kept.
+
+    Raises:
+        InputError: none can.
+    """
+    failures: list[PairFailed] = []
+    for pair in pairs:
+        place = SingleFile(scratch / f"measured.{settings.form.format}")
+        checked = check([(pair, settings)], place, Rules(max_pixels=execution.max_pixels))
+        if checked.jobs:
+            return checked
+        failures += checked.failures
+    raise InputError(failures[0].error)
 
 
 def seconds_per_step(times: Sequence[tuple[int, float, float]]) -> float:
@@ -119,40 +147,6 @@ def seconds_per_step(times: Sequence[tuple[int, float, float]]) -> float:
     return max(mean / max(1, steps.total()), 1e-6)
 
 
-def _seconds(made: Made) -> float:
-    return made.record.seconds
-
-
-class _Stopwatch:
-    """A driver of one job that cache when its steps end, and writes nothing."""
-
-    def __init__(self, job: Job, stop: Callable[[], bool]):
-        self.times: list[tuple[int, float, float]] = []
-        self.outcome: Outcome | None = None
-        self._job: Job | None = job
-        self._stop = stop
-
-    def next_jobs(self, most: int) -> Sequence[Job] | None:
-        job, self._job = self._job, None
-        return None if job is None or self._stop() else [job]
-
-    def stopping(self) -> bool:
-        return self._stop()
-
-    def ready(self, device: str, precision: str) -> None:
-        pass
-
-    def started(self, jobs: Sequence[Job]) -> None:
-        pass
-
-    def stepped(self, jobs: Sequence[Job], steps: Sequence[Step]) -> bool:
-        self.times.append((steps[0].number, steps[0].done, time.perf_counter()))
-        return self._stop()
-
-    def ended(self, job: Job, outcome: Outcome) -> None:
-        self.outcome = outcome
-
-
 def share_seconds(experiment: Experiment, seconds: float, cache: Cache, means: Means) -> None:
     """Give every variant the steps that it can take in so many seconds for a pair.
 
@@ -170,17 +164,15 @@ def share_seconds(experiment: Experiment, seconds: float, cache: Cache, means: M
         StoppedError: the cache cannot be written.
     """
     for variant in list(experiment.variants):
-        settings, execution = variant.settings, means.execution
+        settings = variant.settings
         if settings is None:
             continue
-        key = key_of(settings, execution, seconds)
+        key = key_of(settings, means.execution, seconds)
         steps = cache.get("steps", key)
         if steps is None:
             try:
                 means.tell(VariantStarted(variant, "measuring its pace"))
-                settings.fetch(execution.offline, means.downloading(settings.title))
-                job = _first_job(variant, settings, experiment, execution.max_pixels)
-                steps = measure(settings, job, execution, means.stop).steps_in(seconds)
+                steps = measure(variant.pairs, settings, means).steps_in(seconds)
             except (BackboneError, InputError) as error:
                 experiment.update(variant, settings=None, error=str(error))
                 continue
@@ -188,16 +180,3 @@ def share_seconds(experiment: Experiment, seconds: float, cache: Cache, means: M
             with writing(experiment.store):
                 cache.save()
         experiment.update(variant, settings=with_steps(settings, steps))
-
-
-def _first_job(
-    variant: Variant, settings: Settings, experiment: Experiment, max_pixels: int
-) -> Job:
-    failures: list[PairFailed] = []
-    for pair in variant.pairs:
-        rules = Rules(force=True, max_pixels=max_pixels)
-        checked = check([(pair, settings)], experiment.store, rules)
-        if checked.jobs:
-            return checked.jobs[0]
-        failures += checked.failures
-    raise InputError(failures[0].error)

@@ -11,7 +11,6 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import nstcli
 from backbones.files import write_atomic
 from backbones.paths import is_folder, resolved
 from nstcli.errors import InputError, StoppedError
@@ -25,6 +24,7 @@ from nstcli.plan.pair import Pair
 from nstcli.report.manifest import write_manifest
 from nstcli.results.records import Record
 from nstcli.text import shown
+from nstcli.version import VERSION
 
 # Raise it when a field changes its meaning or goes; new fields may come at any time.
 _SCHEMA = 1
@@ -47,7 +47,7 @@ def as_json(
     Seconds and bytes are plain numbers, a `spread` is half the distance between the quartiles.
     """
     document = {
-        "made_by": f"nst {nstcli.__version__}",
+        "made_by": f"nst {VERSION}",
         "schema": _SCHEMA,
         "time_budget": time_budget,
         "machine": machine,

@@ -6,9 +6,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.Image import Image as PillowImage
 
 from nstcli.errors import InputError
 from nstcli.images.encoding import encode
+
+__all__ = ["PillowImage", "array_of", "file_of", "image_of"]
 
 # What PNG holds as it is. TIFF holds the others, but for these, which only Pillow knows.
 _PNG_MODES = {"1", "L", "LA", "P", "RGB", "RGBA", "I;16"}
@@ -25,7 +28,7 @@ def file_of(picture: object) -> bytes:
     Raises:
         InputError: it is none of these.
     """
-    if isinstance(picture, Image.Image):
+    if isinstance(picture, PillowImage):
         return _of_image(picture)
     if isinstance(picture, np.ndarray):
         return encode(_of_array(picture))
@@ -36,7 +39,7 @@ def file_of(picture: object) -> bytes:
     )
 
 
-def image_of(data: bytes) -> Image.Image:
+def image_of(data: bytes) -> PillowImage:
     """Decode a result as a Pillow image, RGB or, with the content's transparency, RGBA."""
     with Image.open(io.BytesIO(data)) as image:
         return image.convert("RGBA" if "A" in image.getbands() else "RGB")
@@ -47,7 +50,7 @@ def array_of(data: bytes) -> NDArray[np.uint8]:
     return np.array(image_of(data), np.uint8)[..., :3]
 
 
-def _of_image(image: Image.Image) -> bytes:
+def _of_image(image: PillowImage) -> bytes:
     if min(image.size) < 1:
         raise InputError("the picture has no pixels")
     file, known = io.BytesIO(), {}

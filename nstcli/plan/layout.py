@@ -2,117 +2,69 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
-from backbones.paths import expanded
-
 _HIDDEN = ".nst"
-_GALLERY, _MANIFEST, _SHEET, _COMPARISON = (
-    "index.html",
-    "manifest.json",
-    "sheet.png",
-    "comparison.png",
-)
+_GALLERY, _MANIFEST = "index.html", "manifest.json"
+_SHEET, _COMPARISON = "sheet.png", "comparison.png"
 # Names at the top of an output folder that no folder of results may have.
 RESERVED = frozenset({_HIDDEN, _GALLERY, _MANIFEST, _SHEET, _COMPARISON})
 
 
-@dataclass(frozen=True)
 class Layout:
-    """Where everything is that lies beside the results of `folder`; `result` is such a one's name.
+    """Where everything is that lies beside the results of a folder.
 
-    Only `records` and `failures` are the truth; what else is there can be made again.
+    Only records and failures are the truth; what else is there can be made again.
+
+    Attributes:
+        folder: the output folder.
+        hidden: the folder of all that people need not see.
+        records: the folder of records.
+        failures: the folder of failures.
+        announcements: the folder of records whose results are about to be written.
+        thumbs: the folder of small copies.
+        digests: the remembered digests of files.
+        locks: the file whose bytes are the locks.
+        events: what happened in all runs.
+        counts: what an experiment counted of its variants.
+        gallery: the page that shows all results.
+        manifest: the summary for other programs.
+        sheet: the picture of all results.
+        comparison: the picture of a comparison.
     """
 
-    folder: Path
-
-    @classmethod
-    def of(cls, folder: Path) -> Layout:
-        """Return that of a folder as a user writes it."""
-        return cls(expanded(folder))
-
-    @property
-    def hidden(self) -> Path:
-        """The folder of all that people need not see."""
-        return self.folder / _HIDDEN
-
-    @property
-    def records(self) -> Path:
-        """The folder of records."""
-        return self.hidden / "pairs"
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.hidden = hidden = folder / _HIDDEN
+        self.records = hidden / "pairs"
+        self.failures = hidden / "failures"
+        self.announcements = hidden / "coming"
+        self.thumbs = hidden / "thumbs"
+        self.digests = hidden / "digests.json"
+        self.locks = hidden / "locks"
+        self.events = hidden / "events.jsonl"
+        self.counts = hidden / "comparison.json"
+        self.gallery = folder / _GALLERY
+        self.manifest = folder / _MANIFEST
+        self.sheet = folder / _SHEET
+        self.comparison = folder / _COMPARISON
 
     def record(self, result: str) -> Path:
-        """The record of a finished result."""
+        """Return where the record of a result is."""
         return self.records / f"{result}.json"
 
-    @property
-    def failures(self) -> Path:
-        """The folder of failures."""
-        return self.hidden / "failures"
-
     def failure(self, result: str) -> Path:
-        """Why a result could not be made."""
+        """Return where it says why a result could not be made."""
         return self.failures / f"{result}.json"
 
-    @property
-    def announcements(self) -> Path:
-        """The folder of records whose results are about to be written."""
-        return self.hidden / "coming"
-
     def announcement(self, result: str) -> Path:
-        """The record of a result that is about to be written."""
+        """Return where the record of a result is that is about to be written."""
         return self.announcements / f"{result}.json"
 
     def measured(self, result: str) -> Path:
-        """What a judge measured of a result."""
+        """Return where it says what a judge measured of a result."""
         return self.hidden / "metrics" / f"{result}.json"
 
-    @property
-    def thumbs(self) -> Path:
-        """The folder of small copies."""
-        return self.hidden / "thumbs"
-
-    @property
-    def digests(self) -> Path:
-        """The remembered digests of files."""
-        return self.hidden / "digests.json"
-
-    @property
-    def locks(self) -> Path:
-        """The file whose bytes are the locks."""
-        return self.hidden / "locks"
-
-    @property
-    def events(self) -> Path:
-        """What happened in all runs."""
-        return self.hidden / "events.jsonl"
-
     def log(self, run: str) -> Path:
-        """What happened in one run, for people."""
+        """Return where it says what happened in one run."""
         return self.hidden / f"run-{run}.log"
-
-    @property
-    def counts(self) -> Path:
-        """What a comparison counted of its backbones."""
-        return self.hidden / "comparison.json"
-
-    @property
-    def gallery(self) -> Path:
-        """The page that shows all results."""
-        return self.folder / _GALLERY
-
-    @property
-    def manifest(self) -> Path:
-        """The summary for other programs."""
-        return self.folder / _MANIFEST
-
-    @property
-    def sheet(self) -> Path:
-        """The picture of all results."""
-        return self.folder / _SHEET
-
-    @property
-    def comparison(self) -> Path:
-        """The picture of a comparison."""
-        return self.folder / _COMPARISON

@@ -13,13 +13,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import nstcli
 from backbones.files import write_atomic
 from nstcli.report.replace import refuse_foreign
 from nstcli.results.folder import Store
 from nstcli.results.records import Failure, Record, digests_by_role
 from nstcli.results.state import State
 from nstcli.text import stored
+from nstcli.version import VERSION
 
 # Raise it when a field changes its meaning or goes; new fields may come at any time.
 _SCHEMA = 1
@@ -59,7 +59,7 @@ def write_manifest(store: Store) -> Path:
     results = [_result(store.folder, name, record, recipes) for name, record in store.records()]
     failures = [of_failure(name, failure) for name, failure in store.failures()]
     manifest = {
-        "made_by": f"nst {nstcli.__version__}",
+        "made_by": f"nst {VERSION}",
         "schema": _SCHEMA,
         "totals": _totals(results, failures),
         "recipes": list(recipes),

@@ -11,7 +11,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from backbones.files import sweep, write_atomic
-from backbones.paths import exists, is_folder
+from backbones.paths import exists, expanded, is_folder
 from nstcli.errors import InputError
 from nstcli.plan.layout import Layout
 from nstcli.plan.pair import Pair
@@ -29,8 +29,8 @@ class Store:
     """An output folder with its records: the `Results` of a batch."""
 
     def __init__(self, folder: Path):
-        self.layout = Layout.of(folder)
-        self.where = self.folder = self.layout.folder
+        self.where = self.folder = expanded(folder)
+        self.layout = Layout(self.folder)
         self.digests = Digests(self.layout.digests)
         self.locks = Locks(self.folder)
 

@@ -16,7 +16,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-import nstcli
 from backbones import BackboneError, weights
 from backbones.hooks import FeatureExtractor
 from nstcli import images
@@ -30,6 +29,7 @@ from nstcli.results.records import Record, digests_by_role, stopped_key
 from nstcli.run.events import Failed, Made, Outcome
 from nstcli.run.job import Execution, Job, Settings
 from nstcli.run.loader import Loaded, Loader
+from nstcli.version import VERSION
 
 # The jobs at work, and an event for each. What it returns tells whether to stop.
 OnSteps = Callable[[Sequence[Job], Sequence[Step]], bool | None]
@@ -250,7 +250,7 @@ class Worker:
             recipe=settings.recipe.dump(),
             format=settings.form.format,
             quality=settings.form.quality,
-            version=nstcli.__version__,
+            version=VERSION,
             device=self.device,
             precision=str(self._network.precision),
             width=width,
@@ -290,7 +290,7 @@ def _metadata_of(job: Job) -> dict[str, str]:
         **{f"{role}_sha256": digest for role, digest in digests.items()},
         "recipe": job.settings.recipe.telling(),
     }
-    return {"Software": f"nst {nstcli.__version__}", "nst": json.dumps(made, sort_keys=True)}
+    return {"Software": f"nst {VERSION}", "nst": json.dumps(made, sort_keys=True)}
 
 
 def _to_array(image: Tensor) -> NDArray[np.uint8]:
