@@ -38,6 +38,7 @@ from nstcli.results.records import Form
 from nstcli.run.check import Checked, Rules
 from nstcli.run.job import Execution
 from nstcli.run.journal import Journal
+from nstcli.terms import TERMS
 
 # A process for each backbone, so that its peak memory is its own.
 _BACKEND = "process"
@@ -109,7 +110,7 @@ def _refuse(variants: list[Variant], preset: str, device: str) -> None:
     """
     values = PRESETS[preset]
     others = [each for each in variants if each.backbone.name != values.get("model")]
-    if others and {"content_layers", "style_layers"} & set(values):
+    if others and {term.layers_option for term in TERMS.values()} & set(values):
         raise InputError(
             f"the preset '{preset}' names layers of {values['model']}, which "
             f"{others[0].backbone.name} does not have; compare with another --preset"

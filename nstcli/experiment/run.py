@@ -133,7 +133,7 @@ def _count_parameters(experiment: Experiment, cache: Cache) -> None:
         if variant.settings is None:
             continue
         recipe = variant.settings.recipe
-        layers = sorted({*recipe.content_layers, *recipe.style_layers})
+        layers = sorted({name for names in recipe.layers_of_terms.values() for name in names})
         key = digest([variant.backbone.name, recipe.weights, layers])
         count = cache.get("parameters", key)
         if count is None:

@@ -111,9 +111,17 @@ def make(
 
 
 def _by_network(jobs: Iterable[Job]) -> list[Job]:
-    """Put jobs of one network next to each other, so that no worker loads one twice."""
+    """Put jobs next to each other that can share a network, and of these what it has seen.
+
+    Else their order stays. So no worker loads a network twice.
+    """
     places: dict[tuple[object, ...], int] = {}
-    return sorted(jobs, key=lambda job: places.setdefault(job.settings.network, len(places)))
+
+    def place(job: Job) -> tuple[int, ...]:
+        kinds = job.settings.network, job.settings.reading
+        return tuple(places.setdefault(kind, len(places)) for kind in kinds)
+
+    return sorted(jobs, key=place)
 
 
 class _Run:
