@@ -22,7 +22,7 @@ from backbones import BackboneError
 from nstcli.cli import comparing
 from nstcli.cli.compare_progress import LiveTable
 from nstcli.cli.screen import Screen
-from nstcli.experiment import judging
+from nstcli.experiment import budget, judging
 from nstcli.experiment.run import (
     ExperimentEvent,
     JudgingStarted,
@@ -374,7 +374,19 @@ def test_json_on_the_standard_output(nst: Nst) -> None:
     assert [row["judged"] for row in document["rows"]] == [1, 1, 1, 1]
 
 
-def test_a_time_budget_decides_the_steps_once(nst: Nst, tmp_path: Path) -> None:
+def test_a_time_budget_decides_the_steps_once(
+    nst: Nst, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paces: list[budget.Pace] = []
+    real = budget.measure
+
+    def measure(*arguments: Any) -> budget.Pace:
+        paces.append(real(*arguments))
+        # How many steps this machine takes in the time says what else it does; so, one that
+        # takes seven whatever it does.
+        return budget.Pace(fixed=0.15, step=0.05)
+
+    monkeypatch.setattr(budget, "measure", measure)
     run = (*RUN[:-2], "--time-budget", "0.5")
     ended = nst(*run, "--export-json", "a.json")
     assert ended.code == 0
@@ -382,14 +394,16 @@ def test_a_time_budget_decides_the_steps_once(nst: Nst, tmp_path: Path) -> None:
     assert "measuring its pace" in ended.err
     document = json.loads((tmp_path / "a.json").read_text())
     steps = [recipe["steps"] for recipe in document["recipes"].values()]
-    assert min(steps) > 3
+    assert steps == [7, 7]
+    assert [picture["steps"] for picture in document["pictures"]] == [7, 7]
+    assert all(pace.fixed >= 0 and pace.step > 0 for pace in paces)
     assert all("seconds" not in row["best"] for row in document["rows"])
-    assert all(0.1 < picture["seconds"] < 2.5 for picture in document["pictures"])
     before = results(tmp_path)
     again = nst(*run)
     assert again.code == 0
     assert "measuring" not in again.err
     assert results(tmp_path) == before
+    assert len(paces) == 2
 
 
 @pytest.mark.parametrize(
