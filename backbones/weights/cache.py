@@ -125,6 +125,6 @@ def _folder() -> Path:
 def _sweep(folder: Path) -> None:
     for leftover in folder.glob(f"{_SCRATCH}*"):
         shutil.rmtree(leftover, ignore_errors=True)
-    for leftover in folder.glob(".nst-*.tmp"):  # of backbones.files.write_atomic
+    for leftover in folder.glob(".nst-*.tmp"):  # of backbones.atomic.write_atomic
         with suppress(OSError):
             leftover.unlink()

@@ -16,7 +16,7 @@ from nstcli.config.options import (
 
 if TYPE_CHECKING:
     from nstcli.cli.screen import Screen
-    from nstcli.config.readers import Shard
+    from nstcli.config.parsers import Shard
     from nstcli.plan.pair import Pair
 
 

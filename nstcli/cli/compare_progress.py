@@ -53,7 +53,7 @@ class LiveTable:
 
     def __init__(self, screen: Screen, experiment: Experiment, title: str, same_seconds: bool):
         self._screen = screen
-        self._contest = experiment
+        self._experiment = experiment
         self._title = title
         self._same_seconds = same_seconds
         self._running = ""
@@ -127,7 +127,7 @@ class LiveTable:
 
     def _draw(self) -> None:
         # The baselines can wait: a table that is higher than its terminal cannot be seen whole.
-        found = rows(self._contest, same_seconds=self._same_seconds)
+        found = rows(self._experiment, same_seconds=self._same_seconds)
         found = [row for row in found if not row.baseline]
         signs = {row.title: self._sign(row) for row in found}
         self._table, _ = fitting(self._screen.console, found, printable(self._title), signs)

@@ -26,7 +26,7 @@ from nstcli.config.presets import PRESETS
 from nstcli.errors import InputError, StoppedError
 from nstcli.experiment import captions
 from nstcli.experiment.budget import share_seconds, with_steps_found
-from nstcli.experiment.cache import Cache
+from nstcli.experiment.counts import Cache
 from nstcli.experiment.experiment import Experiment, with_pairs, with_settings
 from nstcli.experiment.exports import Exports, as_json, summarise
 from nstcli.experiment.figures import Row, rows

@@ -26,10 +26,10 @@ def sheet(
     ] = None,
 ) -> None:
     """Write one picture of all results between their photos and artworks, for print or a README."""
-    from backbones.files import write_atomic
+    from backbones.atomic import write_atomic
     from nstcli.errors import InputError
     from nstcli.images import encode, format_of
-    from nstcli.report.replace import refuse_foreign
+    from nstcli.report.foreign_files import refuse_foreign
     from nstcli.report.sheet import draw_sheet
 
     path = output or folder / "sheet.png"

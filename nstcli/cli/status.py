@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from nstcli.report.inventory import Inventory
     from nstcli.report.manifest import Recipes
-    from nstcli.report.status import Inventory
 
 # Raise it when a field changes its meaning or goes; new fields may come at any time.
 _SCHEMA = 1
@@ -32,8 +32,8 @@ def status(
     """
     from nstcli.cli.screen import console
     from nstcli.cli.status_lines import told
+    from nstcli.report.inventory import take_inventory
     from nstcli.report.manifest import in_lines
-    from nstcli.report.status import take_inventory
 
     inventory = take_inventory(folder)
     if as_json:
@@ -49,8 +49,8 @@ def _described(inventory: "Inventory") -> dict[str, Any]:
     """Return all of an inventory; every field is always there."""
     import nstcli
     from nstcli.cli.status_lines import total_seconds
+    from nstcli.report.inventory import STATES
     from nstcli.report.manifest import Recipes, of_failure, of_record
-    from nstcli.report.status import STATES
     from nstcli.text import stored
 
     counts = Counter(item.state for item in inventory.items)

@@ -10,8 +10,8 @@ from typing import Any
 
 import backbones
 from backbones import BackboneError, weights
-from nstcli.report.inputs import Origin, Trace
-from nstcli.report.status import Inventory, Item
+from nstcli.report.inventory import Inventory, Item
+from nstcli.report.origins import Origin, Trace
 from nstcli.results.state import State
 from nstcli.text import duration, plural, printable, shown
 

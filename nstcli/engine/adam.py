@@ -4,7 +4,7 @@ from torch import Tensor
 from torch.optim import Adam
 from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, LRScheduler
 
-from nstcli.engine.optimizers import Descent
+from nstcli.engine.picture_optimizer import Descent
 from nstcli.recipe import Recipe
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from backbones.hooks import FeatureExtractor
 from nstcli.engine.cuda_graph import replayed
 from nstcli.engine.objective import Part, evaluate, weighted
-from nstcli.engine.optimizers import begin
+from nstcli.engine.picture_optimizer import begin
 from nstcli.recipe import Recipe
 
 # A loss this many times those of the first steps does not come back.

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from nstcli.engine.optimizers import Descent
+from nstcli.engine.picture_optimizer import Descent
 from nstcli.recipe import Recipe
 
 # Ten pairs do what torch's hundred do, at a tenth of 2.4 kB per pixel.

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from backbones.files import write_atomic
+from backbones.atomic import write_atomic
 from backbones.hooks import FeatureExtractor
 from nstcli.engine.losses import statistic_of
 from nstcli.engine.targets import Place, layers_looked_at

@@ -11,8 +11,8 @@ from backbones.hooks import FeatureExtractor
 from nstcli.engine.descent import descend
 from nstcli.engine.init import start
 from nstcli.engine.objective import Part, evaluate, judged_parts, parts, together, weighted
-from nstcli.engine.progress import OnSteps, Progress, Step
 from nstcli.engine.pyramid import resized, share_steps
+from nstcli.engine.steps import OnSteps, Progress, Step
 from nstcli.engine.targets import Content, Style
 from nstcli.errors import DivergedError
 from nstcli.optimizers import OPTIMIZERS

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from backbones import BackboneError
 from nstcli.errors import InputError
-from nstcli.experiment.cache import Cache, digest
+from nstcli.experiment.counts import Cache, digest
 from nstcli.experiment.experiment import Experiment
 from nstcli.experiment.run import Means, VariantStarted
 from nstcli.experiment.variant import Variant
@@ -23,7 +23,7 @@ from nstcli.run.events import Failed, Made, Outcome, PairFailed
 from nstcli.run.job import Execution, Job, Settings
 
 if TYPE_CHECKING:
-    from nstcli.engine.progress import Step
+    from nstcli.engine.steps import Step
 
 # Steps of the short run: eight at each of three scales, which is what 512 px have.
 _STEPS = 24

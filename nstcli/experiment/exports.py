@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import nstcli
-from backbones.files import write_atomic
+from backbones.atomic import write_atomic
 from backbones.paths import is_folder, resolved
 from nstcli.errors import InputError, StoppedError
 from nstcli.experiment import captions
+from nstcli.experiment.comparison_sheet import write_sheet
 from nstcli.experiment.experiment import Experiment
 from nstcli.experiment.figures import BASELINES, Column, Figure, Row, columns
-from nstcli.experiment.sheet import write_sheet
 from nstcli.experiment.variant import Variant
-from nstcli.metrics.record import Metrics
+from nstcli.metrics.judgement import Metrics
 from nstcli.plan.pair import Pair
 from nstcli.report.manifest import write_manifest
 from nstcli.results.records import Record

@@ -21,7 +21,7 @@ from nstcli.experiment.experiment import Experiment
 from nstcli.experiment.variant import Variant
 from nstcli.metrics.judge import Judge
 from nstcli.metrics.judge import Pair as Judged
-from nstcli.metrics.record import Metrics
+from nstcli.metrics.judgement import Metrics
 from nstcli.plan.pair import Pair
 from nstcli.results.records import Measured
 from nstcli.run.driver import writing

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from backbones import BackboneError
 from nstcli.errors import StoppedError
-from nstcli.experiment.cache import Cache, digest
+from nstcli.experiment.counts import Cache, digest
 from nstcli.experiment.experiment import Experiment
 from nstcli.experiment.variant import Variant
 from nstcli.plan.pair import Pair

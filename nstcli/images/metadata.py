@@ -12,7 +12,7 @@ from typing import Any
 from PIL import Image, PngImagePlugin
 
 from nstcli.images.decoding import BROKEN, open_image
-from nstcli.images.guard import reading
+from nstcli.images.pillow_settings import reading
 
 _IMAGE_DESCRIPTION = 0x010E
 _SOFTWARE = 0x0131

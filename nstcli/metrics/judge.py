@@ -21,9 +21,9 @@ from nstcli.engine.targets import Content
 from nstcli.metrics import lpips, ssim
 from nstcli.metrics.color import color_distance, colors
 from nstcli.metrics.frechet import of_features, style_distance
+from nstcli.metrics.judgement import Comparison, Metrics
 from nstcli.metrics.lpips import Lpips
-from nstcli.metrics.reading import Reading
-from nstcli.metrics.record import Comparison, Metrics
+from nstcli.metrics.picture_statistics import Reading
 from nstcli.metrics.relative import content_error, style_error
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from nstcli.engine.losses import distances_of, statistic_of
 from nstcli.engine.targets import targets
-from nstcli.metrics.reading import Reading
+from nstcli.metrics.picture_statistics import Reading
 
 
 def content_error(

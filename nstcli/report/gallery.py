@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections import defaultdict
 from pathlib import Path
 
-from backbones.files import write_atomic
+from backbones.atomic import write_atomic
 from nstcli.plan.layout import Layout
-from nstcli.report.data import measures_of, script_data
+from nstcli.report.foreign_files import refuse_foreign
+from nstcli.report.gallery_data import measures_of, script_data
+from nstcli.report.gallery_page import Card, Header, Image, Page, render
 from nstcli.report.grid import Entry, Grid, Input, read_grid
-from nstcli.report.inputs import copy_input
 from nstcli.report.links import Link, embedded, relative_to
-from nstcli.report.page import Card, Header, Image, Page, render
+from nstcli.report.origins import copy_input
 from nstcli.report.recipes import value_of
-from nstcli.report.replace import refuse_foreign
 from nstcli.report.thumbs import LARGE, SMALL, Look, Thumb, Thumbs, look_at
 from nstcli.results.records import Failure, Record
 from nstcli.results.state import State

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import nstcli
-from backbones.files import write_atomic
-from nstcli.report.replace import refuse_foreign
+from backbones.atomic import write_atomic
+from nstcli.report.foreign_files import refuse_foreign
 from nstcli.results.folder import Store
 from nstcli.results.records import Failure, Record, digests_by_role
 from nstcli.results.state import State

@@ -10,7 +10,7 @@ from nstcli.errors import InputError
 from nstcli.images import Picture, cells, decode
 from nstcli.images.cells import Cells, Pixels
 from nstcli.report.grid import Entry, Grid, Input, read_grid
-from nstcli.report.inputs import copy_input
+from nstcli.report.origins import copy_input
 from nstcli.report.thumbs import LARGE, Thumbs
 from nstcli.results.records import Record
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from backbones.files import write_atomic
+from backbones.atomic import write_atomic
 from nstcli.errors import InputError
 from nstcli.images import Picture, decode, encode, resize
 from nstcli.plan.layout import Layout

@@ -35,7 +35,7 @@ from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
 
-from backbones.files import write_atomic
+from backbones.atomic import write_atomic
 from backbones.paths import exists
 from nstcli.errors import InputError
 

@@ -145,7 +145,7 @@ def digests_by_role(inputs: Iterable[KnownInput]) -> dict[str, object]:
 def key_of(recipe: Recipe, inputs: Iterable[KnownInput], form: Form) -> str:
     """Return the sha256 that changes whenever the pixels of the result would."""
     parts = {
-        "recipe": recipe.telling(),
+        "recipe": recipe.effective(),
         **digests_by_role(inputs),
         "format": form.format,
         # A lossless format has no quality to depend on.

@@ -10,7 +10,7 @@ from nstcli.run.events import Outcome
 from nstcli.run.job import Execution, Job, Settings
 
 if TYPE_CHECKING:
-    from nstcli.engine.progress import Step
+    from nstcli.engine.steps import Step
 
 
 class Driver(Protocol):

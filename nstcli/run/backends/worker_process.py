@@ -19,7 +19,7 @@ from nstcli.run.events import Outcome
 from nstcli.run.job import Execution, Job, Settings
 
 if TYPE_CHECKING:
-    from nstcli.engine.progress import Step
+    from nstcli.engine.steps import Step
 
 # Seconds until a worker that has closed its end must have ended altogether.
 _PATIENCE = 2.0

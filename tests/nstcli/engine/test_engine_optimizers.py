@@ -10,7 +10,7 @@ from torch import Tensor
 
 from nstcli.engine.lbfgs import LBFGS
 from nstcli.engine.memory import TensorBytes
-from nstcli.engine.optimizers import begin
+from nstcli.engine.picture_optimizer import begin
 from nstcli.optimizers import OPTIMIZERS
 from tests.nstcli.engine.scene import recipe
 

@@ -13,8 +13,8 @@ from backbones.hooks import FeatureExtractor
 from nstcli.engine.init import STARTS
 from nstcli.engine.losses import distances_of
 from nstcli.engine.objective import evaluate, parts
-from nstcli.engine.progress import Step
 from nstcli.engine.pyramid import resized
+from nstcli.engine.steps import Step
 from nstcli.engine.stylize import stylize
 from nstcli.engine.targets import read_content
 from nstcli.optimizers import OPTIMIZERS

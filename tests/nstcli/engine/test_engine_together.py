@@ -12,7 +12,7 @@ from nstcli.engine import descent
 from nstcli.engine.init import STARTS
 from nstcli.engine.losses import Target, distances_of
 from nstcli.engine.objective import parts, together
-from nstcli.engine.progress import Step
+from nstcli.engine.steps import Step
 from nstcli.engine.stylize import Result, Scale, stylize, stylize_together
 from nstcli.errors import DivergedError
 from nstcli.optimizers import OPTIMIZERS
@@ -289,10 +289,10 @@ def test_the_pace_is_that_of_full_size(
     extractor: FeatureExtractor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
 
-    from nstcli.engine import progress
+    from nstcli.engine import steps
 
     clock = iter([0, 1, 2, 3, 10, 14, 18, 28, 32])
-    monkeypatch.setattr(progress.time, "perf_counter", lambda: next(clock))
+    monkeypatch.setattr(steps.time, "perf_counter", lambda: next(clock))
     asked = recipe(steps=9, scales=2)
     (pair, *_) = three_pairs(extractor, asked)
     # Four steps at the first scale; at the second, steps of 4, 4, 10 and 4 seconds.

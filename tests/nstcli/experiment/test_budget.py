@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from backbones import BackboneError
 from nstcli.experiment.budget import Pace, key_of, seconds_per_step, share_seconds, with_steps
-from nstcli.experiment.cache import Cache
+from nstcli.experiment.counts import Cache
 from nstcli.experiment.run import Means, VariantStarted
 from nstcli.recipe import DEFAULT, resolve
 from nstcli.results.records import Form

@@ -15,7 +15,7 @@ import backbones
 from backbones import BackboneError
 from nstcli.engine.stylize import Result
 from nstcli.metrics.judge import Judge, Pair
-from nstcli.metrics.record import Metrics, judge_of
+from nstcli.metrics.judgement import Metrics, judge_of
 from nstcli.metrics.relative import style_error
 from tests.nstcli.engine import scene
 from tests.nstcli.engine.scene import CONTENT, OTHER, STYLE, picture
@@ -38,7 +38,7 @@ def test_nobody_judges_himself() -> None:
 
 def test_choice_and_record_do_not_import_torch() -> None:
     code = (
-        "import sys, nstcli.metrics.record\n"
+        "import sys, nstcli.metrics.judgement\n"
         "assert not {'torch', 'skimage', 'numpy'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

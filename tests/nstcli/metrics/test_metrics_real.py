@@ -21,8 +21,8 @@ from nstcli.engine.precision import fitted
 from nstcli.engine.stylize import Scale, stylize
 from nstcli.engine.targets import read_content, read_style
 from nstcli.metrics.judge import Judge
+from nstcli.metrics.judgement import Metrics
 from nstcli.metrics.lpips import Lpips
-from nstcli.metrics.record import Metrics
 from nstcli.recipe import DEFAULT, resolve
 
 pytestmark = pytest.mark.network

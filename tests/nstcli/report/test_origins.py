@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nstcli.report.inputs import Trace, candidates, trace_all
+from nstcli.report.origins import Trace, candidates, trace_all
 from nstcli.results.digests import Digests
 from nstcli.text import stored
 from tests.nstcli.report.made import batch, sha256

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from nstcli.engine.progress import Step
+from nstcli.engine.steps import Step
 from nstcli.errors import InputError, StoppedError
 from nstcli.plan.pair import Pair
 from nstcli.results.digests import Digests

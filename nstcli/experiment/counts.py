@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from backbones.files import write_atomic
+from backbones.atomic import write_atomic
 
 
 class Cache:

@@ -8,14 +8,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from backbones.files import abandoned
+from backbones.atomic import abandoned
 from backbones.hints import closest
 from backbones.paths import exists, is_file, is_folder
 from nstcli.errors import InputError
 from nstcli.images import EXTENSIONS, read_metadata
 from nstcli.plan.layout import Layout
 from nstcli.plan.names import folded
-from nstcli.report.inputs import Origin, Trace, trace_all
+from nstcli.report.origins import Origin, Trace, trace_all
 from nstcli.results.folder import Store
 from nstcli.results.records import Failure, Record
 from nstcli.results.state import State, embedded_key

@@ -7,8 +7,8 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from nstcli.report.gallery_page import Header
 from nstcli.report.grid import Entry, Grid
-from nstcli.report.page import Header
 from nstcli.report.recipes import described, words
 from nstcli.results.records import Record
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from nstcli.experiment.cache import Cache, digest
+from nstcli.experiment.counts import Cache, digest
 
 
 def test_what_was_saved_comes_back(tmp_path: Path) -> None:
