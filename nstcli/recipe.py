@@ -48,7 +48,7 @@ class _Basics:
         Option(
             "Sizes from coarse to fine; more of them paint larger strokes",
             metavar="auto|N",
-            reads=partial(parsers.auto_or_count, most=16),
+            parse=partial(parsers.auto_or_count, most=16),
         ),
     ] = "auto"
 
@@ -73,7 +73,7 @@ def _options_of(terms: Mapping[str, Term]) -> list[tuple[str, Any, Any]]:
             Annotated[
                 str | None,
                 Option(
-                    f"Layers of the {term.name} term", metavar="A,B=WEIGHT", reads=parsers.layers
+                    f"Layers of the {term.name} term", metavar="A,B=WEIGHT", parse=parsers.layers
                 ),
             ],
             None,

@@ -31,7 +31,7 @@ def status(
     an input changed.
     """
     from nstcli.cli.screen import console
-    from nstcli.cli.status_lines import told
+    from nstcli.cli.status_lines import lines_of
     from nstcli.report.inventory import take_inventory
     from nstcli.report.manifest import in_lines
 
@@ -40,7 +40,7 @@ def status(
         typer.echo(in_lines(_described(inventory), ascii_only=True), nl=False)
     else:
         out = console(stderr=False)
-        for line in told(inventory, verbose):
+        for line in lines_of(inventory, verbose):
             out.print(line)
     raise typer.Exit(0 if inventory.is_well else 1)
 
@@ -100,10 +100,10 @@ def _run(inventory: "Inventory") -> dict[str, Any] | None:
 
 
 def _recipes(recipes: "Recipes", uses: Mapping[int, int]) -> list[dict[str, Any]]:
-    from nstcli.cli.status_lines import network
+    from nstcli.cli.status_lines import backbone_title
 
     return [
-        {"network": network(recipe), "results": uses[number], "recipe": recipe}
+        {"network": backbone_title(recipe), "results": uses[number], "recipe": recipe}
         for number, recipe in enumerate(recipes)
     ]
 
@@ -127,7 +127,7 @@ def _inputs(inventory: "Inventory") -> list[dict[str, Any]]:
             "path": origin.path,
             "sha256": origin.sha256,
             "results": origin.results,
-            "state": origin.trace.value,
+            "state": origin.state.value,
             "found": stored(origin.found) if origin.found else None,
         }
         for origin in inventory.origins

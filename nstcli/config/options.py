@@ -27,11 +27,11 @@ class InputOptions:
     recursive: Annotated[bool, Option("Look into sub-folders, too", "-r")] = False
     include: Annotated[
         tuple[str, ...],
-        Option("Only files like this; may be repeated", metavar="GLOB", reads=parsers.texts),
+        Option("Only files like this; may be repeated", metavar="GLOB", parse=parsers.texts),
     ] = ()
     exclude: Annotated[
         tuple[str, ...],
-        Option("No files like this; may be repeated", metavar="GLOB", reads=parsers.texts),
+        Option("No files like this; may be repeated", metavar="GLOB", parse=parsers.texts),
     ] = ()
     pairs: Annotated[
         Literal["product", "zip"],
@@ -117,20 +117,20 @@ class ExecutionOptions:
         Option(
             "Pairs of one shape optimized together on one device",
             metavar="auto|N",
-            reads=parsers.auto_or_count,
+            parse=parsers.auto_or_count,
         ),
     ] = "auto"
     fail_fast: Annotated[bool, Option("Stop at the first pair that fails")] = False
     timeout: Annotated[
         float | None,
-        Option("Give a pair up after so many seconds", metavar="SEC", reads=parsers.seconds),
+        Option("Give a pair up after so many seconds", metavar="SEC", parse=parsers.seconds),
     ] = None
     shard: Annotated[
         Shard | None,
         Option(
             "Make the I-th of N parts of the batch; one machine each",
             metavar="I/N",
-            reads=parsers.shard,
+            parse=parsers.shard,
         ),
     ] = None
     backend: Annotated[

@@ -18,7 +18,7 @@ from nstcli.recipe import Recipe
 
 
 @dataclass(frozen=True)
-class Descent:
+class PictureOptimizer:
     """An optimizer of pictures, with what has to happen after each of its steps."""
 
     image: Tensor
@@ -34,7 +34,7 @@ class Descent:
             self.image.clamp_(0, 1)
 
 
-def begin(image: Tensor, steps: int, recipe: Recipe) -> Descent:
+def build(image: Tensor, steps: int, recipe: Recipe) -> PictureOptimizer:
     """Get ready to optimize pictures (N, 3, H, W) in so many steps, as the recipe wants it."""
     module = import_module(OPTIMIZERS[recipe.optimizer].module)
-    return cast(Descent, module.begin(image, steps, recipe))
+    return cast(PictureOptimizer, module.build(image, steps, recipe))

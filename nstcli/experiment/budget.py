@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 from backbones import BackboneError
 from nstcli.errors import InputError
-from nstcli.experiment.counts import Cache, digest
+from nstcli.experiment.counts import Counts, digest
 from nstcli.experiment.experiment import Experiment
-from nstcli.experiment.run import Means, VariantStarted
+from nstcli.experiment.run import RunContext, VariantStarted
 from nstcli.experiment.variant import Variant
 from nstcli.run import backends
 from nstcli.run.check import Rules, check
 from nstcli.run.driver import writing
-from nstcli.run.events import Failed, Made, Outcome, PairFailed
+from nstcli.run.events import Failed, Outcome, PairFailed
 from nstcli.run.job import Execution, Job, Settings
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Pace:
         return max(1, round((seconds - self.fixed) / self.step))
 
 
-def key_of(settings: Settings, execution: Execution, seconds: float) -> str:
+def budget_key(settings: Settings, execution: Execution, seconds: float) -> str:
     """Name all that the number of steps depends on, so that it is measured once."""
     recipe = {name: value for name, value in settings.recipe.dump().items() if name != "steps"}
     return digest([recipe, execution.device, execution.precision, seconds])
@@ -96,7 +96,7 @@ def measure(
     if isinstance(watch.outcome, Failed):
         raise InputError(watch.outcome.error)
     step = seconds_per_step(watch.times)
-    return Pace(max(0.0, _seconds(watch.outcome) - steps * step), step)
+    return Pace(max(0.0, watch.outcome.record.seconds - steps * step), step)
 
 
 def seconds_per_step(times: Sequence[tuple[int, float, float]]) -> float:
@@ -119,12 +119,8 @@ def seconds_per_step(times: Sequence[tuple[int, float, float]]) -> float:
     return max(mean / max(1, steps.total()), 1e-6)
 
 
-def _seconds(made: Made) -> float:
-    return made.record.seconds
-
-
 class _Stopwatch:
-    """A driver of one job that cache when its steps end, and writes nothing."""
+    """A driver of one job that notes when its steps end, and writes nothing."""
 
     def __init__(self, job: Job, stop: Callable[[], bool]):
         self.times: list[tuple[int, float, float]] = []
@@ -153,40 +149,42 @@ class _Stopwatch:
         self.outcome = outcome
 
 
-def share_seconds(experiment: Experiment, seconds: float, cache: Cache, means: Means) -> None:
+def share_seconds(
+    experiment: Experiment, seconds: float, counts: Counts, context: RunContext
+) -> None:
     """Give every variant the steps that it can take in so many seconds for a pair.
 
-    They are measured on the first pair whose pictures can be used, once: the cache keeps them, so
+    They are measured on the first pair whose pictures can be used, once: the counts keep them, so
     that the recipe stays the same when the experiment goes on. A variant that fails is given up.
 
     Args:
         experiment: whose variants are changed.
         seconds: for a pair.
-        cache: of the output folder.
-        means: how pairs are made, and who hears of it.
+        counts: of the output folder.
+        context: how pairs are made, and who hears of it.
 
     Raises:
         KeyboardInterrupt: somebody wanted an end.
-        StoppedError: the cache cannot be written.
+        StoppedError: the counts cannot be written.
     """
     for variant in list(experiment.variants):
-        settings, execution = variant.settings, means.execution
+        settings, execution = variant.settings, context.execution
         if settings is None:
             continue
-        key = key_of(settings, execution, seconds)
-        steps = cache.get("steps", key)
+        key = budget_key(settings, execution, seconds)
+        steps = counts.get("steps", key)
         if steps is None:
             try:
-                means.tell(VariantStarted(variant, "measuring its pace"))
-                settings.fetch(execution.offline, means.downloading(settings.title))
+                context.tell(VariantStarted(variant, "measuring its pace"))
+                settings.fetch(execution.offline, context.downloading(settings.title))
                 job = _first_job(variant, settings, experiment, execution.max_pixels)
-                steps = measure(settings, job, execution, means.stop).steps_in(seconds)
+                steps = measure(settings, job, execution, context.stop).steps_in(seconds)
             except (BackboneError, InputError) as error:
                 experiment.update(variant, settings=None, error=str(error))
                 continue
-            cache.put("steps", key, steps)
+            counts.put("steps", key, steps)
             with writing(experiment.store):
-                cache.save()
+                counts.save()
         experiment.update(variant, settings=with_steps(settings, steps))
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from backbones.atomic import write_atomic
 
 
-class Cache:
+class Counts:
     """Whole numbers by kind and key, in one file. Whatever is wrong with it, it counts as empty.
 
     Two processes with one file do each other no harm: the one that writes last is remembered.

@@ -109,7 +109,7 @@ def _picture(experiment: Experiment, variant: Variant, pair: Pair) -> dict[str, 
     record = experiment.records.get(pair.output)
     known = experiment.measured.get(pair.output)
     return {
-        **pair.told(),
+        **pair.for_json(),
         "backbone": variant.backbone.name,
         "weight_set": variant.weight_set.name,
         "parameters": variant.parameters,

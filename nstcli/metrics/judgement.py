@@ -31,13 +31,11 @@ class Comparison:
     """A picture next to the two that cost nothing.
 
     Attributes:
-        judge: name of the backbone that judged all three.
         picture: the one in question.
         content: the unchanged content.
         style: the style, resized until it covers the content's shape, its middle.
     """
 
-    judge: str
     picture: Metrics
     content: Metrics
     style: Metrics

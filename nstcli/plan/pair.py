@@ -60,7 +60,7 @@ class Pair:
         roles = groupby(self.inputs, attrgetter("role"))
         return " × ".join(" + ".join(shown(each.path.name) for each in same) for _, same in roles)
 
-    def told(self) -> dict[str, object]:
+    def for_json(self) -> dict[str, object]:
         """Return where its inputs are and what its result is called, for JSON."""
         inputs = by_role((each.role, stored(each.path), each.weight) for each in self.inputs)
         return {**inputs, "result": self.output}

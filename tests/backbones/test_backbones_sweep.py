@@ -79,7 +79,7 @@ def test_the_clock_is_that_of_the_folder(
     """A file server that is an hour behind us makes new files look old."""
     running = time.time() - psutil.Process().create_time()
     path = leave(os.getpid(), age=running + HOUR)
-    monkeypatch.setattr(atomic, "_clock", lambda _: time.time() - HOUR)
+    monkeypatch.setattr(atomic, "_folder_time", lambda _: time.time() - HOUR)
     sweep(tmp_path)
     assert path.exists()
 
@@ -87,7 +87,7 @@ def test_the_clock_is_that_of_the_folder(
 def test_the_clock_leaves_nothing_behind(tmp_path: Path) -> None:
     for folder in (tmp_path, tmp_path / "gone"):
         before = time.time()
-        assert before - 5 < atomic._clock(folder) < time.time() + 5
+        assert before - 5 < atomic._folder_time(folder) < time.time() + 5
     assert list(tmp_path.iterdir()) == []
 
 
@@ -253,7 +253,7 @@ class TestPatience:
             return real(path, target)
 
         monkeypatch.setattr(Path, "replace", replace)
-        monkeypatch.setattr(atomic, "_PATIENCE", (0.001, 0.001))
+        monkeypatch.setattr(atomic, "_RETRY_SECONDS", (0.001, 0.001))
 
     @pytest.mark.parametrize("times", [0, 1, 2])
     def test_some_waiting_helps(

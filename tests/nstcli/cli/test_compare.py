@@ -526,7 +526,7 @@ def test_the_table_fills_while_the_work_goes_on(tmp_path: Path) -> None:
         told = shown(PairFailed(other, "too small"))
         assert re.search("✓.tiny random", told)
         assert re.search("✗.twin random", told)
-        with live.aside():
+        with live.paused():
             screen.say("a line of others")
         assert "a line of others" in printed()
         live(JudgingStarted(1))

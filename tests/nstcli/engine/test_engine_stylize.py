@@ -168,7 +168,7 @@ class Scripted:
 def script(monkeypatch: pytest.MonkeyPatch, pictures: list[Tensor]) -> Recipe:
     """Make a recipe whose pictures are the given ones, starting from noise, content term only."""
     scripted: Any = lambda image, *_: Scripted(image, pictures[:])  # noqa: E731
-    monkeypatch.setattr("nstcli.engine.descent.begin", scripted)
+    monkeypatch.setattr("nstcli.engine.descent.build", scripted)
     return recipe(
         optimizer="adam", steps=len(pictures), init="noise", content_weight=1, style_weight=0
     )
