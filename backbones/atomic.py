@@ -1,4 +1,4 @@
-"""The one way files are written: a final name only ever holds a complete file.
+"""Atomic writes: a final name only ever holds a complete file.
 
 Kill, power cut or full disk at any instant: the name holds the old file or the new one, and at
 most a temporary file stays behind, which `sweep` removes once its writer is gone.

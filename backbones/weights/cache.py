@@ -1,4 +1,4 @@
-"""Where converted weights are kept, and in which state."""
+"""The cache of converted weights: where each set lies, and whether it is intact."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a user sees while backbones are compared: a table that fills, or plain lines."""
+"""Progress while backbones are compared: a table that fills, or plain lines."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""What `nst compare-backbones` does: plan, check, ask, make and judge, tell."""
+"""The work of `nst compare-backbones`: plan, check, make, judge, and print the table."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""What a run would do, told without doing it."""
+"""`--dry-run`: print how every pair stands, and make none."""
 
 import typer
 

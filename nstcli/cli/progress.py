@@ -1,4 +1,4 @@
-"""What a user sees while pairs are made: two bars on a terminal, plain lines elsewhere."""
+"""Progress while pairs are made: two bars on a terminal, plain lines elsewhere."""
 
 import time
 from types import TracebackType

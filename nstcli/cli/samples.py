@@ -1,4 +1,4 @@
-"""`nst samples`: pictures to try things on."""
+"""`nst samples`: write example photos and artworks."""
 
 from pathlib import Path
 from typing import Annotated

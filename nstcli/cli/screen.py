@@ -1,4 +1,4 @@
-"""What a user sees while work is done. Everything here goes to the standard error stream."""
+"""Printing to the standard error stream: lines about pairs, warnings, bars of downloads."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""An inventory in words, for people."""
+"""The lines of `nst status`: an inventory in words, for people."""
 
 import math
 import time

@@ -1,4 +1,4 @@
-"""What became of the pairs of a run, told at its end: for people and for programs."""
+"""The summary of a run at its end: counts and failures, for people and as JSON."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""One declaration of an option serves the command line, the environment and config files.
+"""`Option`: one declaration serves the command line, the environment and config files.
 
 An option is a field of a frozen dataclass, its group: the field's type and default are those of
 the value that a command receives, and an `Option` in the annotation says the rest.

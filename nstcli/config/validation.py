@@ -1,4 +1,4 @@
-"""The one model that values are checked by, wherever they come from."""
+"""Checks of option values against their declarations, wherever the values come from."""
 
 from __future__ import annotations
 

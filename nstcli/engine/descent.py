@@ -1,4 +1,4 @@
-"""One scale of a batch of pictures: take steps, keep the best of each, notice what goes wrong."""
+"""The steps at one scale of a batch of pictures: keep the best of each, notice divergence."""
 
 import math
 from collections import deque
@@ -78,7 +78,7 @@ def descend(
 
 
 def _stalled(progress: deque[list[float]], best: "Best", tolerance: float) -> set[int]:
-    """Return the pictures whose best loss fell by less than that share over the last readings."""
+    """Return the pictures whose best loss fell by less than that share since the oldest loss kept."""
     if not tolerance:
         return set()
     progress.append(best.loss.tolist())

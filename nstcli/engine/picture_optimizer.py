@@ -1,4 +1,4 @@
-"""One optimizer at work on a batch of pictures, whichever row of the table it is.
+"""The optimizer of a batch of pictures, whichever row of the table a recipe names.
 
 All take one evaluation a step, so that steps compare.
 """

@@ -1,4 +1,4 @@
-"""One pair, or several at once, from coarse to fine, with the judgement at the end."""
+"""Stylize one pair, or several at once, from coarse to fine, and judge the results."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The same seconds for every backbone: how many steps they are is found by a short run."""
+"""The same seconds for every backbone: a short run finds how many steps they are."""
 
 from __future__ import annotations
 

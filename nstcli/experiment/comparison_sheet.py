@@ -1,4 +1,4 @@
-"""The pictures of a comparison in one: content, style, a column for every backbone."""
+"""The contact sheet of a comparison: content, style, a column for every backbone."""
 
 from __future__ import annotations
 

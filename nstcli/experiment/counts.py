@@ -1,4 +1,4 @@
-"""What an experiment counted of its variants and will need again; kept in its output folder."""
+"""Numbers counted for the variants of an experiment, kept in its output folder."""
 
 from __future__ import annotations
 

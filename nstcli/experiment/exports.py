@@ -1,4 +1,4 @@
-"""What an experiment leaves besides its pictures: figures as JSON, CSV, Markdown; summaries."""
+"""The files of a comparison besides its pictures: JSON, CSV, Markdown, sheet, gallery."""
 
 from __future__ import annotations
 

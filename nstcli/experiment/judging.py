@@ -1,4 +1,4 @@
-"""Pictures before their judges, once all of them are made."""
+"""Judge the pictures of an experiment, once all of them are made."""
 
 from __future__ import annotations
 

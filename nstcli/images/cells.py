@@ -1,4 +1,4 @@
-"""What contact sheets are drawn with: cells of one width, their captions, and rows of them."""
+"""Cells of contact sheets: pictures of one width, captions below them, and rows."""
 
 from __future__ import annotations
 

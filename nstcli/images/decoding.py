@@ -1,4 +1,4 @@
-"""The bytes of a picture file -> Picture, or one line that says why not."""
+"""Decode picture files: their bytes -> Picture, or one line that says why not."""
 
 import importlib
 import io

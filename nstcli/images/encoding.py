@@ -1,4 +1,4 @@
-"""Arrays -> the bytes of a picture file; the same input always gives the same bytes."""
+"""Encode arrays as picture files; the same input always gives the same bytes."""
 
 import io
 import math

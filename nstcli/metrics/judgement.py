@@ -1,4 +1,4 @@
-"""What is known of a judged picture. Importing this does not import torch."""
+"""`Metrics`, the figures of a judged picture; and which backbone judges which. Without torch."""
 
 from dataclasses import dataclass
 
@@ -28,7 +28,7 @@ class Metrics:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A picture next to the two that cost nothing.
+    """A picture next to the two baselines.
 
     Attributes:
         picture: the one in question.

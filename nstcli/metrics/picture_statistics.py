@@ -1,4 +1,4 @@
-"""A picture as a judge sees it: all that the metrics need, so that it is looked at once."""
+"""Statistics of a picture that a judge compares, computed once for all metrics."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

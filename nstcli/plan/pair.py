@@ -1,4 +1,4 @@
-"""What a result is made of: pictures, each with what it is for, and the pair that they are."""
+"""Pairs: the inputs that make one result, each with its role and weight."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the gallery's script knows of the pairs: JSON, small enough for hundreds of them."""
+"""The data of the gallery's script: JSON, small enough for hundreds of pairs."""
 
 from __future__ import annotations
 

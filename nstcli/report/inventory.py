@@ -1,4 +1,4 @@
-"""What an output folder holds, by its records and files alone: nobody says what it should."""
+"""The inventory of an output folder: how each result stands, by records and files alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Find again, by what a record says, the photo or artwork that a result was made from."""
+"""Find the inputs of results again, by what records say, and tell whether they changed."""
 
 from __future__ import annotations
 

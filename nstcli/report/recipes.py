@@ -1,4 +1,4 @@
-"""Recipes in words: what tells results from each other, and all the rest for those who ask."""
+"""Recipes in words: the fields that tell results apart, and all the others."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ _FileStat = tuple[int, int, int, int, int]
 class _Known:
     """A file's digest, and how the file looked when it was hashed."""
 
-    seen: _FileStat
+    file_stat: _FileStat
     sha256: str
 
 
@@ -118,14 +118,14 @@ class Digests:
             return error
 
     def _of(self, name: str, stream: FileIO) -> str:
-        seen = _stat_of(stream)
+        file_stat = _stat_of(stream)
         known = self._known.get(name)
-        if known and known.seen == seen:
+        if known and known.file_stat == file_stat:
             return known.sha256
-        settled = _settled(seen)
+        settled = _settled(file_stat)
         sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
-        if settled and _stat_of(stream) == seen:
-            self._known[name] = _Known(seen, sha256)
+        if settled and _stat_of(stream) == file_stat:
+            self._known[name] = _Known(file_stat, sha256)
             self._changed = True
         return sha256
 
@@ -135,16 +135,16 @@ def _stat_of(stream: FileIO) -> _FileStat:
     return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_dev
 
 
-def _settled(seen: _FileStat) -> bool:
+def _settled(file_stat: _FileStat) -> bool:
     """Tell, before a file is read, whether every change from now on will show in its stat."""
-    _, _, changed_ns, _, _ = seen
+    _, _, changed_ns, _, _ = file_stat
     rest_ns = time.time_ns() - changed_ns
     return _HAS_CHANGE_TIME and changed_ns % _COARSE_NS != 0 and rest_ns > _REST_SECONDS * 1e9
 
 
 def _encoded(known: Mapping[str, _Known]) -> bytes:
     """Write a cache file; names that are no UTF-8 are escaped, as all beyond ASCII is."""
-    files = {path: [*one.seen, one.sha256] for path, one in known.items()}
+    files = {path: [*one.file_stat, one.sha256] for path, one in known.items()}
     return json.dumps({"version": _VERSION, "files": files}, separators=(",", ":")).encode()
 
 

@@ -1,4 +1,4 @@
-"""What is known of a pair: its record when it is made, its failure, its key, its judgement."""
+"""Records of pairs: how one was made, why it failed, its key, what was measured of it."""
 
 from __future__ import annotations
 

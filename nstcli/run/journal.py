@@ -1,4 +1,4 @@
-"""What happened in an output folder, for people and programs that were not there."""
+"""The journal of an output folder: `events.jsonl` of all runs, and a log of each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pictures of a run as the backbone sees them, each decoded and read once per scale."""
+"""Load the inputs of pairs: each decoded once, and read once per scale."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class _Image:
 
     @property
     def bytes_kept(self) -> int:
-        """Memory that the style readings take."""
+        """Memory that the pixels and the style statistics take."""
         return self.pixels.nbytes + sum(style.nbytes for style in self.styles.values())
 
 

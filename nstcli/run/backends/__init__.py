@@ -1,4 +1,4 @@
-"""Where pairs are made. A backend asks a driver for jobs, and tells it what becomes of them."""
+"""Backends: where pairs are made. One asks a driver for jobs, and tells what becomes of them."""
 
 from __future__ import annotations
 

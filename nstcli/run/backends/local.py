@@ -1,4 +1,4 @@
-"""Pairs are made in this process, on one device."""
+"""The backend `local`: pairs are made in this process, on one device."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pairs are made in processes of their own, one or more per device; one that dies is replaced."""
+"""The backend `process`: workers in processes of their own; one that dies is replaced."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from nstcli.experiment.run import RunContext, VariantStarted
 from nstcli.recipe import DEFAULT, resolve
 from nstcli.results.records import Form
 from nstcli.run.job import Execution, Settings
-from tests.nstcli.experiment.made import experiment
+from tests.nstcli.experiment.comparisons import experiment
 from tests.tiny import TINY
 
 

@@ -12,8 +12,8 @@ from nstcli.experiment.judging import judge_all
 from nstcli.images import DEFAULT_MAX_PIXELS
 from nstcli.metrics.judge import Judge
 from nstcli.plan.pair import Pair
-from tests.nstcli.experiment.bench import judge
-from tests.nstcli.experiment.made import experiment, record
+from tests.nstcli.experiment.comparisons import experiment, record
+from tests.nstcli.experiment.judges import judge
 
 Write = Callable[..., Path]
 

@@ -19,7 +19,7 @@ from nstcli.metrics.judgement import Metrics, judge_of
 from nstcli.metrics.relative import style_error
 from tests.nstcli.engine import scene
 from tests.nstcli.engine.scene import CONTENT, OTHER, STYLE, picture
-from tests.nstcli.metrics.bench import judge, network, noisy, perceptual
+from tests.nstcli.metrics.tiny_judge import judge, network, noisy, perceptual
 
 
 def result(asked_extractor: object) -> Result:

@@ -22,7 +22,7 @@ from nstcli.report.gallery_data import thinned
 from nstcli.report.thumbs import SMALL, Thumbs
 from nstcli.results.folder import Store
 from tests.conftest import draw
-from tests.nstcli.report.made import batch, make, sha256, write
+from tests.nstcli.report.output_folders import batch, make, sha256, write
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from nstcli.report.grid import Grid, read_grid
 from nstcli.report.recipes import described, differing, value_of, variant_of
 from nstcli.results.folder import Store
 from nstcli.results.records import Failure, Measured
-from tests.nstcli.report.made import RECIPE, batch, make, sha256, write
+from tests.nstcli.report.output_folders import RECIPE, batch, make, sha256, write
 from tests.tiny import TINY
 
 

@@ -18,7 +18,7 @@ from nstcli.results.folder import Store
 from nstcli.results.locks import Locks
 from nstcli.results.records import stopped_key
 from tests.conftest import draw
-from tests.nstcli.report.made import batch, make
+from tests.nstcli.report.output_folders import batch, make
 from tests.nstcli.run.test_journal import event, journal
 
 RESULT = "cat__ink.png"

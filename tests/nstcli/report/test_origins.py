@@ -9,7 +9,7 @@ import pytest
 from nstcli.report.origins import InputState, candidates, find_origins
 from nstcli.results.digests import Digests
 from nstcli.text import stored
-from tests.nstcli.report.made import batch, sha256
+from tests.nstcli.report.output_folders import batch, sha256
 
 
 def traces(out: Path, folder: Path) -> dict[str, InputState]:
