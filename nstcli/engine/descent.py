@@ -78,7 +78,7 @@ def descend(
 
 
 def _stalled(progress: deque[list[float]], best: "Best", tolerance: float) -> set[int]:
-    """Return the pictures whose best loss fell by less than that share since the oldest loss kept."""
+    """Return the pictures whose best loss fell by less than that share over the last steps."""
     if not tolerance:
         return set()
     progress.append(best.loss.tolist())

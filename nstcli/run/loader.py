@@ -171,7 +171,7 @@ class Loader:
             raise InputError(f"{shown(path)}: changed while the batch was running; run it again")
         picture = images.resize(images.decode(data, shown(path), self._max_pixels), size)
         pixels = torch.from_numpy(picture.rgb).to(self._device)
-        # Contiguous at the door, since optimizers look at the picture as one long vector.
+        # Contiguous from the start, since optimizers look at the picture as one long vector.
         pixels = pixels.permute(2, 0, 1)[None].float().div(255).contiguous()
         return _Image(path, sha256, picture, pixels)
 

@@ -42,7 +42,7 @@ class Driver(Protocol):
 # those of the first jobs: their network is loaded before any job is asked for.
 Backend = Callable[[Settings, Execution, Driver], None]
 
-# A door of the program: a module beside this one with a function `work`, imported when used.
+# A new backend is a module with a function `work`, imported when it is used, and a row here.
 BACKENDS: Mapping[str, str] = {
     "local": "nstcli.run.backends.local",
     "process": "nstcli.run.backends.process",
