@@ -1,4 +1,4 @@
-"""What a user may have meant by a name that nothing has."""
+"""Suggestions for unknown names: the known name that is most like one."""
 
 from __future__ import annotations
 

@@ -94,7 +94,7 @@ class FeatureExtractor(nn.Module):
         self._find_modules()
         return self
 
-    def see_every_pixel(self) -> Self:
+    def use_dense_stem(self) -> Self:
         """Let the backbone's stem, its strided first convolution, take every pixel from now on.
 
         What a stem skips, no loss can ask for. Taken densely, every layer keeps what it has

@@ -166,7 +166,7 @@ class Backbone:
         simplify: turns a network that has its weights into an equal one that runs faster, in
             place; every layer keeps its module path.
         stem: module path of a first convolution that has a stride, if there is one; see
-            `FeatureExtractor.see_every_pixel`.
+            `FeatureExtractor.use_dense_stem`.
     """
 
     name: str

@@ -98,7 +98,7 @@ def _check_stem(backbone: Backbone) -> None:
     factor = stem.stride[0] if isinstance(stem, nn.Conv2d) else 1
     strided = isinstance(stem, nn.Conv2d) and stem.stride == (factor, factor) and factor > 1
     _expect(backbone, f"stem {backbone.stem!r} is a convolution with a stride", strided, True)
-    strides = _strides(FeatureExtractor(backbone, network, IMAGENET).see_every_pixel())
+    strides = _strides(FeatureExtractor(backbone, network, IMAGENET).use_dense_stem())
     for layer in backbone.layers:
         what = f"{layer.name!r}: stride with a dense stem"
         _expect(backbone, what, strides[layer.name], layer.stride / factor)

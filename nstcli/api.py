@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import backbones as registry
 from backbones import Backbone, Layer
-from backbones.files import write_atomic
+from backbones.atomic import write_atomic
 from backbones.hints import closest
 from backbones.paths import resolved
 from nstcli import images

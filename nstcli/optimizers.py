@@ -1,7 +1,8 @@
 """The optimizers of pixels, a row each: what a recipe knows of them, without torch.
 
-How one works is in the module that its row names: a function `begin`, which takes the picture
-(N, 3, H, W), the number of steps and the recipe, and returns a `nstcli.engine.optimizers.Descent`.
+How one works is in the module that its row names: a function `build`, which takes the picture
+(N, 3, H, W), the number of steps and the recipe, and returns a `PictureOptimizer` (see
+`nstcli.engine.picture_optimizer`).
 """
 
 from __future__ import annotations

@@ -11,9 +11,9 @@ from dataclasses import asdict, dataclass, make_dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from nstcli.config import readers
-from nstcli.config.model import check
+from nstcli.config import parsers
 from nstcli.config.option import Option, settings_of
+from nstcli.config.validation import check
 from nstcli.errors import InputError
 from nstcli.optimizers import OPTIMIZERS
 from nstcli.terms import TERMS, Term
@@ -48,7 +48,7 @@ class _Basics:
         Option(
             "Sizes from coarse to fine; more of them paint larger strokes",
             metavar="auto|N",
-            reads=partial(readers.auto_or_count, most=16),
+            parse=partial(parsers.auto_or_count, most=16),
         ),
     ] = "auto"
 
@@ -73,7 +73,7 @@ def _options_of(terms: Mapping[str, Term]) -> list[tuple[str, Any, Any]]:
             Annotated[
                 str | None,
                 Option(
-                    f"Layers of the {term.name} term", metavar="A,B=WEIGHT", reads=readers.layers
+                    f"Layers of the {term.name} term", metavar="A,B=WEIGHT", parse=parsers.layers
                 ),
             ],
             None,
@@ -163,12 +163,12 @@ class Recipe(Choices):
         """Return it as for JSON."""
         return {"version": self.version, **asdict(self)}
 
-    def telling(self) -> dict[str, Any]:
+    def effective(self) -> dict[str, Any]:
         """Return, as for JSON, what changes pixels; options without effect here are left out."""
-        return telling(self.dump())
+        return effective(self.dump())
 
 
-def telling(recipe: Mapping[str, Any]) -> dict[str, Any]:
+def effective(recipe: Mapping[str, Any]) -> dict[str, Any]:
     """Return what of a recipe changes pixels; of an older one, what is not known to be idle.
 
     Args:

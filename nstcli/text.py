@@ -8,7 +8,7 @@ from pathlib import Path
 
 # Control characters of ASCII and Latin-1, further ends of lines, and what makes a terminal write
 # all that follows from the other side. Scripts that run that way of themselves need none of it.
-_OBEYED = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
 def stored(path: Path | str) -> str:
@@ -23,7 +23,7 @@ def shown(path: Path | str) -> str:
 
 def printable(text: str) -> str:
     r"""Escape what moves the cursor, changes colours, ends a line or turns it around, as `\x1b`."""
-    return _OBEYED.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+    return _CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def plural(count: int, noun: str) -> str:

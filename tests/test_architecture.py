@@ -1,4 +1,4 @@
-"""The house keeps its shape: imports point down and in no circle, each library has one place."""
+"""The architecture: imports point down and in no circle, each library has one place."""
 
 import ast
 from collections.abc import Iterator

@@ -79,8 +79,8 @@ def understand(line: str) -> None:
     settled = settle(SETTINGS, flags, {}, Path("/"))
     choices = {name: settled[name] for name in DEFAULT}
     if "models" in values:
-        contenders, _ = of_backbones(values["models"])
-        networks = [contender.backbone for contender in contenders]
+        variants, _ = of_backbones(values["models"])
+        networks = [variant.backbone for variant in variants]
     else:
         networks = [backbones.get(choices["model"])]
         weights.select(networks[0], choices["weights"])

@@ -1,4 +1,4 @@
-"""Where converted weights are kept, and in which state."""
+"""The cache of converted weights: where each set lies, and whether it is intact."""
 
 from __future__ import annotations
 
@@ -125,6 +125,6 @@ def _folder() -> Path:
 def _sweep(folder: Path) -> None:
     for leftover in folder.glob(f"{_SCRATCH}*"):
         shutil.rmtree(leftover, ignore_errors=True)
-    for leftover in folder.glob(".nst-*.tmp"):  # of backbones.files.write_atomic
+    for leftover in folder.glob(".nst-*.tmp"):  # of backbones.atomic.write_atomic
         with suppress(OSError):
             leftover.unlink()

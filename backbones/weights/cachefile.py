@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from backbones.files import write_atomic
+from backbones.atomic import write_atomic
 from backbones.spec import BackboneError, Preprocessing
 from backbones.weights.hashing import content_sha256
 

@@ -56,7 +56,7 @@ def refusal(name: str, wanted: str) -> BackboneError:
     )
 
 
-class _Kind:
+class _DtypeStandIn:
     """Stands for a `numpy.dtype`: its code, "f4", and then its byte order."""
 
     def __init__(self, code: str, *_flags: object) -> None:
@@ -74,7 +74,7 @@ class _Kind:
         return np.dtype(self.order + self.code)
 
 
-class _Array:
+class _ArrayStandIn:
     """Stands for a `numpy.ndarray`: its shape, kind, order and bytes."""
 
     def __init__(self, *_empty: object) -> None:
@@ -95,9 +95,9 @@ class _Array:
 # numpy moved `_reconstruct` when it became 2.0; `ndarray` is only ever an argument of it.
 _STAND_INS = {
     ("numpy", "ndarray"): "ndarray",
-    ("numpy", "dtype"): _Kind,
-    ("numpy.core.multiarray", "_reconstruct"): _Array,
-    ("numpy._core.multiarray", "_reconstruct"): _Array,
+    ("numpy", "dtype"): _DtypeStandIn,
+    ("numpy.core.multiarray", "_reconstruct"): _ArrayStandIn,
+    ("numpy._core.multiarray", "_reconstruct"): _ArrayStandIn,
 }
 
 
@@ -118,7 +118,7 @@ def _arrays(content: Any) -> Any:
         return {key: _arrays(value) for key, value in content.items()}
     if isinstance(content, list | tuple):
         return [_arrays(value) for value in content]
-    if isinstance(content, _Array):
+    if isinstance(content, _ArrayStandIn):
         return content.array()
     if content is None or isinstance(content, str | bytes | int | float):
         return content

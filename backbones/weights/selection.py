@@ -1,4 +1,4 @@
-"""From what the user wrote to a weight set."""
+"""Choose a weight set by what the user wrote: a name, or the path of a file."""
 
 from __future__ import annotations
 

@@ -114,9 +114,9 @@ def _replace_closed_streams() -> None:
 
 
 def _fail(code: int, message: str) -> NoReturn:
-    from nstcli.cli.screen import harmless
+    from nstcli.cli.screen import escape_controls
 
-    typer.echo(f"nst: {harmless(message)}", err=True)
+    typer.echo(f"nst: {escape_controls(message)}", err=True)
     sys.exit(code)
 
 

@@ -16,8 +16,9 @@ from nstcli.config.options import (
 
 if TYPE_CHECKING:
     from nstcli.cli.screen import Screen
-    from nstcli.config.readers import Shard
+    from nstcli.config.parsers import Shard
     from nstcli.plan.pair import Pair
+    from nstcli.plan.product import Naming
 
 
 @takes_groups
@@ -29,7 +30,7 @@ def batch(
         str, typer.Argument(metavar="STYLE", help="Artworks: a folder, a file or a quoted glob")
     ],
     *,
-    taken: InputOptions,
+    input_options: InputOptions,
     output: Annotated[
         Path,
         typer.Option(
@@ -49,7 +50,7 @@ def batch(
             rich_help_panel=OutputOptions.panel,
         ),
     ] = False,
-    written: OutputOptions,
+    output_options: OutputOptions,
     recipe: RecipeOptions,
     execution: ExecutionOptions,
     messages: MessageOptions,
@@ -61,28 +62,33 @@ def batch(
     from nstcli.cli.making import Order, run_pairs
     from nstcli.cli.screen import Screen
     from nstcli.images import DEFAULT_MAX_PIXELS
+    from nstcli.plan.product import Naming
     from nstcli.report.summaries import Summaries
     from nstcli.results.folder import Store
     from nstcli.run.journal import Journal
 
     screen = Screen(messages.quiet, messages.verbose, messages.progress, messages.color)
-    file_format = written.format or "png"
-    pairs = _planned((content, style), taken, output, written.name, recipe, file_format, screen)
+    file_format = output_options.format or "png"
+    values = {"model": recipe.model, "size": str(recipe.size), "preset": recipe.preset}
+    naming = Naming(f".{file_format}", output_options.name, values)
+    pairs = _planned((content, style), input_options, output, naming, screen)
     if execution.shard:
         pairs = _part(pairs, execution.shard, screen)
     store = Store(output)
-    summaries = Summaries(store, lambda text: screen.complain(f"warning: {text}"), written.gallery)
+    summaries = Summaries(
+        store, lambda text: screen.complain(f"warning: {text}"), output_options.gallery
+    )
     order = Order(
         pairs,
         store,
         recipe,
-        written,
+        output_options,
         execution,
         messages,
         file_format,
         dry_run=dry_run,
-        max_pixels=taken.max_pixels or DEFAULT_MAX_PIXELS,
-        strict=taken.strict,
+        max_pixels=input_options.max_pixels or DEFAULT_MAX_PIXELS,
+        strict=input_options.strict,
         listeners=[Journal(store.layout), summaries],
         finish=summaries.finish,
     )
@@ -101,20 +107,16 @@ def _part(pairs: "list[Pair]", shard: "Shard", screen: "Screen") -> "list[Pair]"
 
 def _planned(
     arguments: tuple[str, str],
-    taken: InputOptions,
+    input_options: InputOptions,
     output: Path,
-    name: str,
-    recipe: RecipeOptions,
-    file_format: str,
+    naming: "Naming",
     screen: "Screen",
 ) -> "list[Pair]":
     """Find the pictures, pair them, and tell what was left out or renamed."""
     from nstcli.cli.making import find_pictures, tell_renamed
-    from nstcli.plan import product
+    from nstcli.plan.product import planned
 
-    contents, styles = find_pictures(arguments, taken, output, screen)
-    values = {"model": recipe.model, "size": str(recipe.size), "preset": recipe.preset}
-    naming = product.Naming(f".{file_format}", name, values)
-    planned = product.planned(contents, styles, naming, taken.pairs, taken.limit)
-    tell_renamed(planned.renamed, screen)
-    return planned.pairs
+    contents, styles = find_pictures(arguments, input_options, output, screen)
+    plan = planned(contents, styles, naming, input_options.pairs, input_options.limit)
+    tell_renamed(plan.renamed, screen)
+    return plan.pairs

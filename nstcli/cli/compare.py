@@ -61,7 +61,7 @@ def compare_backbones(
         Path | None,
         typer.Option(metavar="FILE", help="Write the table", rich_help_panel=_PANEL),
     ] = None,
-    taken: InputOptions,
+    input_options: InputOptions,
     output: Annotated[
         Path,
         typer.Option(
@@ -72,7 +72,7 @@ def compare_backbones(
             rich_help_panel=OutputOptions.panel,
         ),
     ] = Path("comparison"),
-    written: Annotated[
+    output_options: Annotated[
         OutputOptions, only("format", "quality", "overwrite", "force", "metadata", "gallery")
     ],
     recipe: Annotated[RecipeOptions, only(*_RECIPE)],
@@ -91,8 +91,8 @@ def compare_backbones(
         (content, style),
         models,
         output,
-        taken,
-        written,
+        input_options,
+        output_options,
         recipe,
         execution,
         messages,

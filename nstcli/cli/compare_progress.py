@@ -1,4 +1,4 @@
-"""What a user sees while backbones are compared: a table that fills, or plain lines."""
+"""Progress while backbones are compared: a table that fills, or plain lines."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,7 +33,7 @@ class PlainLines:
         pass
 
     @contextmanager
-    def aside(self) -> Iterator[None]:
+    def paused(self) -> Iterator[None]:
         """Leave the screen to others."""
         yield
 
@@ -53,7 +53,7 @@ class LiveTable:
 
     def __init__(self, screen: Screen, experiment: Experiment, title: str, same_seconds: bool):
         self._screen = screen
-        self._contest = experiment
+        self._experiment = experiment
         self._title = title
         self._same_seconds = same_seconds
         self._running = ""
@@ -61,10 +61,10 @@ class LiveTable:
             SpinnerColumn(),
             TextColumn("{task.description}", markup=False),
             BarColumn(),
-            TextColumn("{task.fields[told]}", markup=False),
+            TextColumn("{task.fields[details]}", markup=False),
             console=screen.console,
         )
-        self._task = self._bar.add_task("", total=1, told="")
+        self._task = self._bar.add_task("", total=1, details="")
         # The table is drawn when something changes; the bar moves in between.
         self._table: RenderableType = ""
         self._live = Live(
@@ -88,7 +88,7 @@ class LiveTable:
         self._live.stop()
 
     @contextmanager
-    def aside(self) -> Iterator[None]:
+    def paused(self) -> Iterator[None]:
         """Leave the screen to others, who have bars of their own."""
         self._live.stop()
         try:
@@ -104,7 +104,7 @@ class LiveTable:
             self._draw()
         elif isinstance(event, JudgingStarted):
             self._running = ""
-            self._bar.reset(self._task, total=event.pictures, description="judging", told="")
+            self._bar.reset(self._task, total=event.pictures, description="judging", details="")
             self._draw()
         elif isinstance(event, PictureJudged):
             self._bar.advance(self._task)
@@ -112,8 +112,8 @@ class LiveTable:
         elif isinstance(event, PairStarted):
             self._begin(f"{self._running}  {event.pair.title}")
         elif isinstance(event, PairStep):
-            told = f"step {event.step}  loss {event.loss:.4g}"
-            self._bar.update(self._task, completed=event.done, told=told)
+            details = f"step {event.step}  loss {event.loss:.4g}"
+            self._bar.update(self._task, completed=event.done, details=details)
         elif isinstance(event, PairFailed):
             tell(self._screen, event)
             self._draw()
@@ -123,11 +123,11 @@ class LiveTable:
             self._draw()
 
     def _begin(self, what: str) -> None:
-        self._bar.reset(self._task, total=1, description=printable(what), told="")
+        self._bar.reset(self._task, total=1, description=printable(what), details="")
 
     def _draw(self) -> None:
         # The baselines can wait: a table that is higher than its terminal cannot be seen whole.
-        found = rows(self._contest, same_seconds=self._same_seconds)
+        found = rows(self._experiment, same_seconds=self._same_seconds)
         found = [row for row in found if not row.baseline]
         signs = {row.title: self._sign(row) for row in found}
         self._table, _ = fitting(self._screen.console, found, printable(self._title), signs)

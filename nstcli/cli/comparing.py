@@ -1,4 +1,4 @@
-"""What `nst compare-backbones` does: plan, check, ask, make and judge, tell."""
+"""The work of `nst compare-backbones`: plan, check, make, judge, and print the table."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ from nstcli.cli.compare_table import fitting
 from nstcli.cli.info import gather
 from nstcli.cli.interruption import Interruption
 from nstcli.cli.making import CONSENT, find_pictures, tell_renamed
-from nstcli.cli.screen import Screen, console, harmless
+from nstcli.cli.screen import Screen, console, escape_controls
 from nstcli.config.options import (
     ExecutionOptions,
     InputOptions,
@@ -26,11 +26,11 @@ from nstcli.config.presets import PRESETS
 from nstcli.errors import InputError, StoppedError
 from nstcli.experiment import captions
 from nstcli.experiment.budget import share_seconds, with_steps_found
-from nstcli.experiment.cache import Cache
+from nstcli.experiment.counts import Counts
 from nstcli.experiment.experiment import Experiment, with_pairs, with_settings
 from nstcli.experiment.exports import Exports, as_json, summarise
 from nstcli.experiment.figures import Row, rows
-from nstcli.experiment.run import Means, run
+from nstcli.experiment.run import RunContext, run
 from nstcli.experiment.variant import Variant, of_backbones
 from nstcli.images import DEFAULT_MAX_PIXELS
 from nstcli.results.folder import Store
@@ -57,8 +57,8 @@ class Request:
     arguments: tuple[str, str]
     models: str
     output: Path
-    taken: InputOptions
-    written: OutputOptions
+    input_options: InputOptions
+    output_options: OutputOptions
     recipe: RecipeOptions
     execution: ExecutionOptions
     messages: MessageOptions
@@ -84,20 +84,25 @@ def compare(request: Request) -> int:
 
 def _planned(request: Request, screen: Screen) -> Experiment:
     """Find pictures and backbones, and tell what was left out."""
-    taken, written, execution = request.taken, request.written, request.execution
+    input_options, output_options = request.input_options, request.output_options
     variants, broken = of_backbones(request.models)
     for error in broken:
         screen.complain(f"warning: {error}")
-    _refuse(variants, request.recipe.preset, execution.device)
-    contents, styles = find_pictures(request.arguments, taken, request.output, screen)
-    form = Form(written.format or "png", written.quality, written.metadata)
+    _refuse(variants, request.recipe.preset, request.execution.device)
+    contents, styles = find_pictures(request.arguments, input_options, request.output, screen)
+    form = Form(output_options.format or "png", output_options.quality, output_options.metadata)
     variants, renamed = with_pairs(
-        variants, contents.sources, styles.sources, f".{form.format}", taken.pairs, taken.limit
+        variants,
+        contents.sources,
+        styles.sources,
+        f".{form.format}",
+        input_options.pairs,
+        input_options.limit,
     )
     tell_renamed(renamed, screen)
     choices = request.recipe.choices()
     variants = with_settings(
-        variants, choices, form, offline=execution.offline, progress=screen.downloading
+        variants, choices, form, offline=request.execution.offline, progress=screen.downloading
     )
     return Experiment(Store(request.output), variants)
 
@@ -128,13 +133,14 @@ class _Comparison:
         self._screen = screen
         self._budget = request.time_budget
         self._title = captions.title(experiment, self._budget)
-        layout, max_pixels = experiment.store.layout, request.taken.max_pixels or DEFAULT_MAX_PIXELS
+        layout = experiment.store.layout
+        max_pixels = request.input_options.max_pixels or DEFAULT_MAX_PIXELS
         self._rules = Rules(
-            overwrite=request.written.overwrite,
-            force=request.written.force,
+            overwrite=request.output_options.overwrite,
+            force=request.output_options.force,
             max_pixels=max_pixels,
         )
-        self._cache = Cache(layout.counts)
+        self._counts = Counts(layout.counts)
         self._interruption = Interruption(screen, keeps_best=False)
         self._watch: LiveTable | PlainLines = (
             LiveTable(screen, experiment, self._title, self._budget is not None)
@@ -142,7 +148,7 @@ class _Comparison:
             else PlainLines(screen)
         )
         execution = request.execution
-        self._means = Means(
+        self._context = RunContext(
             Execution(
                 device=execution.device,
                 precision=execution.precision,
@@ -162,7 +168,7 @@ class _Comparison:
         experiment = self._experiment
         try:
             with self._interruption, self._watch:
-                run(experiment, self._checked(), self._cache, self._means)
+                run(experiment, self._checked(), self._counts, self._context)
         except (KeyboardInterrupt, StoppedError) as error:
             how = "Stopped" if isinstance(error, StoppedError) else "Interrupted"
             self._screen.complain(f"{how}. Re-run the same command for the rest.")
@@ -181,20 +187,20 @@ class _Comparison:
         if self._budget:
             early = with_steps_found(self._experiment)
             _refuse_what_is_in_the_way(early, early.check(self._rules))
-            share_seconds(self._experiment, self._budget, self._cache, self._means)
+            share_seconds(self._experiment, self._budget, self._counts, self._context)
         checked = self._experiment.check(self._rules)
         _refuse_what_is_in_the_way(self._experiment, checked)
-        if self._request.taken.strict and checked.failures:
+        if self._request.input_options.strict and checked.failures:
             raise InputError(f"{checked.failures[0].error}; --strict makes nothing then")
         return checked
 
     def _downloading(self, what: str) -> Progress:
-        """Show the progress of a download, while the table is aside."""
+        """Show the progress of a download, while the table is paused."""
         shown = self._screen.downloading(what)
 
         @contextmanager
         def start(total: int | None) -> Iterator[Tracker]:
-            with self._watch.aside(), shown(total) as tracker:
+            with self._watch.paused(), shown(total) as tracker:
                 yield tracker
 
         return start
@@ -204,7 +210,7 @@ class _Comparison:
         experiment, found, request = self._experiment, self._rows(), self._request
         files = []
         if experiment.records or experiment.failures:  # else there may be no folder
-            files = summarise(experiment, self._warn, gallery=request.written.gallery)
+            files = summarise(experiment, self._warn, gallery=request.output_options.gallery)
         files += request.exports.write(experiment, found, self._title, self._budget, gather)
         if request.messages.as_json:
             self._print_json(found)
@@ -220,11 +226,11 @@ class _Comparison:
 
     def _print_table(self, found: list[Row]) -> None:
         out = console(stderr=False, color=self._request.messages.color)
-        table, left_out = fitting(out, found, harmless(self._title))
+        table, left_out = fitting(out, found, escape_controls(self._title))
         out.print(table)
         remarks = captions.remarks(self._experiment, found, best="with a *")
         for remark in remarks + ([left_out] if left_out else []):
-            out.print(harmless(remark), style="dim", soft_wrap=False)
+            out.print(escape_controls(remark), style="dim", soft_wrap=False)
 
     def _print_json(self, found: list[Row]) -> None:
         typer.echo(as_json(self._experiment, found, gather(), self._budget), nl=False)

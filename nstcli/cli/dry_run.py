@@ -1,8 +1,8 @@
-"""What a run would do, told without doing it."""
+"""`--dry-run`: print how every pair stands, and make none."""
 
 import typer
 
-from nstcli.cli.screen import Screen, console, failed_line, harmless, size
+from nstcli.cli.screen import Screen, console, escape_controls, failed_line, size
 from nstcli.report.manifest import in_lines
 from nstcli.run.check import Checked
 
@@ -22,7 +22,7 @@ def print_plan(checked: Checked, screen: Screen, precision: str, *, as_json: boo
     if as_json:
         told = [(s.job.pair, s.state.words, checked.reason(s) or None) for s in sound]
         told += [(failed.pair, "cannot be made", failed.error) for failed in checked.failures]
-        pairs = [{**pair.told(), "state": state, "why": why} for pair, state, why in told]
+        pairs = [{**pair.for_json(), "state": state, "why": why} for pair, state, why in told]
         document = {"pairs": pairs, "peak_memory": needed}
         typer.echo(in_lines(document, ascii_only=True), nl=False)
         return
@@ -30,7 +30,7 @@ def print_plan(checked: Checked, screen: Screen, precision: str, *, as_json: boo
     for standing in sound:
         pair, why = standing.job.pair, checked.reason(standing)
         line = f"{standing.state.words:24}  {pair.title} → {pair.output}"
-        out.print(harmless(line + (f"   ({why})" if why else "")))
+        out.print(escape_controls(line + (f"   ({why})" if why else "")))
     for failure in checked.failures:
         out.print(failed_line(failure))
     screen.say(f"peak memory: up to {size(needed)} besides torch and the network")

@@ -1,4 +1,4 @@
-"""`nst gallery`: results to look at in the browser."""
+"""`nst gallery`: write the page that shows all results in the browser."""
 
 from pathlib import Path
 from typing import Annotated

@@ -27,7 +27,7 @@ def only(*fields: str) -> Only:
 
 
 @dataclass(frozen=True)
-class _Taken:
+class _OptionGroup:
     """A group that a command takes, and what it offers of it."""
 
     group: Any
@@ -41,7 +41,7 @@ def takes_groups(command: Callable[..., None]) -> Callable[..., None]:
     `-v`, where a command has it, says where the values come from.
     """
     hints = get_type_hints(command, include_extras=True)
-    taken = {name: found for name, hint in hints.items() if (found := _taken(hint))}
+    taken = {name: found for name, hint in hints.items() if (found := _group_in(hint))}
     parameters: list[inspect.Parameter] = []
     for parameter in inspect.signature(command).parameters.values():
         if parameter.name in taken:
@@ -83,7 +83,7 @@ def _values(offered: list[Setting], flags: Mapping[str, Any]) -> Mapping[str, An
     return values
 
 
-def _taken(hint: Any) -> _Taken | None:
+def _group_in(hint: Any) -> _OptionGroup | None:
     """Return what a parameter's annotation takes of a group, None if it is something else."""
     group, *notes = get_args(hint) if get_origin(hint) is Annotated else (hint,)
     if group not in GROUPS:
@@ -94,10 +94,10 @@ def _taken(hint: Any) -> _Taken | None:
         if unknown:
             raise TypeError(f"{group.__name__} has no {', '.join(sorted(unknown))}")
         settings = tuple(setting for setting in settings if setting.field in note.fields)
-    return _Taken(group, settings)
+    return _OptionGroup(group, settings)
 
 
-def _parameters(taken: _Taken) -> list[inspect.Parameter]:
+def _parameters(taken: _OptionGroup) -> list[inspect.Parameter]:
     return [
         inspect.Parameter(
             setting.field,
@@ -113,7 +113,7 @@ def _typed(setting: Setting) -> Any:
     """Return the type that typer parses; None tells that an option was not given."""
     if setting.type == tuple[str, ...]:
         return list[str] | None
-    return str | None if setting.option.reads else setting.type | None
+    return str | None if setting.option.parse else setting.type | None
 
 
 def _option(setting: Setting, panel: str) -> Any:

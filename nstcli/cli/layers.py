@@ -1,4 +1,4 @@
-"""`nst layers`: what there is to choose from."""
+"""`nst layers`: list the backbones, or the layers of one."""
 
 import json
 from typing import TYPE_CHECKING, Annotated, Any

@@ -1,4 +1,4 @@
-"""What a user sees while pairs are made: two bars on a terminal, plain lines elsewhere."""
+"""Progress while pairs are made: two bars on a terminal, plain lines elsewhere."""
 
 import time
 from collections.abc import Sequence
@@ -129,11 +129,11 @@ class Bars:
             if event.first:
                 tell_of_waiting(self._screen, event)
         elif isinstance(event, PairStarted):
-            task = self._progress.add_task(event.pair.title, total=1, told="")
+            task = self._progress.add_task(event.pair.title, total=1, details="")
             self._running[event.pair] = task
         elif isinstance(event, PairStep):
-            told = f"{event.step}/{event.steps} steps  loss {event.loss:.4g}"
-            self._progress.update(self._running[event.pair], completed=event.done, told=told)
+            details = f"{event.step}/{event.steps} steps  loss {event.loss:.4g}"
+            self._progress.update(self._running[event.pair], completed=event.done, details=details)
             self._done[event.pair] = event.done
         else:
             tell(self._screen, event)
@@ -152,7 +152,7 @@ class _Count(ProgressColumn):
     def render(self, task: Task) -> Text:
         if "pairs" in task.fields:
             return Text(f"{int(task.completed)}/{int(task.total or 0)} pairs")
-        return Text(task.fields["told"])
+        return Text(task.fields["details"])
 
 
 class _Remaining(ProgressColumn):

@@ -1,4 +1,4 @@
-"""`nst samples`: pictures to try things on."""
+"""`nst samples`: write example photos and artworks."""
 
 from pathlib import Path
 from typing import Annotated
@@ -25,7 +25,7 @@ def write(chosen: dict[str, list[str]], folder: Path) -> int:
     Raises:
         InputError: the folder cannot be written to.
     """
-    from backbones.files import write_atomic
+    from backbones.atomic import write_atomic
     from nstcli.errors import InputError
     from nstcli.images import encode
     from nstcli.samples import CONTENT, STYLE

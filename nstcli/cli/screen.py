@@ -1,4 +1,4 @@
-"""What a user sees while work is done. Everything here goes to the standard error stream."""
+"""Printing to the standard error stream: lines about pairs, warnings, bars of downloads."""
 
 import os
 import sys
@@ -24,11 +24,11 @@ class _Console(Console):
     """One that nobody has to look at: where the reader of a pipe is gone, the work goes on."""
 
     def on_broken_pipe(self) -> None:
-        abandon(self.file)
+        redirect_to_devnull(self.file)
         self.quiet = True
 
 
-def abandon(stream: IO[str]) -> None:
+def redirect_to_devnull(stream: IO[str]) -> None:
     """Lead a stream that nobody reads any more to nowhere, also what it still holds."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
@@ -56,7 +56,7 @@ def console(stderr: bool = True, color: str = "auto") -> Console:
     )
 
 
-def harmless(text: str) -> str:
+def escape_controls(text: str) -> str:
     """Escape what a terminal would obey instead of showing it: names of files may hold it."""
     return "\n".join(printable(line) for line in text.split("\n"))
 
@@ -85,7 +85,7 @@ class Screen:
 
     def complain(self, text: str | Text) -> None:
         """Print one line, come what may."""
-        escaped = harmless(str(text))
+        escaped = escape_controls(str(text))
         # Our own colours are not worth the trouble where there is anything to escape.
         self.console.print(text if escaped == str(text) else escaped)
 
@@ -102,7 +102,7 @@ class Screen:
             if self.animated:
                 return DownloadBar(self.console, what, total)
             self.say(f"downloading weights {what}" + (f" ({size(total)})" if total else ""))
-            return nullcontext(Silent())
+            return nullcontext(UncountedDownload())
 
         return start
 
@@ -192,7 +192,7 @@ class DownloadBar:
         self._progress.advance(self._task, increment)
 
 
-class Silent:
+class UncountedDownload:
     """Counts bytes for nobody."""
 
     def update(self, increment: int, /) -> None:

@@ -26,11 +26,11 @@ def sheet(
     ] = None,
 ) -> None:
     """Write one picture of all results between their photos and artworks, for print or a README."""
-    from backbones.files import write_atomic
+    from backbones.atomic import write_atomic
     from nstcli.errors import InputError
     from nstcli.images import encode, format_of
     from nstcli.plan.layout import Layout
-    from nstcli.report.replace import refuse_foreign
+    from nstcli.report.foreign_files import refuse_foreign
     from nstcli.report.sheet import draw_sheet
 
     path = output or Layout(folder).sheet

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from nstcli.report.inventory import Inventory
     from nstcli.report.manifest import Recipes
-    from nstcli.report.status import Inventory
 
 # Raise it when a field changes its meaning or goes; new fields may come at any time.
 _SCHEMA = 1
@@ -31,16 +31,16 @@ def status(
     an input changed.
     """
     from nstcli.cli.screen import console
-    from nstcli.cli.status_lines import told
+    from nstcli.cli.status_lines import lines_of
+    from nstcli.report.inventory import take_inventory
     from nstcli.report.manifest import in_lines
-    from nstcli.report.status import take_inventory
 
     inventory = take_inventory(folder)
     if as_json:
         typer.echo(in_lines(_described(inventory), ascii_only=True), nl=False)
     else:
         out = console(stderr=False)
-        for line in told(inventory, verbose):
+        for line in lines_of(inventory, verbose):
             out.print(line)
     raise typer.Exit(0 if inventory.is_well else 1)
 
@@ -48,8 +48,8 @@ def status(
 def _described(inventory: "Inventory") -> dict[str, Any]:
     """Return all of an inventory; every field is always there."""
     from nstcli.cli.status_lines import total_seconds
+    from nstcli.report.inventory import STATES
     from nstcli.report.manifest import Recipes, of_failure, of_record
-    from nstcli.report.status import STATES
     from nstcli.text import stored
     from nstcli.version import VERSION
 
@@ -100,10 +100,10 @@ def _run(inventory: "Inventory") -> dict[str, Any] | None:
 
 
 def _recipes(recipes: "Recipes", uses: Mapping[int, int]) -> list[dict[str, Any]]:
-    from nstcli.cli.status_lines import network
+    from nstcli.cli.status_lines import backbone_title
 
     return [
-        {"network": network(recipe), "results": uses[number], "recipe": recipe}
+        {"network": backbone_title(recipe), "results": uses[number], "recipe": recipe}
         for number, recipe in enumerate(recipes)
     ]
 
@@ -127,7 +127,7 @@ def _inputs(inventory: "Inventory") -> list[dict[str, Any]]:
             "path": origin.path,
             "sha256": origin.sha256,
             "results": origin.results,
-            "state": origin.trace.value,
+            "state": origin.state.value,
             "found": stored(origin.found) if origin.found else None,
         }
         for origin in inventory.origins

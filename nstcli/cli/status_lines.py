@@ -1,4 +1,4 @@
-"""An inventory in words, for people."""
+"""The lines of `nst status`: an inventory in words, for people."""
 
 import math
 import time
@@ -10,8 +10,8 @@ from typing import Any
 
 import backbones
 from backbones import BackboneError, weights
-from nstcli.report.inputs import Origin, Trace
-from nstcli.report.status import Inventory, Item
+from nstcli.report.inventory import Inventory, Item
+from nstcli.report.origins import InputState, Origin
 from nstcli.results.state import State
 from nstcli.text import duration, plural, printable, shown
 
@@ -35,7 +35,7 @@ _WORDS = {
 }
 
 
-def told(inventory: Inventory, verbose: bool) -> Iterator[str]:
+def lines_of(inventory: Inventory, verbose: bool) -> Iterator[str]:
     """Yield the lines: a summary, then what needs attention; all else if `verbose`."""
     yield from _summary(inventory)
     most = None if verbose else _NAMED
@@ -54,16 +54,16 @@ def total_seconds(inventory: Inventory) -> float:
     return math.fsum(seconds for seconds in known if math.isfinite(seconds))
 
 
-def network(recipe: Mapping[str, Any]) -> str:
+def backbone_title(recipe: Mapping[str, Any]) -> str:
     """Name the backbone of a recipe with its weight set, `vgg19:gatys`.
 
     Weights that no set of this installation is are told by the start of their sha256.
     """
-    return _network(str(recipe.get("model")), str(recipe.get("weights")))
+    return _backbone_title(str(recipe.get("model")), str(recipe.get("weights")))
 
 
 @cache
-def _network(model: str, sha256: str) -> str:
+def _backbone_title(model: str, sha256: str) -> str:
     try:
         backbone = backbones.get(model)
         for weight_set in backbone.weight_sets:
@@ -106,7 +106,9 @@ def _counts(inventory: Inventory) -> str:
 
 
 def _short(recipe: Mapping[str, Any]) -> str:
-    return printable(f"{network(recipe)} · {recipe.get('size')} px · {recipe.get('steps')} steps")
+    return printable(
+        f"{backbone_title(recipe)} · {recipe.get('size')} px · {recipe.get('steps')} steps"
+    )
 
 
 def _troubles(inventory: Inventory) -> Iterator[tuple[str, Sequence[str]]]:
@@ -130,19 +132,22 @@ def _troubles(inventory: Inventory) -> Iterator[tuple[str, Sequence[str]]]:
     if inventory.lost:
         lost = [shown(name) for name in inventory.lost]
         yield f"! {len(lost)} begun and not finished; the same command makes them", lost
-    for trace, words in (
-        (Trace.CHANGED, "changed since results were made of them; --overwrite makes those again"),
-        (Trace.UNREADABLE, "cannot be read any more"),
+    for changed, words in (
+        (
+            InputState.CHANGED,
+            "changed since results were made of them; --overwrite makes those again",
+        ),
+        (InputState.UNREADABLE, "cannot be read any more"),
     ):
-        found = [origin for origin in inventory.origins if origin.trace is trace]
+        found = [origin for origin in inventory.origins if origin.state is changed]
         if found:
             yield f"! {plural(len(found), 'input')} {words}", [_of_origin(each) for each in found]
 
 
 def _notes(inventory: Inventory, verbose: bool) -> Iterator[tuple[str, Sequence[str]]]:
     """Yield what is good to know and does no harm."""
-    gone = [o for o in inventory.origins if o.trace is Trace.GONE]
-    lost = [o for o in inventory.origins if o.trace is Trace.NOT_FOUND]
+    gone = [o for o in inventory.origins if o.state is InputState.GONE]
+    lost = [o for o in inventory.origins if o.state is InputState.NOT_FOUND]
     if gone:
         yield (
             f"note: {plural(len(gone), 'input')} gone; their results stand",

@@ -26,7 +26,9 @@ def stylize(
             rich_help_panel=OutputOptions.panel,
         ),
     ] = None,
-    written: Annotated[OutputOptions, only("format", "quality", "overwrite", "force", "metadata")],
+    output_options: Annotated[
+        OutputOptions, only("format", "quality", "overwrite", "force", "metadata")
+    ],
     recipe: RecipeOptions,
     execution: Annotated[ExecutionOptions, only("device", "precision", "timeout", "offline")],
     messages: MessageOptions,
@@ -41,7 +43,7 @@ def stylize(
     from nstcli.plan import inputs, product
     from nstcli.results.store import SingleFile
 
-    file_format = _format_of(output, context.params["format"], written.format)
+    file_format = _format_of(output, context.params["format"], output_options.format)
     contents, styles = (inputs.find(str(argument)) for argument in (content, style))
     naming = product.Naming(f".{file_format}")
     (pair, *others) = product.planned(contents, styles, naming, limit=2).pairs
@@ -54,7 +56,7 @@ def stylize(
         pairs,
         SingleFile(path),
         recipe,
-        written,
+        output_options,
         execution,
         messages,
         file_format,

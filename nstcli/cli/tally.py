@@ -1,4 +1,4 @@
-"""What became of the pairs of a run, told at its end: for people and for programs."""
+"""The summary of a run at its end: counts and failures, for people and as JSON."""
 
 import json
 import sys
@@ -9,7 +9,7 @@ from pathlib import Path
 import typer
 from rich.text import Text
 
-from nstcli.cli.screen import Screen, abandon
+from nstcli.cli.screen import Screen, redirect_to_devnull
 from nstcli.run.events import PairFailed
 from nstcli.run.make import Summary
 from nstcli.text import duration, plural, stored
@@ -52,13 +52,13 @@ def print_json(summary: Summary, where: Path, exit_code: int) -> None:
         "output": stored(where),
         "exit_code": exit_code,
         "failures": [
-            {**failure.pair.told(), "error": failure.error} for failure in summary.failures
+            {**failure.pair.for_json(), "error": failure.error} for failure in summary.failures
         ],
     }
     try:
         typer.echo(json.dumps(document))
     except BrokenPipeError:  # nobody reads it; the results are what counts
-        abandon(sys.stdout)
+        redirect_to_devnull(sys.stdout)
 
 
 def failure_lines(failures: Iterable[PairFailed]) -> Iterator[Text]:

@@ -1,4 +1,4 @@
-"""One declaration of an option serves the command line, the environment and config files.
+"""`Option`: one declaration serves the command line, the environment and config files.
 
 An option is a field of a frozen dataclass, its group: the field's type and default are those of
 the value that a command receives, and an `Option` in the annotation says the rest.
@@ -25,7 +25,7 @@ class Option:
         choices: the values that there are, where the field's type does not list them.
         least, most: bounds of a number that are themselves allowed.
         above, below: bounds of a number that are not.
-        reads: makes the value of what a user writes, be that the text of a flag or whatever a
+        parse: makes the value of what a user writes, be that the text of a flag or whatever a
             config file holds. It raises ValueError with what would be right.
         in_files: whether a config file may set it.
     """
@@ -39,7 +39,7 @@ class Option:
     most: float | None = None
     above: float | None = None
     below: float | None = None
-    reads: Callable[[object], Any] | None = None
+    parse: Callable[[object], Any] | None = None
     in_files: bool = True
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from nstcli.backends import BACKENDS
-from nstcli.config import readers
+from nstcli.config import parsers
 from nstcli.config.option import Option, settings_of
+from nstcli.config.parsers import Shard
 from nstcli.config.presets import PRESETS
-from nstcli.config.readers import Shard
 from nstcli.recipe import Choices
 
 Format = Literal["png", "jpg", "webp", "tiff"]
@@ -28,11 +28,11 @@ class InputOptions:
     recursive: Annotated[bool, Option("Look into sub-folders, too", "-r")] = False
     include: Annotated[
         tuple[str, ...],
-        Option("Only files like this; may be repeated", metavar="GLOB", reads=readers.texts),
+        Option("Only files like this; may be repeated", metavar="GLOB", parse=parsers.texts),
     ] = ()
     exclude: Annotated[
         tuple[str, ...],
-        Option("No files like this; may be repeated", metavar="GLOB", reads=readers.texts),
+        Option("No files like this; may be repeated", metavar="GLOB", parse=parsers.texts),
     ] = ()
     pairs: Annotated[
         Literal["product", "zip"],
@@ -118,20 +118,20 @@ class ExecutionOptions:
         Option(
             "Pairs of one shape optimized together on one device",
             metavar="auto|N",
-            reads=readers.auto_or_count,
+            parse=parsers.auto_or_count,
         ),
     ] = "auto"
     fail_fast: Annotated[bool, Option("Stop at the first pair that fails")] = False
     timeout: Annotated[
         float | None,
-        Option("Give a pair up after so many seconds", metavar="SEC", reads=readers.seconds),
+        Option("Give a pair up after so many seconds", metavar="SEC", parse=parsers.seconds),
     ] = None
     shard: Annotated[
         Shard | None,
         Option(
             "Make the I-th of N parts of the batch; one machine each",
             metavar="I/N",
-            reads=readers.shard,
+            parse=parsers.shard,
         ),
     ] = None
     backend: Annotated[

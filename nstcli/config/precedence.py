@@ -12,9 +12,9 @@ from typing import Any
 from backbones.hints import closest
 from backbones.paths import expanded, resolved
 from nstcli.config import files
-from nstcli.config.model import Says, check, written
 from nstcli.config.option import PREFIX, Setting
 from nstcli.config.presets import PRESETS
+from nstcli.config.validation import Says, check, written
 from nstcli.errors import InputError
 
 # Variables that are no settings.

@@ -18,7 +18,7 @@ _DEEPEST = 20
 _LONGEST = 1000
 
 
-def _wrong(problem: str, place: Any) -> yaml.MarkedYAMLError:
+def _error_at(problem: str, place: Any) -> yaml.MarkedYAMLError:
     """Tell what is wrong with an event or a node."""
     return yaml.MarkedYAMLError(problem=problem, problem_mark=place.start_mark)
 
@@ -41,11 +41,11 @@ class _Loader(yaml.SafeLoader):
         event = self.peek_event()  # type: ignore[no-untyped-call]
         self._depth += 1
         if self._depth > _DEEPEST:
-            raise _wrong("lists or tables are nested too deeply", event)
+            raise _error_at("lists or tables are nested too deeply", event)
         node = super().compose_node(parent, index)
         self._depth -= 1
         if isinstance(event, yaml.AliasEvent) and not isinstance(node, ScalarNode):
-            raise _wrong("an alias may stand for a single value only", event)
+            raise _error_at("an alias may stand for a single value only", event)
         return node
 
     def construct_object(self, node: Node, deep: bool = False) -> Any:
@@ -55,7 +55,7 @@ class _Loader(yaml.SafeLoader):
             return super().construct_object(node, deep=True)
         except (LookupError, ValueError) as error:
             kind = node.tag.rpartition(":")[2]
-            raise _wrong(f"a value cannot be read as {kind}", node) from error
+            raise _error_at(f"a value cannot be read as {kind}", node) from error
 
     def construct_mapping(self, node: MappingNode, deep: bool = False) -> dict[Any, Any]:
         """Build a mapping whose keys are texts as they are written, like those of TOML."""
@@ -64,7 +64,7 @@ class _Loader(yaml.SafeLoader):
         }
         # PyYAML would let the last of several equal keys win.
         if len(mapping) < len(node.value):
-            raise _wrong("a key is given twice", node)
+            raise _error_at("a key is given twice", node)
         return mapping
 
 
@@ -83,7 +83,7 @@ for _tag, _pattern, _starts in (
     )
 
 
-def _whole(loader: yaml.SafeLoader, node: ScalarNode) -> int:
+def _integer(loader: yaml.SafeLoader, node: ScalarNode) -> int:
     """Read a whole number; PyYAML would take the digits of `010` for octal."""
     digits = loader.construct_scalar(node)
     if len(digits) > _LONGEST:
@@ -91,7 +91,7 @@ def _whole(loader: yaml.SafeLoader, node: ScalarNode) -> int:
     return int(digits, {"0o": 8, "0x": 16}.get(digits[:2], 10))
 
 
-_Loader.add_constructor("tag:yaml.org,2002:int", _whole)
+_Loader.add_constructor("tag:yaml.org,2002:int", _integer)
 
 
 def load(text: str) -> dict[str, Any]:

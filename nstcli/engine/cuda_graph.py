@@ -1,4 +1,4 @@
-"""CUDA graphs: an evaluation recorded once and replayed, where it is a hundred small kernels."""
+"""CUDA graphs: an evaluation of many small kernels, recorded once and replayed."""
 
 from collections.abc import Callable
 

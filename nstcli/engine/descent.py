@@ -1,4 +1,4 @@
-"""One scale of a batch of pictures: take steps, keep the best of each, notice what goes wrong."""
+"""The steps at one scale of a batch of pictures: keep the best of each, notice divergence."""
 
 import math
 from collections import deque
@@ -10,7 +10,7 @@ from torch import Tensor
 from backbones.hooks import FeatureExtractor
 from nstcli.engine.cuda_graph import replayed
 from nstcli.engine.objective import Part, evaluate, weighted
-from nstcli.engine.optimizers import begin
+from nstcli.engine.picture_optimizer import build
 from nstcli.recipe import Recipe
 
 # A loss this many times those of the first steps does not come back.
@@ -40,7 +40,7 @@ def descend(
     loss becomes NaN, infinite or explodes, or makes less progress than the recipe's tolerance.
     """
     image = image.detach().clone().requires_grad_()
-    descent = begin(image, steps, recipe)
+    optimizer = build(image, steps, recipe)
     best = Best(image, steps)
     every = _READ_EVERY.get(image.device.type, _READ_EVERY_OTHERWISE)
     progress: deque[list[float]] = deque(maxlen=_WINDOW // every + 1)
@@ -59,7 +59,7 @@ def descend(
 
     closure = replayed(evaluation, image.device)
     for number in range(1, steps + 1):
-        descent.step(closure)
+        optimizer.step(closure)
         if number % every and number < steps:
             continue
         losses, terms = best.read(number)
@@ -78,7 +78,7 @@ def descend(
 
 
 def _stalled(progress: deque[list[float]], best: "Best", tolerance: float) -> set[int]:
-    """Return the pictures whose best loss fell by less than that share over the last readings."""
+    """Return the pictures whose best loss fell by less than that share over the last steps."""
     if not tolerance:
         return set()
     progress.append(best.loss.tolist())

@@ -1,4 +1,4 @@
-"""Where the optimization starts from."""
+"""The picture that the optimization starts from: content, noise or style."""
 
 import torch
 from torch import Tensor

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from nstcli.engine.optimizers import Descent
+from nstcli.engine.picture_optimizer import PictureOptimizer
 from nstcli.recipe import Recipe
 
 # Ten pairs do what torch's hundred do, at a tenth of 2.4 kB per pixel.
@@ -86,6 +86,6 @@ class LBFGS(Optimizer):
         return q
 
 
-def begin(image: Tensor, steps: int, recipe: Recipe) -> Descent:
+def build(image: Tensor, steps: int, recipe: Recipe) -> PictureOptimizer:
     """Get ready to optimize pictures (N, 3, H, W): fewer steps to the same loss, more memory."""
-    return Descent(image, LBFGS(image))
+    return PictureOptimizer(image, LBFGS(image))

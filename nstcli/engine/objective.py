@@ -67,7 +67,7 @@ def _parts(
     return found
 
 
-def together(objectives: Sequence[Sequence[Part]]) -> list[Part]:
+def batched(objectives: Sequence[Sequence[Part]]) -> list[Part]:
     """Make one objective for a batch of pictures of those of its pairs, all of one recipe."""
     return [
         replace(rows[0], target=Target.stacked([part.target for part in rows]))

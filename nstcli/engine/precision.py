@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from backbones.files import write_atomic
+from backbones.atomic import write_atomic
 from backbones.hooks import FeatureExtractor
 from nstcli.engine.losses import statistic_of
 from nstcli.engine.targets import Place, layers_looked_at
@@ -40,24 +40,24 @@ CANDIDATES = (FLOAT32, BFLOAT16, Precision("float32", "contiguous_format"))
 
 
 def arranged(
-    extractor: FeatureExtractor, recipe: Recipe, wanted: str, memory: Path
+    extractor: FeatureExtractor, recipe: Recipe, wanted: str, cache_file: Path
 ) -> tuple[FeatureExtractor, Precision]:
     """Fit the network to the recipe and the precision wanted; return it, and which that is.
 
     `auto` takes the fastest candidate for this backbone, size and device. It is measured once and
-    remembered in the file `memory`, so that a machine gives the same bytes again; `float32` gives
-    the same bytes on every run of one machine even without it.
+    remembered in `cache_file`, so that a machine gives the same bytes again; `float32` gives the
+    same bytes on every run of one machine even without it.
     """
-    _settle_cuda(exact=wanted == "float32")
-    fitted(extractor, recipe)
+    _configure_cudnn(exact=wanted == "float32")
+    adapted(extractor, recipe)
     if wanted == "auto":
-        chosen = _remembered(extractor, recipe, memory)
+        chosen = _cached_or_fastest(extractor, recipe, cache_file)
     else:
         chosen = FLOAT32 if wanted == "float32" else BFLOAT16
-    return _in(extractor, chosen), chosen
+    return _converted(extractor, chosen), chosen
 
 
-def _settle_cuda(exact: bool) -> None:
+def _configure_cudnn(exact: bool) -> None:
     """Let convolutions on CUDA be quick, or exact and the same on every run.
 
     Quick: in TensorFloat-32, which keeps more digits than bfloat16, by whatever algorithm a trial
@@ -67,30 +67,30 @@ def _settle_cuda(exact: bool) -> None:
     cudnn.allow_tf32, cudnn.benchmark, cudnn.deterministic = not exact, not exact, exact
 
 
-def _in(extractor: FeatureExtractor, precision: Precision) -> FeatureExtractor:
+def _converted(extractor: FeatureExtractor, precision: Precision) -> FeatureExtractor:
     return extractor.arrange(getattr(torch, precision.dtype), getattr(torch, precision.layout))
 
 
-def _remembered(extractor: FeatureExtractor, recipe: Recipe, memory: Path) -> Precision:
+def _cached_or_fastest(extractor: FeatureExtractor, recipe: Recipe, cache_file: Path) -> Precision:
     try:
-        known = json.loads(memory.read_bytes())
+        known = json.loads(cache_file.read_bytes())
     except (OSError, ValueError):
         known = {}
-    key = _situation(extractor, recipe)
+    key = _cache_key(extractor, recipe)
     for precision in CANDIDATES:
         if isinstance(known, dict) and known.get(key) == str(precision):
             return precision
     chosen = _fastest(extractor, recipe)
     known = {**(known if isinstance(known, dict) else {}), key: str(chosen)}
     try:
-        memory.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(memory, json.dumps(known, indent=1, sort_keys=True).encode())
+        cache_file.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(cache_file, json.dumps(known, indent=1, sort_keys=True).encode())
     except OSError:
         pass  # it is measured again next time, which costs less than a failure here
     return chosen
 
 
-def _situation(extractor: FeatureExtractor, recipe: Recipe) -> str:
+def _cache_key(extractor: FeatureExtractor, recipe: Recipe) -> str:
     """Name all that the choice may depend on."""
     device = extractor.gain.device
     if device.type == "cuda":
@@ -112,7 +112,7 @@ def _fastest(extractor: FeatureExtractor, recipe: Recipe) -> Precision:
     places = _places(recipe)
     seconds = {}
     for precision in CANDIDATES:
-        candidate = _in(copy.deepcopy(extractor), precision)
+        candidate = _converted(copy.deepcopy(extractor), precision)
         try:
             seconds[precision] = min(_evaluation(candidate, image, places) for _ in range(_REPEATS))
         except (RuntimeError, TypeError):
@@ -142,10 +142,10 @@ def _evaluation(
     return time.perf_counter() - started
 
 
-def fitted(extractor: FeatureExtractor, recipe: Recipe) -> FeatureExtractor:
+def adapted(extractor: FeatureExtractor, recipe: Recipe) -> FeatureExtractor:
     """Change how the network pools and what its stem sees, in place, and return it."""
     if recipe.pooling == "avg":
         extractor.pool_by_average()
     if recipe.dense:
-        extractor.see_every_pixel()
+        extractor.use_dense_stem()
     return extractor

@@ -1,4 +1,4 @@
-"""One pair, or several at once, from coarse to fine, with the judgement at the end."""
+"""Stylize one pair, or several at once, from coarse to fine, and judge the results."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ from torch import Tensor
 from backbones.hooks import FeatureExtractor
 from nstcli.engine.descent import descend
 from nstcli.engine.init import start
-from nstcli.engine.objective import Part, evaluate, judged_parts, parts, together, weighted
-from nstcli.engine.progress import OnSteps, Progress, Step
+from nstcli.engine.objective import Part, batched, evaluate, judged_parts, parts, weighted
 from nstcli.engine.pyramid import resized, share_steps
+from nstcli.engine.steps import OnSteps, Progress, Step
 from nstcli.engine.targets import Content, Style
 from nstcli.errors import DivergedError
 from nstcli.optimizers import OPTIMIZERS
@@ -142,7 +142,7 @@ def _pixels(scales: Sequence[Scale]) -> int:
 
 def _objective(scales: Sequence[Scale], recipe: Recipe) -> list[Part]:
     """List what the loss is made of, for the pictures of a scale at once."""
-    return together([parts(scale.content, scale.style, recipe) for scale in scales])
+    return batched([parts(scale.content, scale.style, recipe) for scale in scales])
 
 
 @torch.no_grad()

@@ -1,4 +1,4 @@
-"""What terms aim at: statistics of the content and the style image, read once, used each step."""
+"""Statistics of content and style, read once per image, and the targets of terms made of them."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

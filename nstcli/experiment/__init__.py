@@ -5,7 +5,7 @@ or the seconds. Where backbones are compared, each works in a process of its own
 time, so that seconds and peak memory are its own; judgements wait until all pictures are made, and
 disturb none of it.
 
-A backbone is judged by another (`nstcli.metrics.record.judge_of`). Content and style errors of
+A backbone is judged by another (`nstcli.metrics.judgement.judge_of`). Content and style errors of
 different judges are different quantities: they are never ranked together. LPIPS and SSIM are the
 same for all.
 """

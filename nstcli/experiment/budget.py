@@ -1,4 +1,4 @@
-"""The same seconds for every backbone: how many steps they are is found by a short run."""
+"""The same seconds for every backbone: a short run finds how many steps they are."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from tempfile import TemporaryDirectory
 
 from backbones import BackboneError
 from nstcli.errors import InputError
-from nstcli.experiment.cache import Cache, digest
+from nstcli.experiment.counts import Counts, digest
 from nstcli.experiment.experiment import Experiment
-from nstcli.experiment.run import Means, VariantStarted
+from nstcli.experiment.run import RunContext, VariantStarted
 from nstcli.experiment.variant import Variant
 from nstcli.plan.pair import Pair
 from nstcli.results.store import SingleFile
@@ -43,7 +43,7 @@ class Pace:
         return max(1, round((seconds - self.fixed) / self.step))
 
 
-def key_of(settings: Settings, execution: Execution, seconds: float) -> str:
+def budget_key(settings: Settings, execution: Execution, seconds: float) -> str:
     """Name all that the number of steps depends on, so that it is measured once."""
     recipe = {name: value for name, value in settings.recipe.dump().items() if name != "steps"}
     return digest([recipe, execution.device, execution.precision, seconds])
@@ -73,7 +73,7 @@ def _with_steps_found(variant: Variant, settings: Settings, experiment: Experime
     return with_steps(settings, found) if isinstance(found, int) else settings
 
 
-def measure(pairs: Sequence[Pair], settings: Settings, means: Means) -> Pace:
+def measure(pairs: Sequence[Pair], settings: Settings, context: RunContext) -> Pace:
     """Make a pair with a few steps, over all scales and in a process as later, and drop it.
 
     It is the first of `pairs` whose pictures can be used. The steps are shared out evenly over the
@@ -97,9 +97,9 @@ def measure(pairs: Sequence[Pair], settings: Settings, means: Means) -> Pace:
             seconds.append(event.record.seconds)
 
     with TemporaryDirectory(prefix="nst-") as scratch:
-        checked = _first(pairs, with_steps(settings, steps), Path(scratch), means.execution)
+        checked = _first(pairs, with_steps(settings, steps), Path(scratch), context.execution)
         summary = make(
-            checked, means.execution, [listen], stop=means.stop, downloading=means.downloading
+            checked, context.execution, [listen], stop=context.stop, downloading=context.downloading
         )
     if summary.failures:
         raise InputError(summary.failures[0].error)
@@ -147,36 +147,38 @@ def seconds_per_step(times: Sequence[tuple[int, float, float]]) -> float:
     return max(mean / max(1, steps.total()), 1e-6)
 
 
-def share_seconds(experiment: Experiment, seconds: float, cache: Cache, means: Means) -> None:
+def share_seconds(
+    experiment: Experiment, seconds: float, counts: Counts, context: RunContext
+) -> None:
     """Give every variant the steps that it can take in so many seconds for a pair.
 
-    They are measured on the first pair whose pictures can be used, once: the cache keeps them, so
+    They are measured on the first pair whose pictures can be used, once: the counts keep them, so
     that the recipe stays the same when the experiment goes on. A variant that fails is given up.
 
     Args:
         experiment: whose variants are changed.
         seconds: for a pair.
-        cache: of the output folder.
-        means: how pairs are made, and who hears of it.
+        counts: of the output folder.
+        context: how pairs are made, and who hears of it.
 
     Raises:
         KeyboardInterrupt: somebody wanted an end.
-        StoppedError: the cache cannot be written.
+        StoppedError: the counts cannot be written.
     """
     for variant in list(experiment.variants):
         settings = variant.settings
         if settings is None:
             continue
-        key = key_of(settings, means.execution, seconds)
-        steps = cache.get("steps", key)
+        key = budget_key(settings, context.execution, seconds)
+        steps = counts.get("steps", key)
         if steps is None:
             try:
-                means.tell(VariantStarted(variant, "measuring its pace"))
-                steps = measure(variant.pairs, settings, means).steps_in(seconds)
+                context.tell(VariantStarted(variant, "measuring its pace"))
+                steps = measure(variant.pairs, settings, context).steps_in(seconds)
             except (BackboneError, InputError) as error:
                 experiment.update(variant, settings=None, error=str(error))
                 continue
-            cache.put("steps", key, steps)
+            counts.put("steps", key, steps)
             with writing(experiment.store):
-                cache.save()
+                counts.save()
         experiment.update(variant, settings=with_steps(settings, steps))

@@ -1,4 +1,4 @@
-"""What is said above and below the table of a comparison."""
+"""The title of a comparison's table, and the remarks below it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An experiment from its plan on: its variants, their pairs, and what is known of each result."""
+"""An experiment: its variants, their pairs, and what is known of each result."""
 
 from __future__ import annotations
 

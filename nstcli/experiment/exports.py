@@ -1,4 +1,4 @@
-"""What an experiment leaves besides its pictures: figures as JSON, CSV, Markdown; summaries."""
+"""The files of a comparison besides its pictures: JSON, CSV, Markdown, sheet, gallery."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from backbones.files import write_atomic
+from backbones.atomic import write_atomic
 from backbones.paths import is_folder, resolved
 from nstcli.errors import InputError, StoppedError
 from nstcli.experiment import captions
+from nstcli.experiment.comparison_sheet import write_sheet
 from nstcli.experiment.experiment import Experiment
 from nstcli.experiment.figures import BASELINES, Column, Figure, Row, columns
-from nstcli.experiment.sheet import write_sheet
 from nstcli.experiment.variant import Variant
-from nstcli.metrics.record import Metrics
+from nstcli.metrics.judgement import Metrics
 from nstcli.plan.pair import Pair
 from nstcli.report.manifest import write_manifest
 from nstcli.results.records import Record
@@ -109,7 +109,7 @@ def _picture(experiment: Experiment, variant: Variant, pair: Pair) -> dict[str, 
     record = experiment.records.get(pair.output)
     known = experiment.measured.get(pair.output)
     return {
-        **pair.told(),
+        **pair.for_json(),
         "backbone": variant.backbone.name,
         "weight_set": variant.weight_set.name,
         "parameters": variant.parameters,

@@ -1,4 +1,4 @@
-"""The table of a comparison: a row for each backbone and for each picture that cost nothing."""
+"""The table of a comparison: a row for each backbone and for each baseline."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nstcli.experiment.variant import Variant
 from nstcli.plan.pair import Input
 from nstcli.results.records import Measured, Record
 
-# What the pictures that cost nothing are called, by their names in `Measured.baselines`.
+# What baselines, pictures that cost nothing, are called, by their names in `Measured.baselines`.
 BASELINES = {"content": "unchanged content", "style": "resized style"}
 
 
@@ -66,7 +66,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Row:
-    """A variant, or a picture that cost nothing.
+    """A variant, or a baseline.
 
     Attributes:
         title: `vgg19:gatys`, or the baseline's name.
@@ -76,7 +76,7 @@ class Row:
         pairs: pairs that there are.
         figures: by the key of their column; without those that are not known (yet).
         best: keys of the columns where no other row is better.
-        baseline: it is a picture that cost nothing.
+        baseline: whether it is one.
         error: why there is nothing more; empty if nothing is wrong.
     """
 

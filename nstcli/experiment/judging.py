@@ -1,4 +1,4 @@
-"""Pictures before their judges, once all of them are made."""
+"""Judge the pictures of an experiment, once all of them are made."""
 
 from __future__ import annotations
 
@@ -19,19 +19,18 @@ from nstcli.engine.device import choose
 from nstcli.errors import InputError
 from nstcli.experiment.experiment import Experiment
 from nstcli.experiment.variant import Variant
-from nstcli.metrics.judge import Judge
-from nstcli.metrics.judge import Pair as Judged
-from nstcli.metrics.record import Metrics
+from nstcli.metrics.judge import Judge, JudgedPair
+from nstcli.metrics.judgement import Metrics
 from nstcli.plan.pair import Pair
 from nstcli.results.records import Measured
 from nstcli.run.driver import writing
 from nstcli.text import shown
 
 # Makes the judge of this name, and raises BackboneError where it cannot.
-Call = Callable[[str], Judge]
+LoadJudge = Callable[[str], Judge]
 
 
-def judge_all(experiment: Experiment, call: Call, max_pixels: int) -> Iterator[Pair]:
+def judge_all(experiment: Experiment, load: LoadJudge, max_pixels: int) -> Iterator[Pair]:
     """Judge every picture that was not, and yield its pair when that is on the disk.
 
     What cannot be judged is noted in the experiment's failures, and yielded likewise.
@@ -41,7 +40,7 @@ def judge_all(experiment: Experiment, call: Call, max_pixels: int) -> Iterator[P
     """
     for name, waiting in experiment.unjudged().items():
         try:
-            judge = call(name)
+            judge = load(name)
         except BackboneError as error:
             for _, pair in waiting:
                 experiment.failures[pair.output] = f"not judged: {error}"
@@ -57,7 +56,7 @@ def _judge_pair(
     experiment: Experiment, judge: Judge, same: Sequence[tuple[Variant, Pair]], max_pixels: int
 ) -> Iterator[Pair]:
     """Judge all pictures of one content and one style."""
-    judged: Judged | None = None
+    judged: JudgedPair | None = None
     for variant, pair in same:
         try:
             judged = judged or _read_inputs(experiment, judge, variant, pair, max_pixels)
@@ -73,7 +72,7 @@ def _judge_pair(
 
 def _read_inputs(
     experiment: Experiment, judge: Judge, variant: Variant, pair: Pair, max_pixels: int
-) -> Judged:
+) -> JudgedPair:
     """Read content and style as the variant saw them."""
     record = experiment.records[pair.output]
     size = variant.settings.recipe.size if variant.settings else max(record.width, record.height)
@@ -84,7 +83,7 @@ def _read_inputs(
     return judge.pair(content, style)
 
 
-def _measured(experiment: Experiment, name: str, judged: Judged, pair: Pair) -> Measured:
+def _measured(experiment: Experiment, name: str, judged: JudgedPair, pair: Pair) -> Measured:
     path = experiment.store.path(pair)
     picture = images.decode(_bytes(path), shown(path))
     compared = judged.compare(_tensor(picture))

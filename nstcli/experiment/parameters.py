@@ -1,4 +1,4 @@
-"""How much of a network is used: what lies beyond the deepest layer costs nothing."""
+"""Count the parameters of a network down to the deepest layer that is used."""
 
 from __future__ import annotations
 

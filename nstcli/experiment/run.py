@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from backbones import BackboneError
 from nstcli.errors import StoppedError
-from nstcli.experiment.cache import Cache, digest
+from nstcli.experiment.counts import Counts, digest
 from nstcli.experiment.experiment import Experiment
 from nstcli.experiment.variant import Variant
 from nstcli.plan.pair import Pair
@@ -47,7 +47,7 @@ Listener = Callable[[ExperimentEvent], None]
 
 
 @dataclass(frozen=True)
-class Means:
+class RunContext:
     """By what means an experiment is made, who hears of it, and who may end it.
 
     Attributes:
@@ -67,7 +67,7 @@ class Means:
         for listener in self.listeners:
             listener(event)
 
-    def heed(self) -> None:
+    def raise_if_stopped(self) -> None:
         """End here if somebody asked for it.
 
         Raises:
@@ -77,45 +77,45 @@ class Means:
             raise KeyboardInterrupt
 
 
-def run(experiment: Experiment, checked: Checked, cache: Cache, means: Means) -> None:
+def run(experiment: Experiment, checked: Checked, counts: Counts, context: RunContext) -> None:
     """Make and judge what is missing.
 
     Args:
         experiment: is told of every result.
         checked: all its pairs.
-        cache: what was counted of its variants.
-        means: how it is made.
+        counts: what was counted of its variants.
+        context: how it is made.
 
     Raises:
-        KeyboardInterrupt: `means.stop` became true.
+        KeyboardInterrupt: `context.stop` became true.
         StoppedError: the output folder cannot be written to.
     """
     for failure in checked.failures:
         experiment(failure)
     forget_failures(experiment.made, experiment.store)
-    _count_parameters(experiment, cache)
+    _count_parameters(experiment, counts)
     for variant in list(experiment.variants):
         part = checked.part(variant.pairs)
         if part.jobs:
-            _make(experiment, variant, part, means)
+            _make(experiment, variant, part, context)
     if checked.failures:
         prepare(experiment.store, checked.failures)
     if experiment.records:
         with suppress(OSError):  # they are counted again then
-            cache.save()
-    _judge(experiment, means)
+            counts.save()
+    _judge(experiment, context)
 
 
-def _make(experiment: Experiment, variant: Variant, part: Checked, means: Means) -> None:
+def _make(experiment: Experiment, variant: Variant, part: Checked, context: RunContext) -> None:
     """Make what is missing of a variant."""
-    means.tell(VariantStarted(variant, "loading", len(part.jobs)))
+    context.tell(VariantStarted(variant, "loading", len(part.jobs)))
     try:
         summary = make(
             part,
-            means.execution,
-            (experiment, *means.listeners),
-            stop=means.stop,
-            downloading=means.downloading,
+            context.execution,
+            (experiment, *context.listeners),
+            stop=context.stop,
+            downloading=context.downloading,
         )
     except BackboneError as error:
         experiment.update(variant, error=str(error))  # which is told at the end
@@ -124,10 +124,10 @@ def _make(experiment: Experiment, variant: Variant, part: Checked, means: Means)
             raise StoppedError(summary.problem)
         if summary.end is End.INTERRUPTED:
             raise KeyboardInterrupt
-    means.heed()
+    context.raise_if_stopped()
 
 
-def _count_parameters(experiment: Experiment, cache: Cache) -> None:
+def _count_parameters(experiment: Experiment, counts: Counts) -> None:
     """Count what each network uses; the folder remembers it, as torch takes its time."""
     for variant in list(experiment.variants):
         if variant.settings is None:
@@ -135,28 +135,28 @@ def _count_parameters(experiment: Experiment, cache: Cache) -> None:
         recipe = variant.settings.recipe
         layers = sorted({name for names in recipe.layers_of_terms.values() for name in names})
         key = digest([variant.backbone.name, recipe.weights, layers])
-        count = cache.get("parameters", key)
+        count = counts.get("parameters", key)
         if count is None:
             from nstcli.experiment.parameters import parameters_used
 
             count = parameters_used(variant.backbone, layers)
-            cache.put("parameters", key, count)
+            counts.put("parameters", key, count)
         experiment.update(variant, parameters=count)
 
 
-def _judge(experiment: Experiment, means: Means) -> None:
+def _judge(experiment: Experiment, context: RunContext) -> None:
     """Judge what was not, all pictures being made; without any, torch is not imported."""
     count = sum(map(len, experiment.unjudged().values()))
     if not count:
         return
     from nstcli.experiment.judging import judge_all, load_judge
 
-    means.tell(JudgingStarted(count))
-    device, offline = means.execution.device, means.execution.offline
+    context.tell(JudgingStarted(count))
+    device, offline = context.execution.device, context.execution.offline
     for pair in judge_all(
         experiment,
-        lambda name: load_judge(name, device, offline=offline, progress=means.downloading),
-        means.execution.max_pixels,
+        lambda name: load_judge(name, device, offline=offline, progress=context.downloading),
+        context.execution.max_pixels,
     ):
-        means.tell(PictureJudged(pair))
-        means.heed()
+        context.tell(PictureJudged(pair))
+        context.raise_if_stopped()

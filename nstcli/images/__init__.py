@@ -7,7 +7,7 @@ stays atomic; the `name` that some functions take is for messages alone.
 from nstcli.images.decoding import DEFAULT_MAX_PIXELS, decode, size_of
 from nstcli.images.encoding import check_edges, encode
 from nstcli.images.formats import EXTENSIONS, FORMATS, format_of
-from nstcli.images.lettering import lettered
+from nstcli.images.lettering import draw_text
 from nstcli.images.metadata import read_metadata
 from nstcli.images.picture import Picture, resize
 
@@ -18,9 +18,9 @@ __all__ = [
     "Picture",
     "check_edges",
     "decode",
+    "draw_text",
     "encode",
     "format_of",
-    "lettered",
     "read_metadata",
     "resize",
     "size_of",

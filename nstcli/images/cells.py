@@ -1,4 +1,4 @@
-"""What contact sheets are drawn with: cells of one width, their captions, and rows of them."""
+"""Cells of contact sheets: pictures of one width, captions below them, and rows."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from nstcli.images.lettering import lettered
+from nstcli.images.lettering import draw_text
 from nstcli.images.picture import Picture, resize
 
 Pixels = NDArray[np.uint8]
@@ -68,7 +68,7 @@ class Cells:
         """Draw a placeholder that says why no picture is there."""
         canvas = self._white(self.width * 3 // 4)
         canvas[:] = ground
-        line = lettered(text, self.text, self.width - 2 * self._gap, ink)
+        line = draw_text(text, self.text, self.width - 2 * self._gap, ink)
         top, left = (len(canvas) - len(line)) // 2, (self.width - line.shape[1]) // 2
         area = canvas[top : top + len(line), left : left + line.shape[1]]
         area[:] = np.minimum(area, line)  # the ground shows where the line is white
@@ -80,7 +80,7 @@ class Cells:
 
     def line(self, text: str, ink: Ink, size: int | None = None) -> Pixels:
         """Draw a line of a caption, in the size of names if none is given."""
-        return self._beside_white(lettered(text, size or self.text, self.width, ink))
+        return self._beside_white(draw_text(text, size or self.text, self.width, ink))
 
     def row(self, cells: Sequence[Pixels], bottom: bool = False) -> Pixels:
         """Set cells side by side, aligned at their tops or bottoms, with gaps around."""

@@ -1,4 +1,4 @@
-"""The bytes of a picture file -> Picture, or one line that says why not."""
+"""Decode picture files: their bytes -> Picture, or one line that says why not."""
 
 import importlib
 import io
@@ -11,8 +11,8 @@ from PIL import Image, UnidentifiedImageError
 
 from nstcli.errors import InputError
 from nstcli.images import formats
-from nstcli.images.guard import reading
 from nstcli.images.picture import Picture, opaque_as_none
+from nstcli.images.pillow_settings import reading
 from nstcli.images.srgb import over_white, to_srgb
 
 # 200 million pixels: the largest sensors of phones; about 1 GB while an image is being decoded.

@@ -1,4 +1,4 @@
-"""Arrays -> the bytes of a picture file; the same input always gives the same bytes."""
+"""Encode arrays as picture files; the same input always gives the same bytes."""
 
 import io
 import math
@@ -10,7 +10,7 @@ from PIL import Image
 
 from nstcli.errors import InputError
 from nstcli.images import metadata as texts
-from nstcli.images.guard import writing
+from nstcli.images.pillow_settings import writing
 from nstcli.images.srgb import srgb_profile
 
 # The longest edge that a format can hold: libjpeg's and WebP's own limits.

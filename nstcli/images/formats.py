@@ -1,4 +1,4 @@
-"""What a file calls itself and what its first bytes say; no Pillow needed."""
+"""Picture formats by suffix and by first bytes; no Pillow needed."""
 
 from collections.abc import Mapping
 from pathlib import Path

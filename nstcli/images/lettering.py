@@ -28,7 +28,7 @@ _ELLIPSIS = "…"
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
-def lettered(text: str, size: int, longest: int, ink: tuple[int, int, int]) -> NDArray[np.uint8]:
+def draw_text(text: str, size: int, longest: int, ink: tuple[int, int, int]) -> NDArray[np.uint8]:
     r"""Draw one line of text on white, uint8 (H, W, 3), as wide as it gets but at most `longest`.
 
     The line is cut in the middle where it is too long, because names that begin alike differ at

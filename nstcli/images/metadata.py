@@ -1,4 +1,4 @@
-"""Small texts inside a picture file: who made it, and from which recipe.
+"""Metadata in picture files: who made them, and from which recipe.
 
 PNG has a text chunk for each entry. The others have EXIF or TIFF tags, whose text is ASCII by
 definition: there, all entries stand as one ASCII JSON object in UserComment (TIFF:
@@ -12,7 +12,7 @@ from typing import Any
 from PIL import Image, PngImagePlugin
 
 from nstcli.images.decoding import BROKEN, open_image
-from nstcli.images.guard import reading
+from nstcli.images.pillow_settings import reading
 
 _IMAGE_DESCRIPTION = 0x010E
 _SOFTWARE = 0x0131

@@ -1,4 +1,4 @@
-"""Pixels of any mode and colour profile -> 8-bit sRGB and alpha; the sRGB profile to embed."""
+"""Colour conversion: pixels of any mode and profile -> 8-bit sRGB and alpha."""
 
 import functools
 import io

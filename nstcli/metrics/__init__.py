@@ -2,8 +2,8 @@
 
 A loss that was minimised says little about the picture: it was the very thing that the optimizer
 was free to fool. So a picture is judged by another backbone than the one that made it
-(`choice.judge_of`), by measures that nothing was optimized for, and always next to the two
-pictures that anybody gets for nothing (`record.Comparison`): the content as it was, which keeps
+(`judgement.judge_of`), by measures that nothing was optimized for, and always next to the two
+pictures that anybody gets for nothing (`judgement.Comparison`): the content as it was, which keeps
 everything and takes on nothing, and the style resized to its shape, the other way round. A good
 result is nearer to the style than the first and nearer to the content than the second. Between
 them a number has a scale; alone it has none.

@@ -21,9 +21,9 @@ from nstcli.engine.targets import Content
 from nstcli.metrics import lpips, ssim
 from nstcli.metrics.color import color_distance, colors
 from nstcli.metrics.frechet import of_features, style_distance
+from nstcli.metrics.judgement import Comparison, Metrics
 from nstcli.metrics.lpips import Lpips
-from nstcli.metrics.reading import Reading
-from nstcli.metrics.record import Comparison, Metrics
+from nstcli.metrics.picture_statistics import PictureStatistics
 from nstcli.metrics.relative import content_error, style_error
 
 
@@ -50,7 +50,7 @@ class Judge:
     ) -> Self:
         """Load a backbone with its default weights, and LPIPS; download what is not cached.
 
-        `choice.judge_of` tells whom to ask. `progress` is given the name of what is downloaded.
+        `judgement.judge_of` tells whom to ask. `progress` is given the name of what is downloaded.
 
         Raises:
             BackboneError: an unknown backbone, or weights that cannot be had.
@@ -76,33 +76,16 @@ class Judge:
         """Name of the judging backbone."""
         return self._extractor.backbone.name
 
-    @property
-    def minimum_size(self) -> int:
-        """Pixels that a content's shorter edge needs; a style may do with the backbone's own."""
-        networks = (self._extractor, self._lpips.extractor)
-        return max(ssim.MINIMUM_SIZE, *(each.backbone.minimum_size for each in networks))
-
-    def measure(self, picture: Tensor, content: Tensor, style: Tensor) -> Metrics:
-        """Judge one picture; for several of a pair, or next to the baselines, make a `pair`.
-
-        All are (1, 3, H, W), RGB in [0, 1], the first two of one shape.
-
-        Raises:
-            BackboneError: an image is below the minimum size.
-            ValueError: shapes that do not fit.
-        """
-        return self.pair(content, style).measure(picture)
-
-    def pair(self, content: Tensor, style: Tensor) -> "Pair":
+    def pair(self, content: Tensor, style: Tensor) -> "JudgedPair":
         """Get ready to judge pictures of one content and style, both (1, 3, H, W) in [0, 1].
 
         Raises:
             BackboneError: an image is below the minimum size.
             ValueError: an image is no (1, 3, H, W).
         """
-        return Pair(self, self.read(content), self.read_style(style))
+        return JudgedPair(self, self.read(content), self.read_style(style))
 
-    def read(self, image: Tensor) -> Reading:
+    def read(self, image: Tensor) -> PictureStatistics:
         """Look at a picture or a content, (1, 3, H, W), RGB in [0, 1].
 
         Raises:
@@ -111,7 +94,7 @@ class Judge:
         """
         return self._read(image, tuple(self._lpips.heads))
 
-    def read_style(self, image: Tensor) -> Reading:
+    def read_style(self, image: Tensor) -> PictureStatistics:
         """Look at a style, without what only a content is compared by.
 
         Raises:
@@ -121,7 +104,7 @@ class Judge:
         return self._read(image, ())
 
     @torch.no_grad()
-    def _read(self, image: Tensor, seen: tuple[str, ...]) -> Reading:
+    def _read(self, image: Tensor, lpips_layers: tuple[str, ...]) -> PictureStatistics:
         if image.shape[:-2] != (1, 3):
             raise ValueError(f"a picture is (1, 3, H, W), not {tuple(image.shape)}")
         image = image.to(self._extractor.gain)
@@ -129,12 +112,12 @@ class Judge:
         by_term = {"content": backbone.content_layers, "style": backbone.style_layers}
         layers = [*backbone.content_layers, *backbone.style_layers]
         if network is self._extractor:
-            found = self._extractor(image, [*layers, *seen])
-            scaled = self._lpips.scaled(found) if seen else {}
+            found = self._extractor(image, [*layers, *lpips_layers])
+            scaled = self._lpips.scaled(found) if lpips_layers else {}
         else:
             found = self._extractor(image, layers)
-            scaled = self._lpips.scaled(network(image, seen)) if seen else {}
-        return Reading(
+            scaled = self._lpips.scaled(network(image, lpips_layers)) if lpips_layers else {}
+        return PictureStatistics(
             Content.of(image, found, by_term),
             {name: of_features(found[name]) for name in backbone.style_layers},
             colors(image),
@@ -142,24 +125,26 @@ class Judge:
             scaled,
         )
 
-    def metrics(self, picture: Reading, content: Reading, style: Reading) -> Metrics:
+    def metrics(
+        self, picture: PictureStatistics, content: PictureStatistics, style: PictureStatistics
+    ) -> Metrics:
         """Compare a picture that was read with its content and style."""
         backbone = self._extractor.backbone
         content_layers, style_layers = backbone.content_layers, backbone.style_layers
         return Metrics(
             content_error=content_error(picture, content, style, content_layers),
             style_error=style_error(picture, content, style, style_layers),
-            lpips=self._lpips.distance(picture.seen, content.seen),
+            lpips=self._lpips.distance(picture.lpips_features, content.lpips_features),
             ssim=ssim.ssim(picture.luminance, content.luminance),
             frechet=style_distance(picture.gaussians, style.gaussians, style_layers),
             color=color_distance(picture.colors, style.colors),
         )
 
 
-class Pair:
+class JudgedPair:
     """One content and one style, read once, and any number of pictures made from them."""
 
-    def __init__(self, judge: Judge, content: Reading, style: Reading):
+    def __init__(self, judge: Judge, content: PictureStatistics, style: PictureStatistics):
         self._judge = judge
         self._content = content
         self._style = style
@@ -181,7 +166,7 @@ class Pair:
         Raises:
             ValueError: it has another shape than the content.
         """
-        return Comparison(self._judge.name, self.measure(picture), self.content, self.style)
+        return Comparison(self.measure(picture), self.content, self.style)
 
     @cached_property
     def content(self) -> Metrics:

@@ -9,11 +9,14 @@ from collections.abc import Mapping
 
 from nstcli.engine.losses import distances_of, statistic_of
 from nstcli.engine.targets import targets
-from nstcli.metrics.reading import Reading
+from nstcli.metrics.picture_statistics import PictureStatistics
 
 
 def content_error(
-    picture: Reading, content: Reading, style: Reading, layers: Mapping[str, float]
+    picture: PictureStatistics,
+    content: PictureStatistics,
+    style: PictureStatistics,
+    layers: Mapping[str, float],
 ) -> float:
     """Compare activations at `layers`, name to relative weight.
 
@@ -24,7 +27,10 @@ def content_error(
 
 
 def style_error(
-    picture: Reading, content: Reading, style: Reading, layers: Mapping[str, float]
+    picture: PictureStatistics,
+    content: PictureStatistics,
+    style: PictureStatistics,
+    layers: Mapping[str, float],
 ) -> float:
     """Compare Gram matrices at `layers`, name to relative weight.
 
@@ -34,7 +40,11 @@ def style_error(
 
 
 def _error(
-    term: str, picture: Reading, content: Reading, style: Reading, layers: Mapping[str, float]
+    term: str,
+    picture: PictureStatistics,
+    content: PictureStatistics,
+    style: PictureStatistics,
+    layers: Mapping[str, float],
 ) -> float:
     statistic, relative = statistic_of(term), distances_of(term)["relative"]
     found = picture.content.statistics

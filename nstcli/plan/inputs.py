@@ -12,7 +12,16 @@ from backbones.paths import exists, expanded, is_file, is_folder, is_link, resol
 from nstcli.errors import InputError
 from nstcli.plan.layout import Layout
 from nstcli.plan.pair import Source
-from nstcli.plan.walk import Identity, Seen, Selection, chosen, identity, is_junk, trouble, walk
+from nstcli.plan.walk import (
+    Identity,
+    Selection,
+    WalkResult,
+    chosen,
+    identity,
+    is_junk,
+    trouble,
+    walk,
+)
 from nstcli.text import plural, shown
 
 TOP_ONLY = Selection()
@@ -159,7 +168,7 @@ def _refuse(problems: Sequence[tuple[Path, str]], selection: Selection) -> None:
         raise InputError(f"'{shown(path)}' {what}{more}; without --strict it would be left out")
 
 
-def _nothing(argument: str, path: Path, selection: Selection, seen: Seen) -> str:
+def _nothing(argument: str, path: Path, selection: Selection, seen: WalkResult) -> str:
     """Say that a folder has no pictures, and where some may be."""
     if seen.filtered:
         return (
@@ -187,7 +196,7 @@ def _named(left_out: Sequence[tuple[Path, str]]) -> list[str]:
     return lines
 
 
-def _counted(argument: str, seen: Seen) -> list[str]:
+def _counted(argument: str, seen: WalkResult) -> list[str]:
     """Say how much was left out that nobody is likely to miss."""
     notes = []
     if seen.others:

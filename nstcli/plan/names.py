@@ -69,8 +69,8 @@ def outputs(
     alike = Counter(map(tuple, below.values()))
     for at in left:
         typed = [str(source.path) for source in combined[at]]
-        told = digest(*(below[at] if alike[tuple(below[at])] == 1 else typed))
-        numbered = _with_digest(*combined[at], at + 1, template.complete(), suffix, told)
+        digits = digest(*(below[at] if alike[tuple(below[at])] == 1 else typed))
+        numbered = _with_digest(*combined[at], at + 1, template.complete(), suffix, digits)
         found[at] = next(name for name in numbered if folded(name) not in taken)
         taken.add(folded(found[at]))
     return [found[at] for at in range(len(combined))]
@@ -107,14 +107,14 @@ def _forms(template: Template) -> Iterator[_Fill]:
 
 
 def _with_digest(
-    content: Source, style: Source, number: int, template: Template, suffix: str, told: str
+    content: Source, style: Source, number: int, template: Template, suffix: str, digits: str
 ) -> Iterator[str]:
     """List names that hold for these two paths alone, then those for their further uses."""
     short = [cut(safe(source.path.stem), _SHORT) for source in (content, style)]
     filled = template.fill(short[0], short[1], number)
-    yield result_path(content.folder, filled, suffix, f"~{told}")
+    yield result_path(content.folder, filled, suffix, f"~{digits}")
     for use in count(2):
-        yield result_path(content.folder, filled, suffix, f"~{told}-{use}")
+        yield result_path(content.folder, filled, suffix, f"~{digits}-{use}")
 
 
 def safe(name: str) -> str:

@@ -1,4 +1,4 @@
-"""What a result is made of: pictures, each with what it is for, and the pair that they are."""
+"""Pairs: the inputs that make one result, each with its role and weight."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Pair:
         roles = groupby(self.inputs, attrgetter("role"))
         return " × ".join(" + ".join(shown(each.path.name) for each in same) for _, same in roles)
 
-    def told(self) -> dict[str, object]:
+    def for_json(self) -> dict[str, object]:
         """Return where its inputs are and what its result is called, for JSON."""
         inputs = by_role((each.role, stored(each.path), each.weight) for each in self.inputs)
         return {**inputs, "result": self.output}

@@ -47,7 +47,7 @@ class Selection:
 
 
 @dataclass
-class Seen:
+class WalkResult:
     """What a walk found.
 
     Attributes:
@@ -69,7 +69,7 @@ class Seen:
     folders: dict[Identity, Path] = field(default_factory=dict)
 
 
-def walk(top: Path, selection: Selection, most_folders: int | None = None) -> Seen:
+def walk(top: Path, selection: Selection, most_folders: int | None = None) -> WalkResult:
     """Look through a folder; stop after `most_folders` of them if that is given.
 
     Each folder is read once, by its own place where it has one below `top` and else through the
@@ -116,13 +116,13 @@ class _Walk:
         self._recursive = selection.recursive
         self._include = Globs(selection.include)
         self._exclude = Globs(selection.exclude)
-        self._seen = Seen()
+        self._seen = WalkResult()
         self._waiting = deque([PurePosixPath()])
         # Links wait until every folder was read by its own place.
         self._links: deque[PurePosixPath] = deque()
         self._above = {identity(parent) for parent in resolved(top).parents}
 
-    def run(self, most_folders: int | None) -> Seen:
+    def run(self, most_folders: int | None) -> WalkResult:
         while self._waiting or self._links:
             if most_folders is not None and len(self._seen.folders) >= most_folders:
                 break

@@ -1,1 +1,1 @@
-"""What a batch left, to look at: a gallery for the browser, a sheet for print."""
+"""Views of an output folder: gallery, contact sheet, manifest, inventory."""

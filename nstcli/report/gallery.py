@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections import defaultdict
 from pathlib import Path
 
-from backbones.files import write_atomic
+from backbones.atomic import write_atomic
 from nstcli.plan.layout import Layout
-from nstcli.report.data import measures_of, script_data
-from nstcli.report.grid import Entry, Grid, Input, read_grid
-from nstcli.report.inputs import copy_input
+from nstcli.report.foreign_files import refuse_foreign
+from nstcli.report.gallery_data import measures_of, script_data
+from nstcli.report.gallery_page import Card, Header, Image, Page, render
+from nstcli.report.grid import Grid, GridPair, LabelledInput, read_grid
 from nstcli.report.links import Link, embedded, relative_to
-from nstcli.report.page import Card, Header, Image, Page, render
+from nstcli.report.origins import copy_input
 from nstcli.report.recipes import value_of
-from nstcli.report.replace import refuse_foreign
-from nstcli.report.thumbs import LARGE, SMALL, Look, Thumb, Thumbs, look_at
+from nstcli.report.thumbs import LARGE, SMALL, ResultThumbs, Thumb, Thumbs, result_thumbs
 from nstcli.results.records import Failure, Record
 from nstcli.results.state import State
 from nstcli.text import duration, shown
@@ -70,23 +70,25 @@ class _Builder:
         grid = self._grid
         cards: dict[tuple[int, int], list[Card]] = defaultdict(list)
         full: dict[int, str] = {}
-        for number, entry in enumerate(grid.entries):
-            if isinstance(entry.known, Failure):
-                card = Card(number, shown(entry.output), failed=entry.known.error)
+        for number, pair in enumerate(grid.pairs):
+            if isinstance(pair.known, Failure):
+                card = Card(number, shown(pair.output), failed=pair.known.error)
             else:
-                look = look_at(self._folder, entry.output, entry.known, self._thumbs, self._embeds)
-                card = self._card(number, entry, look)
-                if look.large and not self._embeds:
-                    full[number] = self._link(look.large.path)
-                elif look.readable and not self._embeds:
+                copies = result_thumbs(
+                    self._folder, pair.output, pair.known, self._thumbs, self._embeds
+                )
+                card = self._card(number, pair, copies)
+                if copies.large and not self._embeds:
+                    full[number] = self._link(copies.large.path)
+                elif copies.readable and not self._embeds:
                     full[number] = card.href
-            cards[entry.content, entry.style].append(card)
+            cards[pair.content, pair.style].append(card)
         contents = [self._header(known) for known in grid.contents]
         styles = [self._header(known) for known in grid.styles]
-        records = [e.known for e in grid.entries if isinstance(e.known, Record)]
+        records = [e.known for e in grid.pairs if isinstance(e.known, Record)]
         models = sorted({str(record.recipe.get("model", "")) for record in records})
-        failed = [number for number, e in enumerate(grid.entries) if isinstance(e.known, Failure)]
-        measures = measures_of(grid.entries)
+        failed = [number for number, e in enumerate(grid.pairs) if isinstance(e.known, Failure)]
+        measures = measures_of(grid.pairs)
         return Page(
             title=shown(self._folder.resolve().name),
             summary=_summary(grid, records, models),
@@ -101,14 +103,14 @@ class _Builder:
             self_contained=self._embeds,
         )
 
-    def _card(self, number: int, entry: Entry, look: Look) -> Card:
-        card = Card(number, shown(entry.output))
-        href = f"#{card.id}" if self._embeds else self._link(self._folder / entry.output)
-        thumb = look.large if self._embeds else look.small
+    def _card(self, number: int, pair: GridPair, copies: ResultThumbs) -> Card:
+        card = Card(number, shown(pair.output))
+        href = f"#{card.id}" if self._embeds else self._link(self._folder / pair.output)
+        thumb = copies.large if self._embeds else copies.small
         image = self._image(thumb)
-        return Card(number, card.output, href, image, entry.variant, _FLAWS.get(look.state, ""))
+        return Card(number, card.output, href, image, pair.variant, _FLAWS.get(copies.state, ""))
 
-    def _header(self, known: Input) -> Header:
+    def _header(self, known: LabelledInput) -> Header:
         small, large = (self._thumbs.find(known.sha256, size) for size in (SMALL, LARGE))
         return Header(known.label, known.path, self._image(small), self._image(large))
 

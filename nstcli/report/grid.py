@@ -15,7 +15,7 @@ from nstcli.results.records import Failure, Measured, Record
 
 
 @dataclass(frozen=True)
-class Input:
+class LabelledInput:
     """A content or a style.
 
     Attributes:
@@ -30,7 +30,7 @@ class Input:
 
 
 @dataclass(frozen=True)
-class Entry:
+class GridPair:
     """A pair in its place.
 
     Attributes:
@@ -54,16 +54,16 @@ class Entry:
 class Grid:
     """The table: rows and columns by name, and the pairs of each cell in order."""
 
-    contents: tuple[Input, ...]
-    styles: tuple[Input, ...]
-    entries: tuple[Entry, ...]
+    contents: tuple[LabelledInput, ...]
+    styles: tuple[LabelledInput, ...]
+    pairs: tuple[GridPair, ...]
 
     @cached_property
-    def cells(self) -> Mapping[tuple[int, int], Sequence[Entry]]:
+    def cells(self) -> Mapping[tuple[int, int], Sequence[GridPair]]:
         """The pairs of each row and column that has any, results before failures."""
-        found: dict[tuple[int, int], list[Entry]] = {}
-        for entry in self.entries:
-            found.setdefault((entry.content, entry.style), []).append(entry)
+        found: dict[tuple[int, int], list[GridPair]] = {}
+        for pair in self.pairs:
+            found.setdefault((pair.content, pair.style), []).append(pair)
         return found
 
 
@@ -86,8 +86,8 @@ def read_grid(folder: Path) -> Grid:
     contents = _Axis([_of(r, "content") for r in made], [f.input("content").path for f in missed])
     styles = _Axis([_of(r, "style") for r in made], [f.input("style").path for f in missed])
     varying = differing([record.recipe for record in made])
-    entries: list[Entry] = [
-        Entry(
+    pairs: list[GridPair] = [
+        GridPair(
             output,
             contents.place(*_of(record, "content")),
             styles.place(*_of(record, "style")),
@@ -97,8 +97,8 @@ def read_grid(folder: Path) -> Grid:
         )
         for output, record in records
     ]
-    entries += [
-        Entry(
+    pairs += [
+        GridPair(
             output,
             contents.place(failure.input("content").path),
             styles.place(failure.input("style").path),
@@ -106,7 +106,7 @@ def read_grid(folder: Path) -> Grid:
         )
         for output, failure in failures
     ]
-    ordered = sorted(entries, key=lambda e: (e.content, e.style, isinstance(e.known, Failure)))
+    ordered = sorted(pairs, key=lambda e: (e.content, e.style, isinstance(e.known, Failure)))
     return Grid(contents.inputs, styles.inputs, tuple(ordered))
 
 
@@ -139,7 +139,7 @@ class _Axis:
             self._by_path[path] = key
         labels = _labels([(path, key[1]) for key, path in paths.items()])
         inputs = [
-            (key, Input(path, key[1], label))
+            (key, LabelledInput(path, key[1], label))
             for (key, path), label in zip(paths.items(), labels, strict=True)
         ]
         inputs.sort(key=lambda pair: (pair[1].label.casefold(), pair[1].label, pair[0]))

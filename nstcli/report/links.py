@@ -1,4 +1,4 @@
-"""How a page refers to pictures: by relative links, or by holding them itself."""
+"""Links from a page to pictures: relative ones, or data URIs that hold them."""
 
 from __future__ import annotations
 

@@ -13,8 +13,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from backbones.files import write_atomic
-from nstcli.report.replace import refuse_foreign
+from backbones.atomic import write_atomic
+from nstcli.report.foreign_files import refuse_foreign
 from nstcli.results.folder import Store
 from nstcli.results.records import Failure, Record, digests_by_role
 from nstcli.results.state import State

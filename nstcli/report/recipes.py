@@ -1,4 +1,4 @@
-"""Recipes in words: what tells results from each other, and all the rest for those who ask."""
+"""Recipes in words: the fields that tell results apart, and all the others."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nstcli.recipe import telling
+from nstcli.recipe import effective
 
 Recipe = Mapping[str, Any]
 
@@ -21,7 +21,7 @@ def differing(recipes: Sequence[Recipe]) -> list[str]:
     What goes with the backbone (its weights, its layers) counts only where results of one
     backbone differ in it.
     """
-    recipes = [telling(recipe) for recipe in recipes]
+    recipes = [effective(recipe) for recipe in recipes]
     names = {name: None for recipe in recipes for name in recipe if name not in _UNSAID}
     values: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for recipe in recipes:
@@ -43,7 +43,7 @@ def variant_of(recipe: Recipe, fields: Sequence[str]) -> str:
 
 def described(recipe: Recipe) -> list[tuple[str, str]]:
     """List a recipe as (name, value), in words, without what had no effect."""
-    said = {name: value for name, value in telling(recipe).items() if name not in _UNSAID}
+    said = {name: value for name, value in effective(recipe).items() if name not in _UNSAID}
     return [(words(name), value_of(value)) for name, value in said.items()]
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from nstcli.errors import InputError
 from nstcli.images import Picture, cells, decode
 from nstcli.images.cells import Cells, Pixels
-from nstcli.report.grid import Entry, Grid, Input, read_grid
-from nstcli.report.inputs import copy_input
+from nstcli.report.grid import Grid, GridPair, LabelledInput, read_grid
+from nstcli.report.origins import copy_input
 from nstcli.report.thumbs import LARGE, Thumbs
 from nstcli.results.records import Record
 
@@ -20,11 +20,11 @@ _WIDEST, _NARROWEST = 320, 64
 
 @dataclass(frozen=True)
 class _Row:
-    """A content with one variant of its results, one entry or none for each style."""
+    """A content with one variant of its results, one pair or none for each style."""
 
-    content: Input
+    content: LabelledInput
     variant: str
-    entries: Sequence[Entry | None]
+    pairs: Sequence[GridPair | None]
 
 
 def draw_sheet(folder: Path, cell: int | None = None) -> Pixels:
@@ -48,7 +48,7 @@ def draw_sheet(folder: Path, cell: int | None = None) -> Pixels:
 
 
 def _cells_of(grid: Grid, rows: Sequence[_Row]) -> Cells:
-    widths = [entry.known.width for entry in grid.entries if isinstance(entry.known, Record)]
+    widths = [pair.known.width for pair in grid.pairs if isinstance(pair.known, Record)]
     return Cells.fitting(len(grid.styles) + 1, len(rows) + 1, widths, _NARROWEST, _WIDEST)
 
 
@@ -56,14 +56,14 @@ def _rows(grid: Grid) -> list[_Row]:
     rows = []
     for number, content in enumerate(grid.contents):
         cells = [grid.cells.get((number, style), ()) for style in range(len(grid.styles))]
-        made = (entry for entry in grid.entries if entry.content == number)
-        variants = dict.fromkeys(entry.variant for entry in made if isinstance(entry.known, Record))
+        made = (pair for pair in grid.pairs if pair.content == number)
+        variants = dict.fromkeys(pair.variant for pair in made if isinstance(pair.known, Record))
         for variant in variants or [""]:
             rows.append(_Row(content, variant, [_of(variant, cell) for cell in cells]))
     return rows
 
 
-def _of(variant: str, cell: Sequence[Entry]) -> Entry | None:
+def _of(variant: str, cell: Sequence[GridPair]) -> GridPair | None:
     """Choose what a cell shows: the result of a variant, else that there was a failure."""
     fitting = [e for e in cell if not isinstance(e.known, Record) or e.variant == variant]
     return fitting[0] if fitting else None
@@ -86,9 +86,9 @@ class _Drawing:
 
     def _row(self, row: _Row) -> list[Pixels]:
         head = self._headed(row.content, self._cells.highest, row.variant)
-        return [head, *(self._result(entry) for entry in row.entries)]
+        return [head, *(self._result(pair) for pair in row.pairs)]
 
-    def _headed(self, known: Input, highest: int, variant: str = "") -> Pixels:
+    def _headed(self, known: LabelledInput, highest: int, variant: str = "") -> Pixels:
         """Draw a content or style with its name below."""
         draw, picture = self._cells, self._input(known)
         image = draw.fitted(picture, highest) if picture else draw.field("not found")
@@ -97,19 +97,19 @@ class _Drawing:
             captions.append(draw.line(variant, cells.QUIET))
         return draw.captioned(image, *captions)
 
-    def _input(self, known: Input) -> Picture | None:
+    def _input(self, known: LabelledInput) -> Picture | None:
         copy_input(known.path, known.sha256, self._folder, self._thumbs)
         thumb = self._thumbs.find(known.sha256, LARGE)
         return decode(thumb.path.read_bytes(), known.label) if thumb else None
 
-    def _result(self, entry: Entry | None) -> Pixels:
+    def _result(self, pair: GridPair | None) -> Pixels:
         draw = self._cells
-        if entry is None:
+        if pair is None:
             return draw.field("not made")
-        if not isinstance(entry.known, Record):
+        if not isinstance(pair.known, Record):
             return draw.field("failed", cells.ALARM, cells.FAILED)
         try:
-            picture = decode((self._folder / entry.output).read_bytes(), entry.output)
+            picture = decode((self._folder / pair.output).read_bytes(), pair.output)
         except (OSError, InputError):
             return draw.field("its file is gone or damaged", cells.ALARM)
         return draw.fitted(picture, draw.highest)

@@ -1,4 +1,4 @@
-"""What a batch leaves for people to look at: the gallery, kept current, and the manifest."""
+"""Write gallery and manifest, while a batch runs and at its end."""
 
 import time
 from collections.abc import Callable

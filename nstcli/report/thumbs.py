@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from backbones.files import write_atomic
+from backbones.atomic import write_atomic
 from nstcli.errors import InputError
 from nstcli.images import Picture, decode, encode, resize
 from nstcli.plan.layout import Layout
@@ -89,7 +89,7 @@ _NOT_FOR_BROWSERS = {"tiff"}
 
 
 @dataclass(frozen=True)
-class Look:
+class ResultThumbs:
     """What can be shown of a result.
 
     Attributes:
@@ -105,7 +105,9 @@ class Look:
     state: State = State.UP_TO_DATE
 
 
-def look_at(folder: Path, output: str, record: Record, thumbs: Thumbs, embeds: bool) -> Look:
+def result_thumbs(
+    folder: Path, output: str, record: Record, thumbs: Thumbs, embeds: bool
+) -> ResultThumbs:
     """Make the copies of a result that are missing, and tell what can be shown of it.
 
     The file is read when there is no copy of it yet, or when it is newer than its copy.
@@ -139,7 +141,7 @@ def look_at(folder: Path, output: str, record: Record, thumbs: Thumbs, embeds: b
             for copy in copies:
                 if copy:
                     os.utime(copy.path)
-    return Look(
+    return ResultThumbs(
         thumbs.find(sha256, SMALL),
         thumbs.find(sha256, LARGE) if needs_large or state is State.MISSING else None,
         state in {State.UP_TO_DATE, State.EDITED},

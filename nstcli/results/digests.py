@@ -35,7 +35,7 @@ from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
 
-from backbones.files import write_atomic
+from backbones.atomic import write_atomic
 from backbones.paths import exists
 from nstcli.errors import InputError
 
@@ -51,14 +51,14 @@ _THREADS = 8
 
 _SHA256 = re.compile("[0-9a-f]{64}")
 # Size, mtime in ns, ctime in ns, inode, device.
-_Look = tuple[int, int, int, int, int]
+_FileStat = tuple[int, int, int, int, int]
 
 
 @dataclass(frozen=True)
 class _Known:
     """A file's digest, and how the file looked when it was hashed."""
 
-    look: _Look
+    file_stat: _FileStat
     sha256: str
 
 
@@ -118,33 +118,33 @@ class Digests:
             return error
 
     def _of(self, name: str, stream: FileIO) -> str:
-        look = _look(stream)
+        file_stat = _stat_of(stream)
         known = self._known.get(name)
-        if known and known.look == look:
+        if known and known.file_stat == file_stat:
             return known.sha256
-        settled = _settled(look)
+        settled = _settled(file_stat)
         sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
-        if settled and _look(stream) == look:
-            self._known[name] = _Known(look, sha256)
+        if settled and _stat_of(stream) == file_stat:
+            self._known[name] = _Known(file_stat, sha256)
             self._changed = True
         return sha256
 
 
-def _look(stream: FileIO) -> _Look:
+def _stat_of(stream: FileIO) -> _FileStat:
     found = os.fstat(stream.fileno())
     return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_dev
 
 
-def _settled(look: _Look) -> bool:
-    """Tell, before a file is read, whether every change from now on will show in its look."""
-    _, _, changed_ns, _, _ = look
+def _settled(file_stat: _FileStat) -> bool:
+    """Tell, before a file is read, whether every change from now on will show in its stat."""
+    _, _, changed_ns, _, _ = file_stat
     rest_ns = time.time_ns() - changed_ns
     return _HAS_CHANGE_TIME and changed_ns % _COARSE_NS != 0 and rest_ns > _REST_SECONDS * 1e9
 
 
 def _encoded(known: Mapping[str, _Known]) -> bytes:
     """Write a cache file; names that are no UTF-8 are escaped, as all beyond ASCII is."""
-    files = {path: [*one.look, one.sha256] for path, one in known.items()}
+    files = {path: [*one.file_stat, one.sha256] for path, one in known.items()}
     return json.dumps({"version": _VERSION, "files": files}, separators=(",", ":")).encode()
 
 

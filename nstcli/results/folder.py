@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from backbones.files import sweep, write_atomic
+from backbones.atomic import sweep, write_atomic
 from backbones.paths import exists, expanded, is_folder
 from nstcli.errors import InputError
 from nstcli.plan.layout import Layout

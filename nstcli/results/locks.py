@@ -14,7 +14,7 @@ byte is locked through `msvcrt`, whose locks end with the process just so.
 
 Where the locks of a network file system hold on one computer alone (`nolock`, `nobrl`), or where
 somebody removes the file while a batch runs, two processes can make the same pair: double work,
-since results are written in one step (`backbones.files`), never a torn file.
+since results are written in one step (`backbones.atomic`), never a torn file.
 """
 
 from __future__ import annotations

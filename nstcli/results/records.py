@@ -1,4 +1,4 @@
-"""What is known of a pair: its record when it is made, its failure, its key, its judgement."""
+"""Records of pairs: how one was made, why it failed, its key, what was measured of it."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ def digests_by_role(inputs: Iterable[KnownInput]) -> dict[str, object]:
 def key_of(recipe: Recipe, inputs: Iterable[KnownInput], form: Form) -> str:
     """Return the sha256 that changes whenever the pixels of the result would."""
     parts = {
-        "recipe": recipe.telling(),
+        "recipe": recipe.effective(),
         **digests_by_role(inputs),
         "format": form.format,
         # A lossless format has no quality to depend on.

@@ -1,4 +1,4 @@
-"""How a result stands: record, key and file, compared in this one place."""
+"""The state of a result: its record, key and file, compared in this one place."""
 
 from __future__ import annotations
 

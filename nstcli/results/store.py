@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
-from backbones.files import sweep, write_atomic
+from backbones.atomic import sweep, write_atomic
 from backbones.paths import expanded
 from nstcli.plan.pair import Pair
 from nstcli.results.digests import Digests

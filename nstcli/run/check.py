@@ -194,7 +194,7 @@ def survey(pairs: Sequence[tuple[Pair, Settings]], results: Results, rules: Rule
 def differences(record: Record, job: Job) -> list[str]:
     """Name what differs between a record and the job under its name."""
     # What has no effect now is no difference; what had none before is one, if it is not the same.
-    old, new = record.recipe, job.settings.recipe.telling()
+    old, new = record.recipe, job.settings.recipe.effective()
     changes = [
         f"{name.replace('_', '-')} {_short(old.get(name))} → {_short(new[name])}"
         for name in new

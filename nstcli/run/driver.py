@@ -32,7 +32,7 @@ from nstcli.run.job import Job
 from nstcli.text import shown
 
 if TYPE_CHECKING:  # it imports torch, which a run that has nothing to make does without
-    from nstcli.engine.progress import Step
+    from nstcli.engine.steps import Step
 
 # Seconds between two looks at pairs that another process has in hand.
 _LOOK_AGAIN = 0.5

@@ -1,4 +1,4 @@
-"""What happens in a run. Progress bars, logs and tests are listeners to these."""
+"""Events of a run. Progress bars, logs and tests listen to them."""
 
 from __future__ import annotations
 

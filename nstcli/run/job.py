@@ -1,4 +1,4 @@
-"""What is to be made, how, and by what means: settings, jobs, execution. Without torch."""
+"""Settings, jobs and execution: what is to be made, how, and by what means. Without torch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What happened in an output folder, for people and programs that were not there."""
+"""The journal of an output folder: `events.jsonl` of all runs, and a log of each."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Journal:
 
     def __call__(self, event: object) -> None:
         """Write down what is worth it; steps are not."""
-        told = _told(event)
+        told = _entry_of(event)
         if told is None:
             return
         kind, text, facts = told
@@ -45,21 +45,21 @@ class Journal:
         _append(self._log, f"{datetime.now(UTC).strftime('%H:%M:%S')} {printable(text)}")
 
 
-def _told(event: object) -> tuple[str, str, dict[str, Any]] | None:
+def _entry_of(event: object) -> tuple[str, str, dict[str, Any]] | None:
     match event:
         case WorkerReady(device, precision):
             text = f"worker on {device} in {precision}"
             return "ready", text, {"device": device, "precision": precision}
         case PairStarted(_, pair):
-            return "started", f"started {pair.title}", pair.told()
+            return "started", f"started {pair.title}", pair.for_json()
         case PairDone(pair, record):
             text = f"done {pair.title} → {pair.output} in {record.seconds:.1f} s"
             facts = {"seconds": record.seconds, "loss": record.figure("loss")}
-            return "done", text, {**pair.told(), **facts}
+            return "done", text, {**pair.for_json(), **facts}
         case PairFailed(pair, error):
-            return "failed", f"failed {pair.title}: {error}", {**pair.told(), "error": error}
+            return "failed", f"failed {pair.title}: {error}", {**pair.for_json(), "error": error}
         case PairFound(pair):
-            return "found", f"found up to date: {pair.title}", pair.told()
+            return "found", f"found up to date: {pair.title}", pair.for_json()
     return None
 
 
@@ -104,9 +104,9 @@ def newest_run(journal: Path) -> Run | None:
     Args:
         journal: the events of an output folder.
     """
-    runs: dict[str, _Told] = {}
+    runs: dict[str, _RunSoFar] = {}
     for event in _events(journal):
-        runs.setdefault(event["run"], _Told(event["time"])).add(event)
+        runs.setdefault(event["run"], _RunSoFar(event["time"])).add(event)
     newest = max(runs.values(), key=lambda told: told.started, default=None)
     if newest is None:
         return None
@@ -114,7 +114,7 @@ def newest_run(journal: Path) -> Run | None:
 
 
 @dataclass
-class _Told:
+class _RunSoFar:
     """A run, while its events are read; `open` keeps the order of its keys."""
 
     started: float

@@ -1,4 +1,4 @@
-"""The pictures of a run as the backbone sees them, each decoded and read once per scale."""
+"""Load the inputs of pairs: each decoded once, and read once per scale."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class _Image:
 
     @property
     def bytes_kept(self) -> int:
-        """Memory that the style readings take."""
+        """Memory that the pixels and the style statistics take."""
         return self.pixels.nbytes + sum(style.nbytes for style in self.styles.values())
 
 
@@ -107,7 +107,7 @@ class Loader:
         return max(1, int(free / (needed.optimizing * image[0, 0].numel())))
 
     def _refuse_too_large(self, job: Job, content: _Image, style: _Image) -> None:
-        with _about(content.path):
+        with _naming_file(content.path):
             images.check_edges(job.settings.form.format, *content.picture.rgb.shape[:2])
         needed = self._needs_of(job.settings.recipe)
         free, fixed = free_bytes(content.pixels.device, self._memory), needed.fixed
@@ -132,14 +132,14 @@ class Loader:
 
     def _content_of(self, job: Job) -> _Image:
         """Take the content from the pair before if it is the same: contents change least often."""
-        found, sha256 = _one(job, "content")
+        found, sha256 = _input_of(job, "content")
         if not self._content or self._content.sha256 != sha256:
             self._content = None  # frees its memory before the next takes its own
             self._content = self._decode(found.path, sha256, job.settings.recipe.size)
         return self._content
 
     def _style_of(self, job: Job) -> _Image:
-        found, sha256 = _one(job, "style")
+        found, sha256 = _input_of(job, "style")
         kept = self._styles.get(sha256)
         return kept or self._decode(found.path, sha256, job.settings.recipe.size)
 
@@ -151,14 +151,14 @@ class Loader:
     def _read_content(self, image: _Image, factor: float, recipe: Recipe) -> Content:
         if factor not in image.contents:
             pixels = shrunk(image.pixels, factor)
-            with _about(image.path):
+            with _naming_file(image.path):
                 image.contents[factor] = read_content(self._extractor, pixels, recipe)
         return image.contents[factor]
 
     def _read_style(self, image: _Image, factor: float, recipe: Recipe) -> Style:
         if factor not in image.styles:
             pixels = shrunk(image.pixels, factor)
-            with _about(image.path):
+            with _naming_file(image.path):
                 image.styles[factor] = read_style(self._extractor, [pixels], recipe)
         return image.styles[factor]
 
@@ -171,12 +171,12 @@ class Loader:
             raise InputError(f"{shown(path)}: changed while the batch was running; run it again")
         picture = images.resize(images.decode(data, shown(path), self._max_pixels), size)
         pixels = torch.from_numpy(picture.rgb).to(self._device)
-        # Contiguous at the door, since optimizers look at the picture as one long vector.
+        # Contiguous from the start, since optimizers look at the picture as one long vector.
         pixels = pixels.permute(2, 0, 1)[None].float().div(255).contiguous()
         return _Image(path, sha256, picture, pixels)
 
 
-def _one(job: Job, role: str) -> tuple[Input, str]:
+def _input_of(job: Job, role: str) -> tuple[Input, str]:
     """Return the input of a role, and the digest of its bytes."""
     known = zip(job.pair.inputs, job.inputs, strict=True)
     return next((each, found.sha256) for each, found in known if each.role == role)
@@ -189,7 +189,7 @@ def _smallest(image: _Image, extractor: FeatureExtractor) -> int:
 
 
 @contextmanager
-def _about(path: Path) -> Iterator[None]:
+def _naming_file(path: Path) -> Iterator[None]:
     """Say which file is complained of."""
     try:
         yield

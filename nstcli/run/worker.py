@@ -21,7 +21,7 @@ from backbones.hooks import FeatureExtractor
 from nstcli import images
 from nstcli.engine.memory import advice, keep_freed_memory, peak_bytes
 from nstcli.engine.precision import Precision, arranged
-from nstcli.engine.progress import Step
+from nstcli.engine.steps import Step
 from nstcli.engine.stylize import Result, stylize_together
 from nstcli.errors import DivergedError, InputError, NstError
 from nstcli.recipe import Recipe
@@ -288,7 +288,7 @@ def _metadata_of(job: Job) -> dict[str, str]:
     made = {
         "key": job.key,
         **{f"{role}_sha256": digest for role, digest in digests.items()},
-        "recipe": job.settings.recipe.telling(),
+        "recipe": job.settings.recipe.effective(),
     }
     return {"Software": f"nst {VERSION}", "nst": json.dumps(made, sort_keys=True)}
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from backbones import files
-from backbones.files import abandoned, sweep, write_atomic
+from backbones import atomic
+from backbones.atomic import abandoned, sweep, write_atomic
 
 HOUR = 3600.0
 DEAD = 999_999_999  # beyond the largest process id of Linux and macOS
@@ -25,7 +25,7 @@ def leave(tmp_path: Path) -> Callable[..., Path]:
     """Leave a temporary file behind, as a killed writer does."""
 
     def leave(process: int, *, age: float = 0.0, host: str | None = None, folder: str = "") -> Path:
-        host = host or files._host()
+        host = host or atomic._host()
         path = tmp_path / folder / f".nst-{host}-{process}-0123abcd.tmp"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"half")
@@ -79,7 +79,7 @@ def test_the_clock_is_that_of_the_folder(
     """A file server that is an hour behind us makes new files look old."""
     running = time.time() - psutil.Process().create_time()
     path = leave(os.getpid(), age=running + HOUR)
-    monkeypatch.setattr(files, "_clock", lambda _: time.time() - HOUR)
+    monkeypatch.setattr(atomic, "_folder_time", lambda _: time.time() - HOUR)
     sweep(tmp_path)
     assert path.exists()
 
@@ -87,7 +87,7 @@ def test_the_clock_is_that_of_the_folder(
 def test_the_clock_leaves_nothing_behind(tmp_path: Path) -> None:
     for folder in (tmp_path, tmp_path / "gone"):
         before = time.time()
-        assert before - 5 < files._clock(folder) < time.time() + 5
+        assert before - 5 < atomic._folder_time(folder) < time.time() + 5
     assert list(tmp_path.iterdir()) == []
 
 
@@ -127,7 +127,7 @@ def test_other_computers_have_a_day(
 
 
 def test_only_our_own_names_go(tmp_path: Path) -> None:
-    dead = f".nst-{files._host()}-{DEAD}-0123abcd.tmp"
+    dead = f".nst-{atomic._host()}-{DEAD}-0123abcd.tmp"
     names = ["cat.png", ".nst-notes.tmp", dead[1:], f"{dead}.png", f"x{dead}", dead[:-1]]
     for name in names:
         (tmp_path / name).write_bytes(b"x")
@@ -138,7 +138,7 @@ def test_only_our_own_names_go(tmp_path: Path) -> None:
 
 
 def test_a_folder_with_such_a_name_stays(tmp_path: Path) -> None:
-    folder = tmp_path / f".nst-{files._host()}-{DEAD}-0123abcd.tmp"
+    folder = tmp_path / f".nst-{atomic._host()}-{DEAD}-0123abcd.tmp"
     folder.mkdir()
     sweep(tmp_path)
     assert folder.is_dir()
@@ -206,7 +206,7 @@ def test_sweepers_do_not_disturb_writers(tmp_path: Path) -> None:
 WRITER = """
     import sys
     from pathlib import Path
-    from backbones.files import write_atomic
+    from backbones.atomic import write_atomic
     path, bodies = Path(sys.argv[1]), [bytes([n]) * 200_000 for n in range(7)]
     number = 0
     while True:
@@ -253,7 +253,7 @@ class TestPatience:
             return real(path, target)
 
         monkeypatch.setattr(Path, "replace", replace)
-        monkeypatch.setattr(files, "_PATIENCE", (0.001, 0.001))
+        monkeypatch.setattr(atomic, "_RETRY_SECONDS", (0.001, 0.001))
 
     @pytest.mark.parametrize("times", [0, 1, 2])
     def test_some_waiting_helps(

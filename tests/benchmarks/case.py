@@ -15,7 +15,7 @@ from backbones.spec import Preprocessing
 from nstcli import images
 from nstcli.engine import objective as engine_objective
 from nstcli.engine.objective import Part, evaluate, parts
-from nstcli.engine.precision import Precision, arranged, fitted
+from nstcli.engine.precision import Precision, adapted, arranged
 from nstcli.engine.pyramid import factors, resized, shrunk
 from nstcli.engine.stylize import Scale
 from nstcli.engine.targets import read_content, read_style
@@ -87,7 +87,7 @@ def modules(asked: Settings) -> dict[str, str]:
 
 def plain(asked: Settings) -> FeatureExtractor:
     """Load an extractor with no more than the recipe's network: float32, contiguous."""
-    return fitted(FeatureExtractor.load(asked.backbone, asked.weight_set), asked.recipe)
+    return adapted(FeatureExtractor.load(asked.backbone, asked.weight_set), asked.recipe)
 
 
 def fastest(asked: Settings, scratch: Path) -> tuple[FeatureExtractor, Precision]:

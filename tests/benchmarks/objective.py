@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from backbones.hooks import FeatureExtractor
 from nstcli.engine.memory import keep_freed_memory
-from nstcli.engine.progress import Step
+from nstcli.engine.steps import Step
 from nstcli.engine.stylize import stylize
 from nstcli.run.job import Settings
 from tests.benchmarks import case

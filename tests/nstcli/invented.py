@@ -73,7 +73,7 @@ def main(folder: Path) -> None:
             "recipe": {name: recipe.dump()[name] for name in said},
             "weights": recipe.weights_of_terms,
             "layers": recipe.layers_of_terms,
-            "telling": sorted(said.keys() & recipe.telling().keys()),
+            "effective": sorted(said.keys() & recipe.effective().keys()),
         }
 
     found = {

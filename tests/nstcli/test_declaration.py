@@ -50,7 +50,7 @@ def test_a_new_field_and_a_new_row_can_be_said_everywhere(
     assert found["recipe"] == {"grain": 1, "edges_weight": 7, "edges_layers": {"relu1": 1}}
     assert found["weights"] == {"content": 1, "style": 30, "tv": 0, "edges": 7}
     assert list(found["layers"]) == ["content", "style", "edges"]
-    assert found["telling"] == ["edges_layers", "edges_weight", "grain"]
+    assert found["effective"] == ["edges_layers", "edges_weight", "grain"]
 
 
 def test_a_new_field_and_a_new_row_have_defaults_bounds_and_help(invented: dict[str, Any]) -> None:
@@ -58,7 +58,7 @@ def test_a_new_field_and_a_new_row_have_defaults_bounds_and_help(invented: dict[
     assert found["received"] == {"grain": 0.5, "edges_weight": None, "edges_layers": None}
     everywhere = {"relu1": 1, "relu2": 1, "relu3": 1}
     assert found["recipe"] == {"grain": 0.5, "edges_weight": 2, "edges_layers": everywhere}
-    assert invented["idle"]["telling"] == ["edges_weight", "grain"]
+    assert invented["idle"]["effective"] == ["edges_weight", "grain"]
     assert invented["out of range"] == "--grain 9: should be less than 9"
     for words in ("Grain of paint", "Weight of the edges", "Layers of the edges term"):
         assert words in " ".join(invented["help"].replace("│", " ").split())

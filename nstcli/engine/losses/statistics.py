@@ -1,4 +1,4 @@
-"""What terms look at in the activations of a layer, or in a picture: statistics, computed here.
+"""Statistics of activations or pixels that terms compare: features and Gram matrices.
 
 Every statistic adds up over positions, in one of two ways. A local one has its values position by
 position, so that those of tiles, laid side by side, are those of the whole. Any other is a mean

@@ -1,4 +1,4 @@
-"""What terms are measured against."""
+"""`Target`: what a term compares a statistic with, and the energy that errors are relative to."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

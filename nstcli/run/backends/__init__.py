@@ -1,4 +1,4 @@
-"""Where pairs are made. A backend asks a driver for jobs, and tells it what becomes of them."""
+"""Backends: where pairs are made. One asks a driver for jobs, and tells what becomes of them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nstcli.run.events import Outcome
 from nstcli.run.job import Execution, Job, Settings
 
 if TYPE_CHECKING:
-    from nstcli.engine.progress import Step
+    from nstcli.engine.steps import Step
 
 
 class Driver(Protocol):

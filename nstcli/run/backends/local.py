@@ -1,4 +1,4 @@
-"""Pairs are made in this process, on one device."""
+"""The backend `local`: pairs are made in this process, on one device."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from nstcli.run.job import Execution, Settings
 from nstcli.run.worker import Worker
 
 # Seconds until the driver is asked again that had nothing to do.
-_NAP = 0.2
+_POLL_SECONDS = 0.2
 
 
 def work(settings: Settings, execution: Execution, driver: Driver) -> None:
@@ -31,7 +31,7 @@ def make_all(worker: Worker, driver: Driver, most: int) -> None:
     """Make every job of the driver with one worker, at most so many at once."""
     while (jobs := driver.next_jobs(most)) is not None:
         if not jobs:
-            time.sleep(_NAP)
+            time.sleep(_POLL_SECONDS)
             continue
         driver.started(jobs)
         for job, outcome in worker.make(jobs, driver.stepped):

@@ -1,4 +1,4 @@
-"""Pairs are made in processes of their own, one or more per device; one that dies is replaced."""
+"""The backend `process`: workers in processes of their own; one that dies is replaced."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from nstcli.run.events import Failed
 from nstcli.run.job import Execution, Job, Settings
 
 # Seconds between two looks for new jobs, while none of the workers says anything.
-_NAP = 0.2
+_POLL_SECONDS = 0.2
 # Workers that may die before their first pair, until something must be wrong with all of them.
 _MOST_EARLY_DEATHS = 3
 
@@ -73,12 +73,12 @@ class _Pool:
                 self._waiting.clear()
                 self._more = False
             self._give_jobs()
-            self._fill()
+            self._start_worker()
             busy = any(worker.jobs for worker in self._running)
             if not busy and not self._more and not self._waiting:
                 return
-            for connection in wait([worker.connection for worker in self._running], _NAP):
-                self._hear(next(w for w in self._running if w.connection is connection))
+            for connection in wait([worker.connection for worker in self._running], _POLL_SECONDS):
+                self._receive(next(w for w in self._running if w.connection is connection))
 
     def close(self) -> None:
         """End every worker at once; nothing is lost, since none of them writes anything."""
@@ -102,7 +102,7 @@ class _Pool:
         self._more = jobs is not None
         return jobs or ()
 
-    def _fill(self) -> None:
+    def _start_worker(self) -> None:
         """Start a worker for the next vacant place, if there is work for it.
 
         One after the other: the first measures the fastest precision, alone, and the others
@@ -120,7 +120,7 @@ class _Pool:
         self._vacant.popleft()
         self._running.append(WorkerProcess(settings, self._execution, device, self._workers))
 
-    def _hear(self, worker: WorkerProcess) -> None:
+    def _receive(self, worker: WorkerProcess) -> None:
         """Take one message of a worker."""
         try:
             message = worker.connection.recv()
@@ -148,22 +148,26 @@ class _Pool:
         if not worker.ready:
             self._died_early += 1
             if self._died_early == _MOST_EARLY_DEATHS:
-                raise StoppedError(f"workers die at their start ({_end(code)}); try --jobs 1")
+                raise StoppedError(
+                    f"workers die at their start ({_exit_in_words(code)}); try --jobs 1"
+                )
         for job in worker.jobs.values():
             if job.pair.output in self._tried:
-                self._driver.ended(job, Failed(_death(code), time.monotonic() - worker.since))
+                self._driver.ended(
+                    job, Failed(_death_message(code), time.monotonic() - worker.since)
+                )
             else:
                 self._tried.add(job.pair.output)
                 self._waiting.append([job])
 
 
-def _death(code: int | None) -> str:
+def _death_message(code: int | None) -> str:
     """Say how a worker ended, and what may help."""
     return (
-        f"the process that made it {_end(code)}, twice; perhaps there is too little memory: "
-        "try fewer --jobs or a smaller --size"
+        f"the process that made it {_exit_in_words(code)}, twice; perhaps there is too little "
+        "memory: try fewer --jobs or a smaller --size"
     )
 
 
-def _end(code: int | None) -> str:
+def _exit_in_words(code: int | None) -> str:
     return f"was killed by signal {-code}" if code and code < 0 else f"ended with exit code {code}"

@@ -19,10 +19,10 @@ from nstcli.run.events import Outcome
 from nstcli.run.job import Execution, Job, Settings
 
 if TYPE_CHECKING:
-    from nstcli.engine.progress import Step
+    from nstcli.engine.steps import Step
 
 # Seconds until a worker that has closed its end must have ended altogether.
-_PATIENCE = 2.0
+_EXIT_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class WorkerProcess:
 
     def exit_code(self) -> int | None:
         """Return the exit code of one that ended by itself, or was ended by others."""
-        self._process.join(_PATIENCE)
+        self._process.join(_EXIT_SECONDS)
         self.kill()
         return self._process.exitcode
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-# All that `backbones.files`, the store and its locks do to a folder; written bytes show in fsync.
+# All that `backbones.atomic`, the store and its locks do to a folder; written bytes show in fsync.
 CALLS = ("mkdir", "open", "fsync", "replace", "unlink")
 
 # Takes the call and its arguments; what it returns tells whether the call goes on.

@@ -35,8 +35,8 @@ from nstcli.run.events import PairDone, PairFailed, PairStarted, PairStep
 from tests import tiny
 from tests.conftest import Plugin, install
 from tests.nstcli.cli.conftest import Nst, wait_until_computed
-from tests.nstcli.experiment import bench
-from tests.nstcli.experiment.made import experiment, record
+from tests.nstcli.experiment import judges
+from tests.nstcli.experiment.comparisons import experiment, record
 
 pytestmark = pytest.mark.usefixtures("folders", "twin", "quick")
 
@@ -62,7 +62,7 @@ def twin(tiny_plugin: Plugin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """No process of its own for each backbone, and judges that need no download."""
     monkeypatch.setattr(comparing, "_BACKEND", "local")
-    monkeypatch.setattr(judging, "load_judge", bench.judge)
+    monkeypatch.setattr(judging, "load_judge", judges.judge)
 
 
 def results(folder: Path) -> dict[str, bytes]:
@@ -225,7 +225,7 @@ def test_without_a_judge_the_pictures_stay_and_the_next_run_judges(
     ended = nst(*RUN)
     assert ended.code == 1
     assert "not judged: no weights of vgg16" in ended.err
-    monkeypatch.setattr(judging, "load_judge", bench.judge)
+    monkeypatch.setattr(judging, "load_judge", judges.judge)
     again = nst(*RUN)
     assert again.code == 0
     assert "[1/1]" not in again.err
@@ -540,7 +540,7 @@ def test_the_table_fills_while_the_work_goes_on(tmp_path: Path) -> None:
         told = shown(PairFailed(other, "too small"))
         assert re.search("✓.tiny random", told)
         assert re.search("✗.twin random", told)
-        with live.aside():
+        with live.paused():
             screen.say("a line of others")
         assert "a line of others" in printed()
         live(JudgingStarted(1))

@@ -678,7 +678,7 @@ from types import SimpleNamespace
 def test_what_a_killed_process_left_beside_a_single_result_is_removed(
     nst: Nst, tmp_path: Path
 ) -> None:
-    from backbones.files import _temporary_in
+    from backbones.atomic import _temporary_in
 
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()

@@ -5,7 +5,7 @@ import pytest
 
 from nstcli.images import decode
 from tests.nstcli.cli.conftest import Nst
-from tests.nstcli.report.made import batch
+from tests.nstcli.report.output_folders import batch
 
 
 @pytest.fixture

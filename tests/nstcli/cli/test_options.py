@@ -20,7 +20,7 @@ from nstcli.config.options import (
     OutputOptions,
     RecipeOptions,
 )
-from nstcli.config.readers import Shard
+from nstcli.config.parsers import Shard
 from nstcli.errors import InputError
 from nstcli.images import DEFAULT_MAX_PIXELS
 

@@ -16,7 +16,7 @@ from nstcli.results.folder import Store
 from nstcli.results.locks import Locks
 from tests.conftest import draw
 from tests.nstcli.cli.conftest import Nst
-from tests.nstcli.report.made import batch, make
+from tests.nstcli.report.output_folders import batch, make
 from tests.nstcli.run.test_journal import event, journal
 
 

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nstcli.config.model import model_of
 from nstcli.config.options import GROUPS, SETTINGS
+from nstcli.config.parsers import Shard
 from nstcli.config.precedence import Settled, settle
 from nstcli.config.presets import PRESETS
-from nstcli.config.readers import Shard
+from nstcli.config.validation import model_of
 from nstcli.errors import InputError
 
 BY_FIELD = {setting.field: setting for setting in SETTINGS}

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from backbones.hooks import FeatureExtractor
-from nstcli.engine.progress import Step
 from nstcli.engine.pyramid import factors, shrunk
+from nstcli.engine.steps import Step
 from nstcli.engine.stylize import OnStep, Result, Scale, stylize
 from nstcli.engine.targets import read_content, read_style
 from nstcli.recipe import DEFAULT, Recipe, resolve

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from backbones.hooks import FeatureExtractor
 from nstcli.engine import descent as module
-from nstcli.engine.optimizers import OPTIMIZERS
-from nstcli.engine.progress import Step
+from nstcli.engine.picture_optimizer import OPTIMIZERS
+from nstcli.engine.steps import Step
 from nstcli.errors import DivergedError
 from tests import tiny
 from tests.nstcli.engine.scene import paint, recipe, watch

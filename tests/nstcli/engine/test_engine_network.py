@@ -11,7 +11,7 @@ from backbones import BackboneError
 from backbones.hooks import FeatureExtractor
 from backbones.spec import IMAGENET, Layer
 from backbones.testing import check_backbone
-from nstcli.engine.precision import fitted
+from nstcli.engine.precision import adapted
 from nstcli.recipe import DEFAULT, Recipe, resolve
 from tests.tiny import TINY
 
@@ -41,7 +41,7 @@ def wanted(**choices: object) -> Recipe:
 
 def shapes(recipe: Recipe) -> list[tuple[int, ...]]:
     torch.manual_seed(0)
-    extractor = fitted(FeatureExtractor(STRIDED, build(), IMAGENET), recipe)
+    extractor = adapted(FeatureExtractor(STRIDED, build(), IMAGENET), recipe)
     found = extractor(torch.rand(1, 3, 16, 24), ["conv1", "conv2"])
     return [tuple(feature.shape[-2:]) for feature in found.values()]
 
@@ -56,7 +56,7 @@ def test_what_it_finds_where_it_looked_before_is_the_same() -> None:
     extractor = FeatureExtractor(STRIDED, network, IMAGENET)
     image = torch.rand(1, 3, 16, 24)
     before = extractor(image, ["conv1"])["conv1"]
-    after = fitted(extractor, wanted())(image, ["conv1"])["conv1"]
+    after = adapted(extractor, wanted())(image, ["conv1"])["conv1"]
     torch.testing.assert_close(after[..., ::2, ::2], before)
 
 
@@ -65,13 +65,13 @@ def test_a_backbone_without_stem_is_never_dense(extractor: FeatureExtractor) -> 
     assert recipe.dense is False
     image = torch.rand(1, 3, 16, 24)
     before = extractor(image, ["conv1"])["conv1"]
-    assert torch.equal(extractor.see_every_pixel()(image, ["conv1"])["conv1"], before)
+    assert torch.equal(extractor.use_dense_stem()(image, ["conv1"])["conv1"], before)
 
 
 def test_pooling_is_the_recipes(extractor: FeatureExtractor) -> None:
     image = torch.rand(1, 3, 16, 24)
-    maxima = fitted(extractor, resolve(TINY, SHA, dict(DEFAULT)))(image, ["pool1"])["pool1"]
-    averages = fitted(extractor, resolve(TINY, SHA, {**DEFAULT, "pooling": "avg"}))
+    maxima = adapted(extractor, resolve(TINY, SHA, dict(DEFAULT)))(image, ["pool1"])["pool1"]
+    averages = adapted(extractor, resolve(TINY, SHA, {**DEFAULT, "pooling": "avg"}))
     assert not torch.allclose(averages(image, ["pool1"])["pool1"], maxima)
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from nstcli.engine.lbfgs import LBFGS
 from nstcli.engine.memory import TensorBytes
-from nstcli.engine.optimizers import begin
+from nstcli.engine.picture_optimizer import build
 from nstcli.optimizers import OPTIMIZERS
 from tests.nstcli.engine.scene import recipe
 
@@ -51,10 +51,10 @@ def bowl(condition: float = 1000.0, seed: int = 0, low: float = 0.2, high: float
 
 def run(name: str, problem: Bowl, steps: int) -> list[Tensor]:
     """Return the picture after every step."""
-    descent = begin(problem.image, steps, recipe(optimizer=name))
+    optimizer = build(problem.image, steps, recipe(optimizer=name))
     path = []
     for _ in range(steps):
-        descent.step(problem.closure)
+        optimizer.step(problem.closure)
         path.append(problem.image.detach().clone())
     return path
 
@@ -103,8 +103,8 @@ def test_every_step_evaluates_once_and_moves(name: str, factor: float) -> None:
 def test_closure_runs_with_gradients_on_and_nothing_else_does(name: str) -> None:
     problem = bowl()
     with torch.no_grad():
-        descent = begin(problem.image, 1, recipe(optimizer=name))
-    descent.step(problem.closure)
+        optimizer = build(problem.image, 1, recipe(optimizer=name))
+    optimizer.step(problem.closure)
     assert problem.image.requires_grad
     assert problem.image.is_leaf
 
@@ -115,13 +115,13 @@ def test_what_is_remembered_is_foretold(name: str) -> None:
     image = torch.full((1, 3, 64, 64), 0.5, requires_grad=True)
     picture = image.nbytes
     with TensorBytes() as there:
-        descent = begin(image, 30, recipe(optimizer=name))
+        optimizer = build(image, 30, recipe(optimizer=name))
 
         def closure() -> None:
             image.grad = (image.detach() - 0.3).pow(3)
 
         for _ in range(30):
-            descent.step(closure)
+            optimizer.step(closure)
     foretold = OPTIMIZERS[name].pictures
     assert 0.7 * foretold < there.peak / picture - 2 < foretold + 0.01
 
@@ -165,7 +165,7 @@ PerPicture = Callable[[Tensor], Tensor]
 def trajectory(name: str, losses: Sequence[PerPicture], starts: Tensor, steps: int) -> Tensor:
     """Optimize `starts` (N, …), the n-th by the n-th loss: (steps, N, …)."""
     image = starts.clone().requires_grad_()
-    descent = begin(image, steps, recipe(optimizer=name))
+    optimizer = build(image, steps, recipe(optimizer=name))
 
     def closure() -> Tensor:
         parts = [loss(image[n : n + 1]) for n, loss in enumerate(losses)]
@@ -175,7 +175,7 @@ def trajectory(name: str, losses: Sequence[PerPicture], starts: Tensor, steps: i
 
     path = []
     for _ in range(steps):
-        descent.step(closure)
+        optimizer.step(closure)
         path.append(image.detach().clone())
     return torch.stack(path)
 
@@ -230,11 +230,11 @@ def test_lbfgs_goes_downhill_where_the_curvature_is_negative() -> None:
 
 def test_adam_cools_down_to_a_tenth_along_a_cosine() -> None:
     problem = bowl()
-    descent = begin(problem.image, 20, recipe(optimizer="adam"))
-    rates = [descent.optimizer.param_groups[0]["lr"]]
+    optimizer = build(problem.image, 20, recipe(optimizer="adam"))
+    rates = [optimizer.optimizer.param_groups[0]["lr"]]
     for _ in range(20):
-        descent.step(problem.closure)
-        rates.append(descent.optimizer.param_groups[0]["lr"])
+        optimizer.step(problem.closure)
+        rates.append(optimizer.optimizer.param_groups[0]["lr"])
     assert rates[0] == pytest.approx(0.05)
     assert rates[10] == pytest.approx(0.0275)
     assert rates[20] == pytest.approx(0.005)
@@ -244,11 +244,11 @@ def test_adam_cools_down_to_a_tenth_along_a_cosine() -> None:
 def test_adam_drops_to_a_thirtieth_for_the_last_tenth() -> None:
     problem = bowl()
     asked = recipe(optimizer="adam", learning_rate=0.6, schedule="drop")
-    descent = begin(problem.image, 20, asked)
+    optimizer = build(problem.image, 20, asked)
     rates = []
     for _ in range(20):
-        rates.append(descent.optimizer.param_groups[0]["lr"])
-        descent.step(problem.closure)
+        rates.append(optimizer.optimizer.param_groups[0]["lr"])
+        optimizer.step(problem.closure)
     assert rates == pytest.approx([0.6] * 18 + [0.02] * 2)
 
 

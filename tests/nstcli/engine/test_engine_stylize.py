@@ -13,8 +13,8 @@ from backbones.hooks import FeatureExtractor
 from nstcli.engine.init import STARTS
 from nstcli.engine.losses import distances_of
 from nstcli.engine.objective import evaluate, parts
-from nstcli.engine.progress import Step
 from nstcli.engine.pyramid import resized
+from nstcli.engine.steps import Step
 from nstcli.engine.stylize import stylize
 from nstcli.engine.targets import read_content
 from nstcli.optimizers import OPTIMIZERS
@@ -168,7 +168,7 @@ class Scripted:
 def script(monkeypatch: pytest.MonkeyPatch, pictures: list[Tensor]) -> Recipe:
     """Make a recipe whose pictures are the given ones, starting from noise, content term only."""
     scripted: Any = lambda image, *_: Scripted(image, pictures[:])  # noqa: E731
-    monkeypatch.setattr("nstcli.engine.descent.begin", scripted)
+    monkeypatch.setattr("nstcli.engine.descent.build", scripted)
     return recipe(
         optimizer="adam", steps=len(pictures), init="noise", content_weight=1, style_weight=0
     )

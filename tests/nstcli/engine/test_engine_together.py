@@ -11,8 +11,8 @@ from backbones.hooks import FeatureExtractor
 from nstcli.engine import descent
 from nstcli.engine.init import STARTS
 from nstcli.engine.losses import Target, distances_of
-from nstcli.engine.objective import parts, together
-from nstcli.engine.progress import Step
+from nstcli.engine.objective import batched, parts
+from nstcli.engine.steps import Step
 from nstcli.engine.stylize import Result, Scale, stylize, stylize_together
 from nstcli.errors import DivergedError
 from nstcli.optimizers import OPTIMIZERS
@@ -169,8 +169,8 @@ def test_a_shared_content_is_not_copied(extractor: FeatureExtractor) -> None:
     asked = recipe()
     content = scales(extractor, asked, picture(24, 32))[0].content
     pairs = [scales(extractor, asked, picture(24, 32), picture(seed=n))[0] for n in (1, 2, 3)]
-    shared = together([parts(content, pair.style, asked) for pair in pairs])
-    apart = together([parts(pair.content, pair.style, asked) for pair in pairs])
+    shared = batched([parts(content, pair.style, asked) for pair in pairs])
+    apart = batched([parts(pair.content, pair.style, asked) for pair in pairs])
     assert [len(part.target.value) for part in shared if part.term == "content"] == [1]
     assert [len(part.target.value) for part in apart if part.term == "content"] == [3]
     assert all(len(part.target.energy) == 3 for part in [*shared, *apart])
@@ -289,10 +289,10 @@ def test_the_pace_is_that_of_full_size(
     extractor: FeatureExtractor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
 
-    from nstcli.engine import progress
+    from nstcli.engine import steps
 
     clock = iter([0, 1, 2, 3, 10, 14, 18, 28, 32])
-    monkeypatch.setattr(progress.time, "perf_counter", lambda: next(clock))
+    monkeypatch.setattr(steps.time, "perf_counter", lambda: next(clock))
     asked = recipe(steps=9, scales=2)
     (pair, *_) = three_pairs(extractor, asked)
     # Four steps at the first scale; at the second, steps of 4, 4, 10 and 4 seconds.

@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backbones import BackboneError
-from nstcli.experiment.budget import Pace, key_of, seconds_per_step, share_seconds, with_steps
-from nstcli.experiment.cache import Cache
-from nstcli.experiment.run import Means, VariantStarted
+from nstcli.experiment.budget import Pace, budget_key, seconds_per_step, share_seconds, with_steps
+from nstcli.experiment.counts import Counts
+from nstcli.experiment.run import RunContext, VariantStarted
 from nstcli.recipe import DEFAULT, resolve
 from nstcli.results.records import Form
 from nstcli.run.job import Execution, Settings
-from tests.nstcli.experiment.made import experiment
+from tests.nstcli.experiment.comparisons import experiment
 from tests.tiny import TINY
 
 
@@ -54,14 +54,14 @@ def test_a_step_costs_the_mean_of_the_scales_whatever_one_of_them_took(
 
 
 def test_the_steps_hold_for_one_recipe_and_one_machine_part() -> None:
-    plain = key_of(settings(), Execution(), 5.0)
-    assert key_of(settings(steps=7), Execution(), 5.0) == plain
+    plain = budget_key(settings(), Execution(), 5.0)
+    assert budget_key(settings(steps=7), Execution(), 5.0) == plain
     assert len({
         plain,
-        key_of(settings(size=100), Execution(), 5.0),
-        key_of(settings(), Execution(device="cpu"), 5.0),
-        key_of(settings(), Execution(precision="float32"), 5.0),
-        key_of(settings(), Execution(), 6.0),
+        budget_key(settings(size=100), Execution(), 5.0),
+        budget_key(settings(), Execution(device="cpu"), 5.0),
+        budget_key(settings(), Execution(precision="float32"), 5.0),
+        budget_key(settings(), Execution(), 6.0),
     }) == 5  # fmt: skip
 
 
@@ -74,8 +74,8 @@ def test_only_the_steps_change() -> None:
 def test_who_cannot_be_measured_is_given_up(tmp_path: Path) -> None:
     found = experiment(tmp_path, "a", "b")
     found.variants = [replace(variant, settings=settings()) for variant in found.variants]
-    cache = Cache(tmp_path / "comparison.json")
-    cache.put("steps", key_of(settings(), Execution(), 5.0), 7)
+    cache = Counts(tmp_path / "comparison.json")
+    cache.put("steps", budget_key(settings(), Execution(), 5.0), 7)
     first, second = found.variants
     found.variants[0] = replace(first, settings=settings(size=100))
 
@@ -83,8 +83,8 @@ def test_who_cannot_be_measured_is_given_up(tmp_path: Path) -> None:
         assert isinstance(event, VariantStarted)
         raise BackboneError(f"no weights of {event.variant.title}")
 
-    means = Means(Execution(), [tell], stop=lambda: False, downloading=pytest.fail)
-    share_seconds(found, 5.0, cache, means)
+    context = RunContext(Execution(), [tell], stop=lambda: False, downloading=pytest.fail)
+    share_seconds(found, 5.0, cache, context)
     lost, measured = found.variants
     assert (lost.error, lost.settings) == ("no weights of a:random", None)
     assert measured == replace(second, settings=with_steps(settings(), 7))

@@ -4,11 +4,11 @@ from pathlib import Path
 import pytest
 
 from nstcli.errors import InputError
+from nstcli.experiment.comparison_sheet import draw_sheet, write_sheet
 from nstcli.experiment.experiment import Experiment
-from nstcli.experiment.sheet import draw_sheet, write_sheet
 from nstcli.images import decode
 from nstcli.plan.pair import Pair
-from tests.nstcli.experiment.made import experiment, tell
+from tests.nstcli.experiment.comparisons import experiment, tell
 from tests.nstcli.experiment.test_judging import Write
 
 

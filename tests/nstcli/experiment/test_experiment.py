@@ -9,7 +9,7 @@ from nstcli.experiment.variant import Variant, of_backbones
 from nstcli.recipe import DEFAULT
 from nstcli.results.records import Form
 from tests.conftest import Plugin
-from tests.nstcli.experiment.made import variant_of
+from tests.nstcli.experiment.comparisons import variant_of
 
 PHOTOS, STYLES = [Path("a.png"), Path("b.png")], [Path("s.png")]
 

@@ -8,7 +8,7 @@ from nstcli.experiment.experiment import Experiment
 from nstcli.experiment.exports import as_csv, as_json, as_markdown
 from nstcli.experiment.figures import rows
 from nstcli.plan.pair import Pair
-from tests.nstcli.experiment.made import experiment, tell
+from tests.nstcli.experiment.comparisons import experiment, tell
 
 GOOD = {"content_error": 0.3, "style_error": 0.1, "lpips": 0.3, "ssim": 0.7, "color": 5.0}
 

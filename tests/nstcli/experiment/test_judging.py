@@ -12,15 +12,15 @@ from nstcli.experiment.judging import judge_all
 from nstcli.images import DEFAULT_MAX_PIXELS
 from nstcli.metrics.judge import Judge
 from nstcli.plan.pair import Pair
-from tests.nstcli.experiment.bench import judge
-from tests.nstcli.experiment.made import experiment, record
+from tests.nstcli.experiment.comparisons import experiment, record
+from tests.nstcli.experiment.judges import judge
 
 Write = Callable[..., Path]
 
 
 @pytest.fixture
 def made(tmp_path: Path, write_picture: Write) -> Experiment:
-    """Two contenders; the first left the content as it is, the second painted something else."""
+    """Two variants; the first left the content as it is, the second painted something else."""
     content, style = write_picture("c.png", seed=1), write_picture("s.png", 20, 28, seed=2)
     found = experiment(tmp_path / "out", "a", "b")
     for number, seed in enumerate((1, 3)):

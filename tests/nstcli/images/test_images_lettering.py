@@ -3,13 +3,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nstcli.images import lettered, lettering
+from nstcli.images import draw_text, lettering
 
 INK = (200, 0, 0)
 
 
 def test_a_line_is_as_wide_as_its_text_and_as_high_as_every_other() -> None:
-    short, long = lettered("cat", 16, 400, INK), lettered("caterpillar", 16, 400, INK)
+    short, long = draw_text("cat", 16, 400, INK), draw_text("caterpillar", 16, 400, INK)
     assert short.shape[0] == long.shape[0]
     assert 10 < short.shape[1] < long.shape[1] < 200
     assert (short[..., 0] >= 200).all()  # ink on white, and mixtures of the two
@@ -19,9 +19,9 @@ def test_a_line_is_as_wide_as_its_text_and_as_high_as_every_other() -> None:
 @settings(max_examples=60)
 @given(st.text(max_size=40), st.integers(10, 30), st.integers(12, 300))
 def test_no_text_is_wider_than_allowed(text: str, size: int, longest: int) -> None:
-    line = lettered(text, size, longest, INK)
+    line = draw_text(text, size, longest, INK)
     assert 1 <= line.shape[1] <= longest
-    assert line.shape[0] == lettered("x", size, longest, INK).shape[0]
+    assert line.shape[0] == draw_text("x", size, longest, INK).shape[0]
 
 
 def test_a_long_line_loses_its_middle(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -43,7 +43,7 @@ def test_what_no_font_draws_is_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
     try:
         _, line = lettering._for("漢a\n", 16)
         assert line == r"\u6f22a\n"
-        assert not np.array_equal(lettered("漢", 16, 99, INK), lettered("字", 16, 99, INK))
+        assert not np.array_equal(draw_text("漢", 16, 99, INK), draw_text("字", 16, 99, INK))
     finally:
         lettering._fonts.cache_clear()
 

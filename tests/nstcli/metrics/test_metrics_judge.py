@@ -14,12 +14,12 @@ from torch import Tensor
 import backbones
 from backbones import BackboneError
 from nstcli.engine.stylize import Result
-from nstcli.metrics.judge import Judge, Pair
-from nstcli.metrics.record import Metrics, judge_of
+from nstcli.metrics.judge import Judge, JudgedPair
+from nstcli.metrics.judgement import Metrics, judge_of
 from nstcli.metrics.relative import style_error
 from tests.nstcli.engine import scene
 from tests.nstcli.engine.scene import CONTENT, OTHER, STYLE, picture
-from tests.nstcli.metrics.bench import judge, network, noisy, perceptual
+from tests.nstcli.metrics.tiny_judge import judge, network, noisy, perceptual
 
 
 def result(asked_extractor: object) -> Result:
@@ -38,7 +38,7 @@ def test_nobody_judges_himself() -> None:
 
 def test_choice_and_record_do_not_import_torch() -> None:
     code = (
-        "import sys, nstcli.metrics.record\n"
+        "import sys, nstcli.metrics.judgement\n"
         "assert not {'torch', 'skimage', 'numpy'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -47,7 +47,7 @@ def test_choice_and_record_do_not_import_torch() -> None:
 def test_errors_are_those_that_the_engine_reports() -> None:
     extractor = network()
     made = result(extractor)
-    metrics = judge().measure(made.image, CONTENT, STYLE)
+    metrics = judge().pair(CONTENT, STYLE).measure(made.image)
     assert metrics.content_error == pytest.approx(made.content_error, rel=1e-4)
     assert metrics.style_error == pytest.approx(made.style_error, rel=1e-4)
     before = judge().pair(CONTENT, STYLE).content
@@ -96,7 +96,6 @@ def test_the_style_is_resized_to_cover_and_cut() -> None:
 def test_a_comparison_holds_all_three() -> None:
     pair = judge().pair(CONTENT, STYLE)
     comparison = pair.compare(OTHER)
-    assert comparison.judge == "tiny"
     assert comparison.picture == pair.measure(OTHER)
     assert (comparison.content, comparison.style) == (pair.content, pair.style)
     assert len({comparison.picture, comparison.content, comparison.style}) == 3
@@ -125,15 +124,15 @@ def test_each_image_is_looked_at_once() -> None:
     assert counting.passes == 5
     content, style = counting.read(CONTENT), counting.read_style(STYLE)
     counting.passes = 0
-    again = Pair(counting, content, style)
+    again = JudgedPair(counting, content, style)
     assert counting.passes == 0
     assert again.measure(OTHER) == pair.measure(OTHER)
 
 
 def test_lpips_keeps_its_own_network() -> None:
     """Another judge changes the other figures; LPIPS stays what it is."""
-    one = judge().measure(OTHER, CONTENT, STYLE)
-    own = Judge(network(seed=1), perceptual(network())).measure(OTHER, CONTENT, STYLE)
+    one = judge().pair(CONTENT, STYLE).measure(OTHER)
+    own = Judge(network(seed=1), perceptual(network())).pair(CONTENT, STYLE).measure(OTHER)
     assert own.lpips == pytest.approx(one.lpips)
     assert (own.ssim, own.color) == (one.ssim, one.color)
     assert own.content_error != pytest.approx(one.content_error)
@@ -169,7 +168,7 @@ def test_pictures_of_any_size(height: int, width: int, style_h: int, style_w: in
 def test_black_images_give_numbers(black: str) -> None:
     images: dict[str, Tensor] = {"picture": OTHER, "content": CONTENT, "style": STYLE}
     images[black] = torch.zeros_like(images[black])
-    metrics = judge().measure(**images)
+    metrics = judge().pair(images["content"], images["style"]).measure(images["picture"])
     assert all(math.isfinite(value) for value in asdict(metrics).values())
 
 
@@ -177,13 +176,13 @@ def test_gradients_are_not_kept() -> None:
     content = CONTENT.clone().requires_grad_()
     reading = judge().read(content)
     assert not any(found.requires_grad for found in reading.content.statistics.values())
-    assert isinstance(judge().measure(content, CONTENT, STYLE), Metrics)
+    assert isinstance(judge().pair(CONTENT, STYLE).measure(content), Metrics)
 
 
 @pytest.mark.parametrize("shape", [(24, 31), (32, 24)])
 def test_a_picture_of_another_shape(shape: tuple[int, int]) -> None:
     with pytest.raises(ValueError, match=r"picture is .* its content \(1, 3, 24, 32\)"):
-        judge().measure(picture(*shape), CONTENT, STYLE)
+        judge().pair(CONTENT, STYLE).measure(picture(*shape))
 
 
 @pytest.mark.parametrize("shape", [(3, 24, 32), (2, 3, 24, 32), (1, 1, 24, 32)])
@@ -193,7 +192,6 @@ def test_no_picture_at_all(shape: tuple[int, ...]) -> None:
 
 
 def test_too_small() -> None:
-    assert judge().minimum_size == 8
     with pytest.raises(BackboneError, match="at least 8 px"):
         judge().pair(picture(7, 30), STYLE)
     with pytest.raises(BackboneError, match="at least 8 px"):

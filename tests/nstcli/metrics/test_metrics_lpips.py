@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from tests.nstcli.engine.scene import picture
-from tests.nstcli.metrics.bench import network, noisy, perceptual
+from tests.nstcli.metrics.tiny_judge import network, noisy, perceptual
 
 
 def distance(a: torch.Tensor, b: torch.Tensor) -> float:

@@ -16,7 +16,7 @@ from nstcli.report.gallery import write_gallery
 from nstcli.results.folder import Store
 from nstcli.results.records import Measured
 from tests.nstcli.report.conftest import Visit
-from tests.nstcli.report.made import batch, make, write
+from tests.nstcli.report.output_folders import batch, make, write
 
 pytestmark = pytest.mark.browser
 

@@ -9,7 +9,7 @@ from nstcli.report.grid import Grid, read_grid
 from nstcli.report.recipes import described, differing, value_of, variant_of
 from nstcli.results.folder import Store
 from nstcli.results.records import Failure, Measured
-from tests.nstcli.report.made import RECIPE, batch, make, sha256, write
+from tests.nstcli.report.output_folders import RECIPE, batch, make, sha256, write
 from tests.tiny import TINY
 
 
@@ -22,9 +22,9 @@ def test_every_pair_has_its_cell(tmp_path: Path) -> None:
     assert labels(grid) == (["A.png", "b.png"], ["x.png", "y.png", "z.png"])
     for row, content in enumerate("Ab"):
         for column, style in enumerate("xyz"):
-            (entry,) = grid.cells[row, column]
-            assert entry.output == f"{content}__{style}.png"
-            assert entry.variant == ""
+            (pair,) = grid.cells[row, column]
+            assert pair.output == f"{content}__{style}.png"
+            assert pair.variant == ""
 
 
 def test_pictures_of_one_name_are_told_apart(tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def test_results_of_a_cell_say_what_differs(tmp_path: Path) -> None:
     pair = tmp_path / "photos/cat.png", tmp_path / "art/ink.png"
     make(store, *pair, "s.png", recipe={"model": "squeezenet", "weights": "1" * 64})
     make(store, *pair, "w.png", recipe={"style_weight": 200.0})
-    assert [e.variant for e in read_grid(store.folder).entries] == [
+    assert [e.variant for e in read_grid(store.folder).pairs] == [
         "vgg19 · style weight 30",
         "squeezenet · style weight 30",
         "vgg19 · style weight 200",
@@ -137,10 +137,10 @@ def test_measurements_come_along_unless_the_result_is_another(tmp_path: Path) ->
     store.save_measured(
         name, Measured(output_sha256="another", judge="vgg16", values={"lpips": 0.5})
     )
-    assert read_grid(store.folder).entries[0].measured is None
+    assert read_grid(store.folder).pairs[0].measured is None
     mine = Measured(output_sha256=record.output_sha256, judge="vgg16", values={"lpips": 0.5})
     store.save_measured(name, mine)
-    assert read_grid(store.folder).entries[0].measured == mine
+    assert read_grid(store.folder).pairs[0].measured == mine
 
 
 def test_a_folder_without_records_says_what_to_do(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from nstcli.plan.pair import Pair
 from nstcli.report.manifest import write_manifest
 from nstcli.results.folder import Store
 from nstcli.results.records import Record, stopped_key
-from tests.nstcli.report.made import batch, make, sha256
+from tests.nstcli.report.output_folders import batch, make, sha256
 
 
 @pytest.fixture

@@ -6,18 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from nstcli.report.inputs import Trace, candidates, trace_all
+from nstcli.report.origins import InputState, candidates, find_origins
 from nstcli.results.digests import Digests
 from nstcli.text import stored
-from tests.nstcli.report.made import batch, sha256
+from tests.nstcli.report.output_folders import batch, sha256
 
 
-def traces(out: Path, folder: Path) -> dict[str, Trace]:
+def traces(out: Path, folder: Path) -> dict[str, InputState]:
     from nstcli.results.folder import Store
 
     records = [record for _, record in Store(out).records()]
-    found = trace_all(records, folder, Digests(None))
-    return {Path(origin.path).name: origin.trace for origin in found}
+    found = find_origins(records, folder, Digests(None))
+    return {Path(origin.path).name: origin.state for origin in found}
 
 
 @pytest.fixture
@@ -37,13 +37,13 @@ def test_each_input_is_told_once_with_its_results(out: Path, tmp_path: Path) -> 
     from nstcli.results.folder import Store
 
     records = [record for _, record in Store(out).records()]
-    found = trace_all(records, out, Digests(None))
+    found = find_origins(records, out, Digests(None))
     assert [(o.role, Path(o.path).name, o.results) for o in found] == [
         ("content", "cat.png", 1),
         ("content", "dog.png", 1),
         ("style", "ink.png", 2),
     ]
-    assert {origin.trace for origin in found} == {Trace.UNCHANGED}
+    assert {origin.state for origin in found} == {InputState.UNCHANGED}
     assert found[2].found == tmp_path / "art/ink.png"
     assert found[2].sha256 == sha256((tmp_path / "art/ink.png").read_bytes())
 
@@ -54,16 +54,16 @@ def test_changed_gone_and_unreadable(out: Path, tmp_path: Path) -> None:
     (tmp_path / "art/ink.png").unlink()
     (tmp_path / "art/ink.png").mkdir()
     assert traces(out, out) == {
-        "cat.png": Trace.CHANGED,
-        "dog.png": Trace.GONE,
-        "ink.png": Trace.UNREADABLE,
+        "cat.png": InputState.CHANGED,
+        "dog.png": InputState.GONE,
+        "ink.png": InputState.UNREADABLE,
     }
 
 
 def test_relative_paths_are_found_where_the_batch_ran(relative: Path) -> None:
-    assert set(traces(relative, Path("out")).values()) == {Trace.UNCHANGED}
+    assert set(traces(relative, Path("out")).values()) == {InputState.UNCHANGED}
     Path("photos/cat.png").unlink()
-    assert traces(relative, Path("out"))["cat.png"] is Trace.NOT_FOUND
+    assert traces(relative, Path("out"))["cat.png"] is InputState.NOT_FOUND
 
 
 def test_relative_paths_are_found_beside_the_folder(
@@ -74,9 +74,9 @@ def test_relative_paths_are_found_beside_the_folder(
     (elsewhere / "photos").mkdir(parents=True)
     (elsewhere / "photos/cat.png").write_bytes(b"other")
     monkeypatch.chdir(elsewhere)
-    assert set(traces(relative, relative).values()) == {Trace.UNCHANGED}
+    assert set(traces(relative, relative).values()) == {InputState.UNCHANGED}
     (tmp_path / "photos/cat.png").unlink()
-    assert traces(relative, relative)["cat.png"] is Trace.CHANGED
+    assert traces(relative, relative)["cat.png"] is InputState.CHANGED
 
 
 def test_nothing_is_said_of_what_is_not_found_from_here(
@@ -85,7 +85,7 @@ def test_nothing_is_said_of_what_is_not_found_from_here(
     (tmp_path / "archive/of").mkdir(parents=True)
     moved = relative.rename(tmp_path / "archive/of/out")
     monkeypatch.chdir(tmp_path / "archive")
-    assert set(traces(moved, moved).values()) == {Trace.NOT_FOUND}
+    assert set(traces(moved, moved).values()) == {InputState.NOT_FOUND}
 
 
 @pytest.mark.skipif(sys.platform in {"win32", "darwin"}, reason="names are Unicode there")

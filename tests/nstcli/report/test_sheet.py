@@ -7,7 +7,7 @@ from nstcli.errors import InputError
 from nstcli.images import decode
 from nstcli.plan.pair import Pair
 from nstcli.report.sheet import draw_sheet
-from tests.nstcli.report.made import batch, make
+from tests.nstcli.report.output_folders import batch, make
 
 
 def holds(sheet: np.ndarray, picture: np.ndarray) -> bool:

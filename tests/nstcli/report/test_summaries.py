@@ -10,7 +10,7 @@ from nstcli.report import summaries
 from nstcli.report.summaries import Summaries
 from nstcli.results.folder import Store
 from nstcli.run.events import PairFailed, WorkerReady
-from tests.nstcli.report.made import batch
+from tests.nstcli.report.output_folders import batch
 
 ENDED = PairFailed(Pair.of(Path("a.png"), Path("b.png"), "a__b.png"), "why")
 

@@ -158,13 +158,13 @@ def test_coarse_times_are_not_trusted(
     photo: Path, cache: Path, reads: list[str], monkeypatch: pytest.MonkeyPatch, step: int
 ) -> None:
     """FAT and exFAT have no time of change."""
-    real = digests._look
+    real = digests._stat_of
 
     def coarse(stream: Any) -> Any:
         size, mtime, _, inode, device = real(stream)
         return size, mtime, mtime // step * step, inode, device
 
-    monkeypatch.setattr(digests, "_look", coarse)
+    monkeypatch.setattr(digests, "_stat_of", coarse)
     known = Digests(cache)
     rest()
     known.digest(photo)
@@ -325,7 +325,7 @@ def test_a_damaged_cache_file_counts_as_empty(
     photo: Path, cache: Path, reads: list[str], text: str
 ) -> None:
     with photo.open("rb", buffering=0) as stream:
-        look = ",".join(map(str, digests._look(stream)))
+        look = ",".join(map(str, digests._stat_of(stream)))
     cache.write_text(text.replace("PATH", str(photo)).replace("LOOK", look), "utf-8")
     rest()
     known = Digests(cache)
@@ -338,7 +338,7 @@ def test_a_damaged_cache_file_counts_as_empty(
 def test_what_a_file_looks_like(photo: Path) -> None:
     found = photo.stat()
     with photo.open("rb", buffering=0) as stream:
-        look = digests._look(stream)
+        look = digests._stat_of(stream)
     assert look[:3] == (found.st_size, found.st_mtime_ns, found.st_ctime_ns)
     assert look[3:] == (found.st_ino, found.st_dev)
 

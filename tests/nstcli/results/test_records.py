@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backbones import files
+from backbones import atomic
 from nstcli import images
 from nstcli.errors import InputError
 from nstcli.images import encode
@@ -384,7 +384,7 @@ def test_what_a_kill_left_in_a_mirrored_folder_without_results_is_removed(store:
         patch.setattr(stores, "write_atomic", _dying_at(store.path(pair), stores.write_atomic))
         with pytest.raises(KeyboardInterrupt):
             store.save(pair, result(), record(result()))
-    left = store.folder / "trip" / f".nst-{files._host()}-{ended.pid}-0123abcd.tmp"
+    left = store.folder / "trip" / f".nst-{atomic._host()}-{ended.pid}-0123abcd.tmp"
     left.write_bytes(b"half")
     store.prepare()
     assert not left.exists()

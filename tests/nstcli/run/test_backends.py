@@ -295,7 +295,7 @@ class Puppet:
 def puppets(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Puppet]]:
     Puppet.fates, Puppet.alive, Puppet.shares, Puppet.started = [], [], [], 0
     monkeypatch.setattr(process, "WorkerProcess", Puppet)
-    monkeypatch.setattr(process, "_NAP", 0.001)
+    monkeypatch.setattr(process, "_POLL_SECONDS", 0.001)
     yield Puppet
     assert Puppet.alive == []
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from nstcli.engine.progress import Step
+from nstcli.engine.steps import Step
 from nstcli.errors import InputError, StoppedError
 from nstcli.plan.pair import Pair
 from nstcli.results.digests import Digests
@@ -53,7 +53,7 @@ def jobs(*names: str) -> list[Job]:
     return [Job(pair, NO_SETTINGS, (), "key") for pair in pairs]
 
 
-class Shelf:
+class FakeResults:
     """An output folder in memory, which tells `log` what is done to it.
 
     Attributes:
@@ -120,13 +120,13 @@ class Shelf:
 
 
 class Lock:
-    def __init__(self, shelf: Shelf, name: str):
-        self._shelf = shelf
+    def __init__(self, results: FakeResults, name: str):
+        self._results = results
         self._name = name
 
     def release(self) -> None:
-        self._shelf.held.remove(self._name)
-        self._shelf.log.append(f"release {self._name}")
+        self._results.held.remove(self._name)
+        self._results.log.append(f"release {self._name}")
 
 
 Backend = Callable[[Any, Execution, Driver], None]
@@ -151,13 +151,13 @@ def making(most: int = 1, failing: Sequence[str] = ()) -> Backend:
     return work
 
 
-class Bench:
-    """A shelf, a log of what happens to it and of the events, and a way to run."""
+class Runner:
+    """A results, a log of what happens to it and of the events, and a way to run."""
 
     def __init__(self) -> None:
         self.log: list[str] = []
         self.events: list[Event] = []
-        self.shelf = Shelf(self.log)
+        self.results = FakeResults(self.log)
 
     def listen(self, event: Event) -> None:
         self.events.append(event)
@@ -174,7 +174,7 @@ class Bench:
     ) -> None:
         failures, stop = options.pop("failures", ()), options.pop("stop", lambda: False)
         driver = drivers.JobDriver(
-            wanted, self.shelf, Rules(**options), failures, listen or self.listen, stop
+            wanted, self.results, Rules(**options), failures, listen or self.listen, stop
         )
         try:
             (backend or making())(None, Execution(), driver)
@@ -192,164 +192,164 @@ class Bench:
 
 
 @pytest.fixture
-def bench() -> Iterator[Bench]:
-    made = Bench()
+def runner() -> Iterator[Runner]:
+    made = Runner()
     yield made
-    assert made.shelf.held == set(), "locks are left"
+    assert made.results.held == set(), "locks are left"
 
 
-def test_a_result_is_kept_before_anybody_hears_of_it(bench: Bench) -> None:
-    bench.run(jobs("a", "b"))
+def test_a_result_is_kept_before_anybody_hears_of_it(runner: Runner) -> None:
+    runner.run(jobs("a", "b"))
     once = ["take", "PairStarted", "PairStep", "save", "release", "PairDone"]
-    assert bench.log == [
+    assert runner.log == [
         "prepare",
         "WorkerReady",
         *(f"{what} {name}.png" for name in "ab" for what in once),
     ]
-    numbers = [event.number for event in bench.events if isinstance(event, PairStarted)]
+    numbers = [event.number for event in runner.events if isinstance(event, PairStarted)]
     assert numbers == [1, 2]
-    assert bench.events[0] == WorkerReady("cpu", "float32")
-    done = [event for event in bench.events if isinstance(event, PairStep)]
+    assert runner.events[0] == WorkerReady("cpu", "float32")
+    done = [event for event in runner.events if isinstance(event, PairStep)]
     assert [(event.step, event.loss, event.done) for event in done] == [(1, 0.5, 1.0)] * 2
 
 
-def test_a_failure_is_written_down_and_the_rest_is_made(bench: Bench) -> None:
-    bench.run(jobs("a", "b", "c"), making(2, failing=["a.png"]))
-    assert bench.ends() == {"a.png": PairFailed, "b.png": PairDone, "c.png": PairDone}
-    assert bench.log.index("fail a.png") < bench.log.index("PairFailed a.png")
+def test_a_failure_is_written_down_and_the_rest_is_made(runner: Runner) -> None:
+    runner.run(jobs("a", "b", "c"), making(2, failing=["a.png"]))
+    assert runner.ends() == {"a.png": PairFailed, "b.png": PairDone, "c.png": PairDone}
+    assert runner.log.index("fail a.png") < runner.log.index("PairFailed a.png")
 
 
-def test_failures_before_the_run_are_written_down_once_it_is_ready(bench: Bench) -> None:
+def test_failures_before_the_run_are_written_down_once_it_is_ready(runner: Runner) -> None:
     bad = jobs("bad")[0].pair
-    bench.run(jobs("a"), failures=[PairFailed(bad, "no picture")])
-    assert bench.log[:3] == ["prepare", "fail bad.png", "WorkerReady"]
+    runner.run(jobs("a"), failures=[PairFailed(bad, "no picture")])
+    assert runner.log[:3] == ["prepare", "fail bad.png", "WorkerReady"]
 
 
-def test_fail_fast_stops_at_the_first_failure(bench: Bench) -> None:
+def test_fail_fast_stops_at_the_first_failure(runner: Runner) -> None:
     with pytest.raises(StoppedError, match=r"first failure: b\.jpg × s\.jpg: why"):
-        bench.run(jobs("a", "b", "c"), making(failing=["b.png"]), fail_fast=True)
-    assert bench.ends() == {"a.png": PairDone, "b.png": PairFailed}
-    assert "fail b.png" in bench.log
+        runner.run(jobs("a", "b", "c"), making(failing=["b.png"]), fail_fast=True)
+    assert runner.ends() == {"a.png": PairDone, "b.png": PairFailed}
+    assert "fail b.png" in runner.log
 
 
-def test_a_backend_that_never_gets_ready_leaves_no_trace(bench: Bench) -> None:
+def test_a_backend_that_never_gets_ready_leaves_no_trace(runner: Runner) -> None:
     def work(settings: object, execution: Execution, driver: Driver) -> None:
         raise InputError("no device 'abacus' here")
 
     with pytest.raises(InputError, match="abacus"):
-        bench.run(jobs("a"), work)
-    assert bench.log == []
+        runner.run(jobs("a"), work)
+    assert runner.log == []
 
 
-def test_a_second_worker_prepares_nothing_again(bench: Bench) -> None:
+def test_a_second_worker_prepares_nothing_again(runner: Runner) -> None:
     def work(settings: object, execution: Execution, driver: Driver) -> None:
         driver.ready("cuda:0", "bfloat16")
         making()(settings, execution, driver)
 
-    bench.run(jobs("a"), work)
-    assert bench.log.count("prepare") == 1
-    assert bench.log.count("WorkerReady") == 2
+    runner.run(jobs("a"), work)
+    assert runner.log.count("prepare") == 1
+    assert runner.log.count("WorkerReady") == 2
 
 
 @pytest.mark.parametrize("state", [State.FOREIGN, State.EDITED, State.STALE])
 def test_what_appeared_meanwhile_is_not_replaced_without_consent(
-    bench: Bench, state: State
+    runner: Runner, state: State
 ) -> None:
-    bench.shelf.states["a.png"] = state
-    bench.run(jobs("a", "b"))
-    assert bench.ends() == {"a.png": PairFailed, "b.png": PairDone}
-    assert "save a.png" not in bench.log
-    (failed,) = (event for event in bench.events if isinstance(event, PairFailed))
+    runner.results.states["a.png"] = state
+    runner.run(jobs("a", "b"))
+    assert runner.ends() == {"a.png": PairFailed, "b.png": PairDone}
+    assert "save a.png" not in runner.log
+    (failed,) = (event for event in runner.events if isinstance(event, PairFailed))
     assert failed.error == (
         "'out/a.png' appeared or changed while the batch was running; move it away"
     )
-    assert "fail a.png" in bench.log
+    assert "fail a.png" in runner.log
 
 
-def test_with_consent_it_is(bench: Bench) -> None:
-    bench.shelf.states["a.png"] = State.EDITED
-    bench.run(jobs("a"), overwrite=True)
-    assert bench.ends() == {"a.png": PairDone}
+def test_with_consent_it_is(runner: Runner) -> None:
+    runner.results.states["a.png"] = State.EDITED
+    runner.run(jobs("a"), overwrite=True)
+    assert runner.ends() == {"a.png": PairDone}
 
 
 @pytest.mark.parametrize("found", [State.FOREIGN, State.EDITED, InputError("is a folder")])
 @pytest.mark.parametrize("force", [False, True])
 def test_what_appears_while_a_pair_is_made_is_not_replaced_without_consent(
-    bench: Bench, found: State | InputError, force: bool
+    runner: Runner, found: State | InputError, force: bool
 ) -> None:
     def listen(event: Event) -> None:
-        bench.listen(event)
+        runner.listen(event)
         if isinstance(event, PairStep) and event.pair.output == "a.png":
-            bench.shelf.states["a.png"] = found
+            runner.results.states["a.png"] = found
 
-    bench.shelf.states["a.png"] = State.UP_TO_DATE if force else State.MISSING
-    bench.run(jobs("a", "b"), making(), listen, force=force)
-    assert bench.ends() == {"a.png": PairFailed, "b.png": PairDone}
-    assert "save a.png" not in bench.log
-    assert "fail a.png" in bench.log
+    runner.results.states["a.png"] = State.UP_TO_DATE if force else State.MISSING
+    runner.run(jobs("a", "b"), making(), listen, force=force)
+    assert runner.ends() == {"a.png": PairFailed, "b.png": PairDone}
+    assert "save a.png" not in runner.log
+    assert "fail a.png" in runner.log
 
 
-def test_with_consent_what_appears_is_replaced(bench: Bench) -> None:
+def test_with_consent_what_appears_is_replaced(runner: Runner) -> None:
     def listen(event: Event) -> None:
-        bench.listen(event)
-        bench.shelf.states["a.png"] = State.EDITED
+        runner.listen(event)
+        runner.results.states["a.png"] = State.EDITED
 
-    bench.run(jobs("a"), making(), listen, overwrite=True)
-    assert bench.ends() == {"a.png": PairDone}
-
-
-def test_a_folder_that_appeared_under_a_result_s_name_fails_that_pair(bench: Bench) -> None:
-    bench.shelf.states["a.png"] = InputError("'out/a.png' is a folder")
-    bench.run(jobs("a", "b"))
-    assert bench.ends() == {"a.png": PairFailed, "b.png": PairDone}
+    runner.run(jobs("a"), making(), listen, overwrite=True)
+    assert runner.ends() == {"a.png": PairDone}
 
 
-def test_a_pair_that_another_process_made_is_found(bench: Bench) -> None:
-    bench.shelf.states["a.png"] = State.UP_TO_DATE
-    bench.run(jobs("a", "b"))
-    assert bench.ends() == {"a.png": PairFound, "b.png": PairDone}
-    assert bench.log.index("forget a.png") < bench.log.index("PairFound a.png")
-    assert "forget b.png" not in bench.log  # saving it does
+def test_a_folder_that_appeared_under_a_result_s_name_fails_that_pair(runner: Runner) -> None:
+    runner.results.states["a.png"] = InputError("'out/a.png' is a folder")
+    runner.run(jobs("a", "b"))
+    assert runner.ends() == {"a.png": PairFailed, "b.png": PairDone}
 
 
-def test_force_makes_it_all_the_same(bench: Bench) -> None:
-    bench.shelf.states["a.png"] = State.UP_TO_DATE
-    bench.run(jobs("a"), force=True)
-    assert bench.ends() == {"a.png": PairDone}
+def test_a_pair_that_another_process_made_is_found(runner: Runner) -> None:
+    runner.results.states["a.png"] = State.UP_TO_DATE
+    runner.run(jobs("a", "b"))
+    assert runner.ends() == {"a.png": PairFound, "b.png": PairDone}
+    assert runner.log.index("forget a.png") < runner.log.index("PairFound a.png")
+    assert "forget b.png" not in runner.log  # saving it does
 
 
-def test_pairs_in_other_hands_come_last_and_are_made_here_when_those_let_go(bench: Bench) -> None:
-    bench.shelf.elsewhere = {"a.png": 3, "b.png": 1}
-    bench.run(jobs("a", "b", "c"), making(2))
-    assert list(bench.ends()) == ["c.png", "b.png", "a.png"]
-    assert set(bench.ends().values()) == {PairDone}
-    waits = [event for event in bench.events if isinstance(event, Waiting)]
+def test_force_makes_it_all_the_same(runner: Runner) -> None:
+    runner.results.states["a.png"] = State.UP_TO_DATE
+    runner.run(jobs("a"), force=True)
+    assert runner.ends() == {"a.png": PairDone}
+
+
+def test_pairs_in_other_hands_come_last_and_are_made_here_when_those_let_go(runner: Runner) -> None:
+    runner.results.elsewhere = {"a.png": 3, "b.png": 1}
+    runner.run(jobs("a", "b", "c"), making(2))
+    assert list(runner.ends()) == ["c.png", "b.png", "a.png"]
+    assert set(runner.ends().values()) == {PairDone}
+    waits = [event for event in runner.events if isinstance(event, Waiting)]
     assert waits[0] == Waiting(1, first=True)
     assert [event.first for event in waits[1:]] == [False] * (len(waits) - 1)
 
 
-def test_pairs_in_other_hands_are_found_when_those_made_them(bench: Bench) -> None:
-    bench.shelf.elsewhere = {"a.png": 2}
-    bench.shelf.states["a.png"] = State.UP_TO_DATE
-    bench.run(jobs("a"))
-    assert bench.ends() == {"a.png": PairFound}
+def test_pairs_in_other_hands_are_found_when_those_made_them(runner: Runner) -> None:
+    runner.results.elsewhere = {"a.png": 2}
+    runner.results.states["a.png"] = State.UP_TO_DATE
+    runner.run(jobs("a"))
+    assert runner.ends() == {"a.png": PairFound}
 
 
 def test_while_it_waits_the_others_are_not_asked_at_every_call(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    runner: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(drivers, "_LOOK_AGAIN", 60.0)
-    bench.shelf.elsewhere = {"a.png": 100}
+    runner.results.elsewhere = {"a.png": 100}
 
     def work(settings: object, execution: Execution, driver: Driver) -> None:
         driver.ready("cpu", "float32")
         assert [driver.next_jobs(1) for _ in range(50)] == [[]] * 50
 
-    bench.run(jobs("a"), work)
-    assert bench.shelf.elsewhere == {"a.png": 99}
+    runner.run(jobs("a"), work)
+    assert runner.results.elsewhere == {"a.png": 99}
 
 
-def test_an_end_that_is_wanted_begins_nothing_more(bench: Bench) -> None:
+def test_an_end_that_is_wanted_begins_nothing_more(runner: Runner) -> None:
     stops: list[bool] = []
 
     def work(settings: object, execution: Execution, driver: Driver) -> None:
@@ -363,38 +363,42 @@ def test_an_end_that_is_wanted_begins_nothing_more(bench: Bench) -> None:
         driver.ended(job, Made(b"best so far", RECORD))
         assert driver.next_jobs(1) is None
 
-    bench.run(jobs("a", "b"), work, stop=lambda: bool(stops))
-    assert bench.ends() == {"a.png": PairDone}
+    runner.run(jobs("a", "b"), work, stop=lambda: bool(stops))
+    assert runner.ends() == {"a.png": PairDone}
 
 
 @pytest.mark.parametrize("where", ["save", "fail", "take"])
-def test_a_folder_that_cannot_be_written_to_stops_the_batch(bench: Bench, where: str) -> None:
-    bench.shelf.broken[where] = FULL
+def test_a_folder_that_cannot_be_written_to_stops_the_batch(runner: Runner, where: str) -> None:
+    runner.results.broken[where] = FULL
     with pytest.raises(StoppedError) as stopped:
-        bench.run(jobs("a", "b"), making(2, failing=["a.png"] if where == "fail" else []))
+        runner.run(jobs("a", "b"), making(2, failing=["a.png"] if where == "fail" else []))
     assert str(stopped.value) == (
         "cannot write to 'out': No space left on device; what was finished is safe, the same "
         "command goes on from there"
     )
-    assert bench.ends() == {}
+    assert runner.ends() == {}
 
 
-def test_a_full_disk_stops_and_a_folder_that_cannot_be_made_is_a_wrong_input(bench: Bench) -> None:
-    bench.shelf.broken["prepare"] = FULL
+def test_a_full_disk_stops_and_a_folder_that_cannot_be_made_is_a_wrong_input(
+    runner: Runner,
+) -> None:
+    runner.results.broken["prepare"] = FULL
     with pytest.raises(StoppedError, match="No space left"):
-        bench.run(jobs("a"))
-    bench.shelf.broken["prepare"] = OSError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+        runner.run(jobs("a"))
+    runner.results.broken["prepare"] = OSError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
     with pytest.raises(InputError, match="cannot write to 'out': Not a directory"):
-        bench.run(jobs("a"))
+        runner.run(jobs("a"))
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(143), ZeroDivisionError()])
 @pytest.mark.parametrize("where", ["in a save", "in the backend", "in a listener"])
-def test_locks_are_released_however_it_ends(bench: Bench, error: BaseException, where: str) -> None:
+def test_locks_are_released_however_it_ends(
+    runner: Runner, error: BaseException, where: str
+) -> None:
     def work(settings: object, execution: Execution, driver: Driver) -> None:
         driver.ready("cpu", "float32")
         taken = driver.next_jobs(3) or []
-        assert len(bench.shelf.held) == 3
+        assert len(runner.results.held) == 3
         driver.started(taken)
         if where == "in the backend":
             raise error
@@ -405,7 +409,7 @@ def test_locks_are_released_however_it_ends(bench: Bench, error: BaseException, 
             raise error
 
     if where == "in a save":
-        bench.shelf.broken["save"] = error
+        runner.results.broken["save"] = error
     with pytest.raises(type(error)):
-        bench.run(jobs("a", "b", "c"), work, listen)
-    assert bench.shelf.held == set()
+        runner.run(jobs("a", "b", "c"), work, listen)
+    assert runner.results.held == set()

@@ -9,7 +9,7 @@ from nstcli.plan.layout import Layout
 from nstcli.plan.pair import Pair
 from nstcli.run.events import PairDone, PairFailed, PairFound, PairStarted, WorkerReady
 from nstcli.run.journal import Journal, Run, newest_run
-from tests.nstcli.report.made import record_of, write
+from tests.nstcli.report.output_folders import record_of, write
 
 
 def journal(path: Path, *events: object) -> None:

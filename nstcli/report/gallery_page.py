@@ -1,4 +1,4 @@
-"""What the gallery's template is filled with: plain values, nothing of files or records."""
+"""The page of the gallery: plain values, and the template that they fill."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one way files are written: a final name only ever holds a complete file.
+"""Atomic writes: a final name only ever holds a complete file.
 
 Kill, power cut or full disk at any instant: the name holds the old file or the new one, and at
 most a temporary file stays behind, which `sweep` removes once its writer is gone.
@@ -27,7 +27,7 @@ _FOREIGN_SECONDS = 24 * 3600.0
 # file system's clock (2 s on FAT).
 _SLACK_SECONDS = 60.0
 # Windows refuses to replace a file that somebody has open, if only a virus scanner for a moment.
-_PATIENCE = (0.02, 0.1, 0.5) if os.name == "nt" else ()
+_RETRY_SECONDS = (0.02, 0.1, 0.5) if os.name == "nt" else ()
 
 
 def write_atomic(path: Path, data: bytes) -> None:
@@ -101,7 +101,7 @@ def _host() -> str:
 
 
 def _replace(temporary: Path, path: Path) -> None:
-    for seconds in _PATIENCE:
+    for seconds in _RETRY_SECONDS:
         try:
             temporary.replace(path)
         except PermissionError:
@@ -132,7 +132,7 @@ def _temporaries(folder: Path, recursive: bool) -> Iterator[tuple[Path, list[Pat
 
 
 def _remove_abandoned(folder: Path, temporaries: Iterable[Path]) -> None:
-    now = _clock(folder)
+    now = _folder_time(folder)
     for path in temporaries:
         with contextlib.suppress(OSError):
             if _is_abandoned(path, now):
@@ -144,10 +144,10 @@ def _is_abandoned(path: Path, now: float) -> bool:
         known = path.lstat()
     except OSError:
         return False
-    return stat.S_ISREG(known.st_mode) and _abandoned(path.name, now - known.st_mtime)
+    return stat.S_ISREG(known.st_mode) and _writer_is_gone(path.name, now - known.st_mtime)
 
 
-def _abandoned(name: str, age: float) -> bool:
+def _writer_is_gone(name: str, age: float) -> bool:
     """Tell by its name and its age in seconds whether nobody is writing a temporary file."""
     owner = _TEMPORARY.fullmatch(name)
     if owner is None:
@@ -176,7 +176,7 @@ def _running_seconds(process: int) -> float:
         return math.inf
 
 
-def _clock(folder: Path) -> float:
+def _folder_time(folder: Path) -> float:
     """Return the time by the clock that stamps the folder's files, maybe another computer's."""
     probe = _temporary_in(folder)
     try:

@@ -1,18 +1,18 @@
-"""The pictures of a comparison in one: content, style, a column for every backbone."""
+"""The contact sheet of a comparison: content, style, a column for every backbone."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from backbones.files import write_atomic
+from backbones.atomic import write_atomic
 from nstcli.errors import InputError
 from nstcli.experiment.experiment import Experiment
 from nstcli.experiment.variant import Variant
 from nstcli.images import Picture, cells, decode, encode, read_metadata
 from nstcli.images.cells import Cells, Ink, Pixels
 from nstcli.plan.pair import Pair
-from nstcli.report.replace import refuse_foreign
+from nstcli.report.foreign_files import refuse_foreign
 from nstcli.text import shown
 
 # In the metadata of every sheet, so that none is ever written over another picture.

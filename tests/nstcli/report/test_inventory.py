@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from backbones import files
+from backbones import atomic
 from nstcli.errors import InputError
 from nstcli.images import encode
 from nstcli.plan.pair import Pair
-from nstcli.report.status import Inventory, State, take_inventory
+from nstcli.report.inventory import Inventory, State, take_inventory
 from nstcli.results.folder import Store
 from nstcli.results.locks import Locks
 from nstcli.results.records import stopped_key
 from tests.conftest import draw
-from tests.nstcli.report.made import batch, make
+from tests.nstcli.report.output_folders import batch, make
 from tests.nstcli.run.test_journal import event, journal
 
 RESULT = "cat__ink.png"
@@ -190,7 +190,7 @@ def test_what_killed_processes_left(store: Store, tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", ""]) as ended:
         pass
     mine, theirs = (
-        f".nst-{files._host()}-{process}-0123abcd.tmp" for process in (os.getpid(), ended.pid)
+        f".nst-{atomic._host()}-{process}-0123abcd.tmp" for process in (os.getpid(), ended.pid)
     )
     folders = [
         store.folder,

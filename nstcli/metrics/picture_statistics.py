@@ -1,4 +1,4 @@
-"""A picture as a judge sees it: all that the metrics need, so that it is looked at once."""
+"""Statistics of a picture that a judge compares, computed once for all metrics."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from nstcli.metrics.frechet import Gaussian
 
 
 @dataclass(frozen=True)
-class Reading:
+class PictureStatistics:
     """A picture as a judge sees it.
 
     Attributes:
@@ -21,14 +21,14 @@ class Reading:
         gaussians: of the activations at the style layers.
         colors: of the pixels, in CIELAB.
         luminance: (H, W), in [0, 1].
-        seen: what LPIPS compares, by layer; empty for a style.
+        lpips_features: what LPIPS compares, by layer; empty for a style.
     """
 
     content: Content
     gaussians: Mapping[str, Gaussian]
     colors: Gaussian
     luminance: NDArray[np.float64]
-    seen: Mapping[str, Tensor]
+    lpips_features: Mapping[str, Tensor]
 
     @cached_property
     def style(self) -> Style:

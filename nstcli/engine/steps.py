@@ -1,4 +1,4 @@
-"""Progress of a batch: its steps, counted through all scales and passed on as events."""
+"""Steps of a batch of pictures, counted through all scales and passed on as events."""
 
 import math
 import time

@@ -35,7 +35,7 @@ def reading() -> Iterator[None]:
     global _readers
     with _LOCK:
         if not _readers:
-            _restoring.enter_context(_as_we_read())
+            _restoring.enter_context(_settings_for_reading())
         _readers += 1
     try:
         yield
@@ -59,7 +59,7 @@ def writing(buffer_bytes: int) -> Iterator[None]:
 
 
 @contextmanager
-def _as_we_read() -> Iterator[None]:
+def _settings_for_reading() -> Iterator[None]:
     with warnings.catch_warnings(), _quiet_libtiff():
         warnings.simplefilter("ignore")
         before = Image.MAX_IMAGE_PIXELS

@@ -1,6 +1,6 @@
-"""Values that users write in a form of their own, in a flag, a variable or a config file.
+"""Parsers of values that users write in a form of their own: `2/8`, `auto`, `relu1_1=0.5`.
 
-Every reader takes what is written and returns the value; a value passes unchanged. It raises
+Every parser takes what is written and returns the value; a value passes unchanged. It raises
 ValueError with what would be right.
 """
 

@@ -1,4 +1,4 @@
-"""What the gallery's script knows of the pairs: JSON, small enough for hundreds of them."""
+"""The data of the gallery's script: JSON, small enough for hundreds of pairs."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from nstcli.report.grid import Entry, Grid
-from nstcli.report.page import Header
+from nstcli.report.gallery_page import Header
+from nstcli.report.grid import Grid, GridPair
 from nstcli.report.recipes import described, words
 from nstcli.results.records import Record
 
@@ -24,9 +24,9 @@ MEASURES = {
 _POINTS = 50
 
 
-def measures_of(entries: Iterable[Entry]) -> dict[str, str]:
+def measures_of(pairs: Iterable[GridPair]) -> dict[str, str]:
     """List what pairs can be sorted by, field to words; what was measured comes last."""
-    measured = {name for e in entries if e.measured for name in e.measured.values}
+    measured = {name for e in pairs if e.measured for name in e.measured.values}
     # The judge's style error is another one than that of the backbone that painted.
     return {**MEASURES, **{f"judge:{n}": f"measured {words(n)}" for n in sorted(measured)}}
 
@@ -49,9 +49,9 @@ def script_data(
     """
     recipes: dict[str, int] = {}
     works: list[dict[str, Any]] = []
-    for number, entry in enumerate(grid.entries):
-        record = entry.known
-        place: dict[str, Any] = {"content": entry.content, "style": entry.style}
+    for number, pair in enumerate(grid.pairs):
+        record = pair.known
+        place: dict[str, Any] = {"content": pair.content, "style": pair.style}
         if not isinstance(record, Record):
             works.append({**place, "failed": True})
             continue
@@ -61,9 +61,9 @@ def script_data(
                 **place,
                 **_facts(record),
                 "recipe": recipes.setdefault(recipe, len(recipes)),
-                "variant": entry.variant,
-                "values": [_value(entry, record, name) for name in measures],
-                "judge": entry.measured.judge if entry.measured else None,
+                "variant": pair.variant,
+                "values": [_value(pair, record, name) for name in measures],
+                "judge": pair.measured.judge if pair.measured else None,
                 "full": full.get(number),
             }
         )
@@ -92,11 +92,11 @@ def _facts(record: Record) -> dict[str, Any]:
     }
 
 
-def _value(entry: Entry, record: Record, name: str) -> float | None:
+def _value(pair: GridPair, record: Record, name: str) -> float | None:
     if name in MEASURES:
         value = record.figure(name)
     else:
-        values = entry.measured.values if entry.measured else {}
+        values = pair.measured.values if pair.measured else {}
         value = values.get(name.removeprefix("judge:"))
     return None if value is None or not math.isfinite(value) else _rounded(value)
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nstcli.config.readers import Shard, auto_or_count, layers, seconds, shard, texts
+from nstcli.config.parsers import Shard, auto_or_count, layers, seconds, shard, texts
 
 
 @given(count=st.integers(1, 10**6), data=st.data())

@@ -6,7 +6,7 @@ from typing import Any
 from backbones.hooks import FeatureExtractor
 from nstcli.metrics.judge import Judge
 from tests import tiny
-from tests.nstcli.metrics.bench import perceptual
+from tests.nstcli.metrics.tiny_judge import perceptual
 
 
 def judge(name: str, *_: Any, **__: Any) -> Judge:

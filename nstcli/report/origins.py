@@ -1,4 +1,4 @@
-"""Find again, by what a record says, the photo or artwork that a result was made from."""
+"""Find the inputs of results again, by what records say, and tell whether they changed."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def read_input(path: str, sha256: str, folder: Path) -> bytes | None:
     return None
 
 
-class Trace(Enum):
+class InputState(Enum):
     """What became of an input."""
 
     UNCHANGED = "unchanged"
@@ -64,7 +64,7 @@ class Origin:
         path: as records have it.
         sha256: of its bytes then.
         results: how many were made of it.
-        trace: what became of it.
+        state: what became of it.
         found: where it, or another file in its place, lies now.
     """
 
@@ -72,11 +72,11 @@ class Origin:
     path: str
     sha256: str
     results: int
-    trace: Trace
+    state: InputState
     found: Path | None
 
 
-def trace_all(records: Iterable[Record], folder: Path, digests: Digests) -> list[Origin]:
+def find_origins(records: Iterable[Record], folder: Path, digests: Digests) -> list[Origin]:
     """Look for every input of these records; each file is read once, if at all.
 
     Args:
@@ -90,7 +90,7 @@ def trace_all(records: Iterable[Record], folder: Path, digests: Digests) -> list
     places = {path: list(candidates(path, folder)) for _, path, _ in wanted}
     known = digests.of(place for found in places.values() for place in found)
     return [
-        Origin(role, path, sha256, results, *_traced(path, sha256, places[path], known))
+        Origin(role, path, sha256, results, *_found(path, sha256, places[path], known))
         for (role, path, sha256), results in sorted(wanted.items())
     ]
 
@@ -112,17 +112,17 @@ def candidates(path: str, folder: Path) -> Iterator[Path]:
                 yield place
 
 
-def _traced(
+def _found(
     path: str, sha256: str, places: list[Path], known: dict[Path, str | InputError]
-) -> tuple[Trace, Path | None]:
+) -> tuple[InputState, Path | None]:
     for place in places:
         if known[place] == sha256:
-            return Trace.UNCHANGED, place
+            return InputState.UNCHANGED, place
     if not places:
-        return (Trace.GONE if PurePath(path).is_absolute() else Trace.NOT_FOUND), None
+        return (InputState.GONE if PurePath(path).is_absolute() else InputState.NOT_FOUND), None
     first = places[0]
     unreadable = isinstance(known[first], InputError)
-    return (Trace.UNREADABLE if unreadable else Trace.CHANGED), first
+    return (InputState.UNREADABLE if unreadable else InputState.CHANGED), first
 
 
 def _named(base: Path, path: str) -> Iterator[Path]:

@@ -1,4 +1,4 @@
-"""What an experiment counted of its variants and will need again; kept in its output folder."""
+"""Numbers counted for the variants of an experiment, kept in its output folder."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from backbones.files import write_atomic
+from backbones.atomic import write_atomic
 
 
-class Cache:
+class Counts:
     """Whole numbers by kind and key, in one file. Whatever is wrong with it, it counts as empty.
 
     Two processes with one file do each other no harm: the one that writes last is remembered.

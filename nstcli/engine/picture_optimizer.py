@@ -1,4 +1,4 @@
-"""One optimizer at work on a batch of pictures, whichever row of the table it is.
+"""The optimizer of a batch of pictures, whichever row of the table a recipe names.
 
 All take one evaluation a step, so that steps compare.
 """
@@ -18,7 +18,7 @@ from nstcli.recipe import Recipe
 
 
 @dataclass(frozen=True)
-class Descent:
+class PictureOptimizer:
     """An optimizer of pictures, with what has to happen after each of its steps."""
 
     image: Tensor
@@ -34,7 +34,7 @@ class Descent:
             self.image.clamp_(0, 1)
 
 
-def begin(image: Tensor, steps: int, recipe: Recipe) -> Descent:
+def build(image: Tensor, steps: int, recipe: Recipe) -> PictureOptimizer:
     """Get ready to optimize pictures (N, 3, H, W) in so many steps, as the recipe wants it."""
     module = import_module(OPTIMIZERS[recipe.optimizer].module)
-    return cast(Descent, module.begin(image, steps, recipe))
+    return cast(PictureOptimizer, module.build(image, steps, recipe))

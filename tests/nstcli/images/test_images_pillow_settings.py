@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
-from nstcli.images import guard
-from nstcli.images.guard import reading, writing
+from nstcli.images import pillow_settings
+from nstcli.images.pillow_settings import reading, writing
 
 
 def test_settings_come_back_when_the_last_of_several_threads_is_done():
@@ -84,7 +84,7 @@ def test_where_libtiff_cannot_be_reached_reading_goes_on(monkeypatch: pytest.Mon
         def __init__(self, path: str) -> None:
             pass
 
-    monkeypatch.setattr(guard.ctypes, "CDLL", Without)
+    monkeypatch.setattr(pillow_settings.ctypes, "CDLL", Without)
     with reading():
         assert Image.MAX_IMAGE_PIXELS is None
 

@@ -1,4 +1,4 @@
-"""What is known of a judged picture. Importing this does not import torch."""
+"""`Metrics`, the figures of a judged picture; and which backbone judges which. Without torch."""
 
 from dataclasses import dataclass
 
@@ -28,16 +28,14 @@ class Metrics:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A picture next to the two that cost nothing.
+    """A picture next to the two baselines.
 
     Attributes:
-        judge: name of the backbone that judged all three.
         picture: the one in question.
         content: the unchanged content.
         style: the style, resized until it covers the content's shape, its middle.
     """
 
-    judge: str
     picture: Metrics
     content: Metrics
     style: Metrics

@@ -39,7 +39,7 @@ def record(**known: Any) -> Record:
 
 
 def experiment(folder: Path, *names: str, contents: int = 1) -> Experiment:
-    """Make a comparison of these contenders in which nothing is known yet."""
+    """Make a comparison of these variants in which nothing is known yet."""
     variants = []
     for name in names:
         pairs = tuple(

@@ -1,4 +1,4 @@
-"""What somebody else put where a summary belongs stays there."""
+"""Refuse to write over files that nst did not make."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one model that values are checked by, wherever they come from."""
+"""Checks of option values against their declarations, wherever the values come from."""
 
 from __future__ import annotations
 
@@ -61,24 +61,24 @@ def _checked(setting: Setting) -> Any:
     from pydantic import BeforeValidator, Field, PlainValidator
 
     option = setting.option
-    if option.reads:
-        reads = _none_or(option.reads) if setting.default is None else option.reads
-        return Annotated[setting.type, PlainValidator(reads)]
+    if option.parse:
+        parse = _allow_none(option.parse) if setting.default is None else option.parse
+        return Annotated[setting.type, PlainValidator(parse)]
     kind = setting.type
     if {option.least, option.most, option.above, option.below} != {None}:
         bounds = Field(ge=option.least, le=option.most, gt=option.above, lt=option.below)
         kind = Annotated[kind, bounds]
     if setting.type is bool:
         return kind
-    return Annotated[kind, BeforeValidator(_no_truth)]
+    return Annotated[kind, BeforeValidator(_refuse_bool)]
 
 
-def _none_or(reads: Callable[[object], Any]) -> Callable[[object], Any]:
+def _allow_none(parse: Callable[[object], Any]) -> Callable[[object], Any]:
     """Let None pass: it says that nothing was chosen."""
-    return lambda value: None if value is None else reads(value)
+    return lambda value: None if value is None else parse(value)
 
 
-def _no_truth(value: object) -> object:
+def _refuse_bool(value: object) -> object:
     """Refuse true and false where pydantic would take them for 1 and 0."""
     if isinstance(value, bool):
         raise ValueError("should not be true or false")

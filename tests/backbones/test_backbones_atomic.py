@@ -9,7 +9,7 @@ from typing import IO, Any
 
 import pytest
 
-from backbones.files import write_atomic
+from backbones.atomic import write_atomic
 
 FULL = OSError(errno.ENOSPC, "No space left on device")
 FAILURES = [FULL, KeyboardInterrupt(), MemoryError(), SystemExit(1)]
@@ -127,7 +127,7 @@ def test_folder_that_cannot_be_synced_does_not_matter(
     def refuse(*_: object) -> int:
         raise OSError(errno.EACCES, "no folders here")
 
-    monkeypatch.setattr("backbones.files.os.open", refuse)
+    monkeypatch.setattr("backbones.atomic.os.open", refuse)
     write_atomic(path, b"new")
     assert path.read_bytes() == b"new"
 

@@ -2,15 +2,15 @@ from pathlib import Path
 
 import pytest
 
-from nstcli.experiment.cache import Cache, digest
+from nstcli.experiment.counts import Counts, digest
 
 
 def test_what_was_saved_comes_back(tmp_path: Path) -> None:
-    cache = Cache(tmp_path / ".nst")
+    cache = Counts(tmp_path / ".nst")
     cache.put("steps", "a", 30)
     assert not (tmp_path / ".nst").exists()
     cache.save()
-    again = Cache(tmp_path / ".nst")
+    again = Counts(tmp_path / ".nst")
     assert (again.get("steps", "a"), again.get("steps", "b"), again.get("other", "a")) == (
         30,
         None,
@@ -19,7 +19,7 @@ def test_what_was_saved_comes_back(tmp_path: Path) -> None:
 
 
 def test_nothing_new_writes_nothing(tmp_path: Path) -> None:
-    Cache(tmp_path / ".nst").save()
+    Counts(tmp_path / ".nst").save()
     assert not (tmp_path / ".nst").exists()
 
 
@@ -28,11 +28,11 @@ def test_nothing_new_writes_nothing(tmp_path: Path) -> None:
 )
 def test_a_broken_file_counts_as_nothing(tmp_path: Path, text: str) -> None:
     (tmp_path / "comparison.json").write_text(text, "latin-1")
-    cache = Cache(tmp_path / "comparison.json")
+    cache = Counts(tmp_path / "comparison.json")
     assert cache.get("steps", "a") is None
     cache.put("steps", "a", 3)
     cache.save()
-    assert Cache(tmp_path / "comparison.json").get("steps", "a") == 3
+    assert Counts(tmp_path / "comparison.json").get("steps", "a") == 3
 
 
 def test_a_digest_does_not_depend_on_the_order_of_keys() -> None:

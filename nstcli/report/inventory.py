@@ -1,4 +1,4 @@
-"""What an output folder holds, by its records and files alone: nobody says what it should."""
+"""The inventory of an output folder: how each result stands, by records and files alone."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from backbones.files import abandoned
+from backbones.atomic import abandoned
 from backbones.hints import closest
 from backbones.paths import exists, is_file, is_folder
 from nstcli.errors import InputError
 from nstcli.images import EXTENSIONS, read_metadata
 from nstcli.plan.layout import Layout
 from nstcli.plan.names import folded
-from nstcli.report.inputs import Origin, Trace, trace_all
+from nstcli.report.origins import InputState, Origin, find_origins
 from nstcli.results.folder import Store
 from nstcli.results.records import Failure, Record
 from nstcli.results.state import State, embedded_key
@@ -90,7 +90,10 @@ class Inventory:
             or self.broken_records
             or self.lost
             or any(item.state in _TROUBLES for item in self.items)
-            or any(origin.trace in {Trace.CHANGED, Trace.UNREADABLE} for origin in self.origins)
+            or any(
+                origin.state in {InputState.CHANGED, InputState.UNREADABLE}
+                for origin in self.origins
+            )
         )
 
 
@@ -100,7 +103,7 @@ def take_inventory(folder: Path) -> Inventory:
     Raises:
         InputError: it is no output folder, or cannot be read.
     """
-    _refuse_others(folder)
+    _refuse_no_batch(folder)
     store = Store(folder)
     # First: what a process at work writes meanwhile shall not look like what a killed one left.
     at_work = store.locks.any_held()
@@ -111,7 +114,7 @@ def take_inventory(folder: Path) -> Inventory:
     results = _results(store, records)
     known = {*records, *(name for name, _ in failures), *broken}
     others = _others(folder, records.keys(), broken, known)
-    origins = trace_all(records.values(), folder, store.digests)
+    origins = find_origins(records.values(), folder, store.digests)
     store.digests.save()
     run = newest_run(store.layout.events)
     return Inventory(
@@ -127,7 +130,7 @@ def take_inventory(folder: Path) -> Inventory:
     )
 
 
-def _refuse_others(folder: Path) -> None:
+def _refuse_no_batch(folder: Path) -> None:
     layout = Layout(folder)
     try:
         if not layout.hidden.is_dir():
@@ -189,7 +192,7 @@ def _others(
             twin = twins.get(folded(name))
             if name in names or (twin and _same(entry, folder / twin)):
                 continue
-            state = State.UNRECORDED if name in broken else _of_nobody(entry)
+            state = State.UNRECORDED if name in broken else _state_without_record(entry)
             if state:
                 yield Item(name, state)
 
@@ -205,7 +208,7 @@ def _same(one: Path, other: Path) -> bool:
         return False
 
 
-def _of_nobody(path: Path) -> State | None:
+def _state_without_record(path: Path) -> State | None:
     """Tell whose a picture without a record is; None for sheets and the like of ours."""
     try:
         data = path.read_bytes()
