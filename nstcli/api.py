@@ -56,7 +56,6 @@ from nstcli.text import shown, stored
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-    from PIL import Image
 
 _log = logging.getLogger("nstcli")
 
@@ -113,7 +112,7 @@ class Result:
             raise NstError(f"cannot read '{shown(self.path)}': {error.strerror}") from error
 
     @cached_property
-    def image(self) -> Image.Image:
+    def image(self) -> memory.PillowImage:
         """The picture for Pillow, RGB; RGBA where the content is transparent."""
         return memory.image_of(self.data)
 

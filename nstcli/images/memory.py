@@ -13,6 +13,9 @@ from nstcli.images.decoding import BROKEN
 from nstcli.images.encoding import encode
 from nstcli.images.guard import reading
 
+# For those who may name it, but not know Pillow.
+PillowImage = Image.Image
+
 # What PNG holds as it is. TIFF holds the others, but for these, which only Pillow knows.
 _PNG_MODES = {"1", "L", "LA", "P", "RGB", "RGBA", "I;16"}
 _NO_FILE = {"PA": "RGBA", "La": "LA", "RGBa": "RGBA", "RGBX": "RGB", "HSV": "RGB"}
@@ -40,7 +43,7 @@ def file_of(picture: object) -> bytes:
     )
 
 
-def image_of(data: bytes) -> Image.Image:
+def image_of(data: bytes) -> PillowImage:
     """Decode a result as a Pillow image, RGB or, with the content's transparency, RGBA."""
     with reading(), Image.open(io.BytesIO(data)) as image:
         return image.convert("RGBA" if "A" in image.getbands() else "RGB")
