@@ -1,22 +1,23 @@
 """The library: what `nst stylize` and `nst batch` do, called from Python.
 
 Options are those of the commands, by the names of their fields (`style_weight=30`); the defaults
-are the same, and config files and the environment are not looked at.
+are the same. The environment is not looked at, and no config file but one that `config` names.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
-from contextlib import AbstractContextManager
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from queue import SimpleQueue
 from tempfile import TemporaryDirectory
 from threading import Event as Flag
-from threading import Thread
+from threading import Thread, main_thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import backbones as registry
@@ -42,7 +43,8 @@ from nstcli.plan.product import Naming, planned
 from nstcli.plan.walk import Selection
 from nstcli.report.summaries import Summaries
 from nstcli.results.folder import Store
-from nstcli.results.records import Form, Record, stopped_key
+from nstcli.results.records import LOSSY, Form, Record, stopped_key
+from nstcli.results.state import embedded_key
 from nstcli.results.store import SingleFile
 from nstcli.run.check import Checked, Rules, check
 from nstcli.run.events import Event, Listener, PairDone, PairFailed, PairFound, PairStep
@@ -55,13 +57,13 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from nstcli.images.memory import PillowImage
-
 _log = logging.getLogger("nstcli")
 
 # Hears of every step; what it returns tells whether to stop, with the best picture so far.
 OnStep = Callable[[PairStep], bool | None]
 Group = TypeVar("Group")
+# The last that is heard of a pair.
+_End = PairDone | PairFailed | PairFound
 
 # The longest edge of the picture that a notebook shows.
 _SMALL = 512
@@ -69,7 +71,8 @@ _SMALL = 512
 _OF_ONE = {"device", "precision", "timeout", "offline", "max_pixels"}
 
 
-@dataclass(frozen=True, repr=False)
+# eq=False: it is hashed by itself, as records cannot be.
+@dataclass(frozen=True, repr=False, eq=False)
 class Result:
     """A picture that was made, or why it was not.
 
@@ -109,7 +112,7 @@ class Result:
             raise NstError(f"cannot read '{shown(self.path)}': {error.strerror}") from error
 
     @cached_property
-    def image(self) -> PillowImage:
+    def image(self) -> memory.PillowImage:
         """The picture for Pillow, RGB; RGBA where the content is transparent."""
         return memory.image_of(self.data)
 
@@ -121,7 +124,8 @@ class Result:
     def save(self, path: str | os.PathLike[str], quality: int = 95, metadata: bool = True) -> Path:
         """Write the picture as PNG, JPEG, WebP or TIFF, by the suffix; return the path.
 
-        The bytes are those that `nst stylize` gives it. What is there is replaced.
+        The bytes are those that `nst stylize` gives it; but of a batch in jpg or webp, they come
+        of that file, and carry its key. What is there is replaced.
 
         Args:
             path: of the file.
@@ -129,11 +133,13 @@ class Result:
             metadata: write into the picture how it was made.
 
         Raises:
-            InputError: it has no such suffix, or is an input.
+            InputError: it has no such suffix, is an input, or cannot have that quality.
             NstError: the picture could not be made.
             OSError: it cannot be written.
         """
         target = Path(path)
+        if not 1 <= quality <= 100:
+            raise InputError(f"quality={quality}: should be from 1 to 100")
         form = Form(images.format_of(target), quality, metadata)
         if resolved(target) in {resolved(each) for each in self.pair.paths}:
             raise InputError(f"'{shown(target)}' is an input of this picture")
@@ -142,23 +148,30 @@ class Result:
 
     def _file_as(self, form: Form) -> bytes:
         data, record, settings = self.data, self.record, self._settings
-        if record is None or settings is None or form == settings.form:
+        if record is None or settings is None:
             return data
-        if form.format == record.format and self.path:  # it may have lost something already
+        lossy = record.format in LOSSY
+        # What has lost something is copied, as it would lose more.
+        same = form.format == record.format and (lossy or form.format not in LOSSY)
+        if same and form.metadata == (embedded_key(data) is not None):
             return data
         from nstcli.run.worker import encoded
 
         known = [each.sha256 for each in record.inputs]
         job = Job.of(self.pair, replace(settings, form=form), *known)
-        if record.stopped:
+        if lossy:  # from other pixels than the key would promise
+            job = replace(job, key=record.key)
+        elif record.stopped:
             job = replace(job, key=stopped_key(job.key))
-        return encoded(job, self.array, images.decode(data, self.pair.output).alpha)
+        alpha = images.decode(data, self.pair.output, sys.maxsize).alpha
+        return encoded(job, self.array, alpha)
 
     def _repr_png_(self) -> bytes | None:
         """Show a small copy in notebooks."""
         if self.record is None:
             return None
-        return images.encode(images.resize(images.decode(self.data, "result"), _SMALL).rgb)
+        small = images.resize(images.decode(self.data, self.pair.output, sys.maxsize), _SMALL)
+        return images.encode(small.rgb, small.alpha)
 
 
 def stylize(
@@ -176,12 +189,12 @@ def stylize(
 
     Args:
         content: the photo: a path; a Pillow image; an array (H, W, 3), uint8 or float in [0, 1];
-            or a tensor (3, H, W) or (1, 3, H, W) in [0, 1].
+            or a tensor (3, H, W) or (1, 3, H, W), likewise.
         style: the artwork, likewise.
         on_step: hears of every step; when it returns true, the best picture so far is the result.
         progress: show a bar on the standard error stream.
-        **options: fields of the recipe, `preset`, and `device`, `precision`, `timeout`, `offline`
-            and `max_pixels`.
+        **options: fields of the recipe, `preset`, `config`, and `device`, `precision`, `timeout`,
+            `offline` and `max_pixels`.
 
     Raises:
         InputError: a picture or an option that cannot be used.
@@ -196,22 +209,26 @@ def stylize(
         pair = Pair.of(*files, "result.png")
         rules = Rules(keep_best=True, max_pixels=chosen.max_pixels)
         checked = check([(pair, settings)], SingleFile(folder / pair.output), rules)
-        stop, done = Flag(), SimpleQueue[Record]()
+        for failure in checked.failures:
+            raise InputError(_without(folder, failure.error))
+        stop, done = Flag(), list[Record]()
 
         def listen(event: Event) -> None:
             if isinstance(event, PairDone):
-                done.put(event.record)
+                done.append(event.record)
             elif isinstance(event, PairStep) and on_step and on_step(event):
                 stop.set()
 
-        summary = _make(checked, chosen, [listen], stop, progress)
+        with _undisturbed():
+            summary = _make(checked, chosen, [listen], stop, progress)
         for failure in summary.failures:
-            raise NstError(failure.error.replace(f"{folder}{os.sep}", ""))
-        record, data = done.get(), (folder / pair.output).read_bytes()
+            raise NstError(_without(folder, failure.error))
+        if not done:  # Ctrl-C, after `on_step` had asked for an end
+            raise KeyboardInterrupt
+        record, data = done[0], (folder / pair.output).read_bytes()
     # What was in memory has no path: only the names of the files that it was put into.
     known = [
-        each.model_copy(update={"path": each.path.removeprefix(f"{stored(folder)}{os.sep}")})
-        for each in record.inputs
+        each.model_copy(update={"path": _without(folder, each.path)}) for each in record.inputs
     ]
     record = record.model_copy(update={"inputs": tuple(known)})
     return Result(pair, record, _settings=settings, _data=data)
@@ -325,9 +342,11 @@ class _Chosen:
 
     def __init__(self, options: Mapping[str, Any], known: Set[str]):
         for name in options:
+            if name in {each.field for each in SETTINGS} - known:
+                raise InputError(f"the option '{name}' has no meaning here")
             if name not in known:
                 raise InputError(f"unknown option '{name}'{closest(name, known)}")
-        given = {name: value for name, value in options.items() if value is not None}
+        given = {name: _plain(value) for name, value in options.items() if value is not None}
         self._values = settle(SETTINGS, given, {}, None, _as_argument)
         self.recipe = self._group(RecipeOptions)
         self.inputs = self._group(InputOptions)
@@ -339,6 +358,18 @@ class _Chosen:
         return group(**{each.field: self._values[each.field] for each in settings_of(group)})
 
 
+def _without(folder: Path, text: str) -> str:
+    """Leave out where a picture was that had to be put into a file."""
+    return text.replace(f"{stored(folder)}{os.sep}", "").replace(f"{folder}{os.sep}", "")
+
+
+def _plain(value: object) -> object:
+    """Return a value as config files have it: they know no paths and no tuples."""
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    return list(value) if isinstance(value, tuple) else value
+
+
 def _as_argument(key: str, value: object) -> str:
     return f"{key.replace('-', '_')}={value!r}"
 
@@ -347,7 +378,7 @@ def _file(picture: object, place: Path) -> Path:
     """Return where a picture is; one that is in memory is put into a place.
 
     Raises:
-        InputError: it cannot be used, or is a folder or a pattern.
+        InputError: it cannot be used, or a folder or a pattern has several.
     """
     if not isinstance(picture, str | os.PathLike):
         place.write_bytes(memory.file_of(picture))
@@ -372,7 +403,7 @@ def _sources(
     """
     selection = Selection(options.recursive, options.include, options.exclude, options.strict)
     sources: list[Source] = []
-    for each in [given] if isinstance(given, str | os.PathLike) else given:
+    for each in _paths(given):
         found = inputs.find(os.fspath(each), selection)
         inputs.refuse_nested(output, found)
         for note in found.notes:
@@ -381,6 +412,35 @@ def _sources(
     if not sources:
         raise InputError("no pictures were named")
     return sources
+
+
+def _paths(given: object) -> list[str | os.PathLike[str]]:
+    """Return the paths that were given, one or several.
+
+    Raises:
+        InputError: they are none.
+    """
+    paths = [given] if isinstance(given, str | os.PathLike) else given
+    if isinstance(paths, Iterable) and not isinstance(paths, bytes):
+        paths = list(paths)
+        if all(isinstance(each, str | os.PathLike) for each in paths):
+            return paths
+    raise InputError("a batch takes paths, one or several; for pictures in memory: nstcli.stylize")
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let torch compute as it does by itself, whatever the caller's own work has switched.
+
+    A thread of its own is as undisturbed.
+    """
+    import torch
+
+    with torch.inference_mode(False), torch.enable_grad(), ExitStack() as stack:
+        for device in ("cpu", "cuda"):
+            if torch.is_autocast_enabled(device):
+                stack.enter_context(torch.autocast(device, enabled=False))
+        yield
 
 
 def _make(
@@ -409,7 +469,8 @@ def _make(
         checked,
         execution_of(chosen.execution, chosen.max_pixels),
         listeners,
-        stop=stop.is_set,
+        # A script that has ended without its last result wants no more of them.
+        stop=lambda: stop.is_set() or not main_thread().is_alive(),
         downloading=downloading,
         during=watch,
     )
@@ -432,11 +493,16 @@ def _results(
     for pair in [standing.job.pair for standing in checked.standings]:
         if pair not in wanted:
             yield _found(pair, store, settings)
-    told: SimpleQueue[Event | BaseException | Summary] = SimpleQueue()
+    told: SimpleQueue[_End | BaseException | Summary] = SimpleQueue()
+
+    def tell(event: Event) -> None:
+        # Of a pair that had failed and is up to date, the result was told already.
+        if isinstance(event, _End) and event.pair in wanted:
+            told.put(event)
 
     def work() -> None:
         try:
-            told.put(run(told.put))
+            told.put(run(tell))
         except BaseException as error:  # noqa: BLE001 - raised again where somebody sees it
             told.put(error)
 
@@ -446,9 +512,7 @@ def _results(
         while not isinstance(item := told.get(), Summary):
             if isinstance(item, BaseException):
                 raise item
-            # Of a pair that had failed and is up to date, the result was told already.
-            if isinstance(item, PairDone | PairFailed | PairFound) and item.pair in wanted:
-                yield _ended(item, store, settings)
+            yield _ended(item, store, settings)
     finally:
         stop.set()
         thread.join()
@@ -460,7 +524,7 @@ def _found(pair: Pair, store: Store, settings: Settings) -> Result:
     return Result(pair, record, "", store.path(pair), cached=True, _settings=settings)
 
 
-def _ended(event: PairDone | PairFailed | PairFound, store: Store, settings: Settings) -> Result:
+def _ended(event: _End, store: Store, settings: Settings) -> Result:
     """Return the result that an event tells of."""
     pair = event.pair
     if isinstance(event, PairFound):

@@ -1,11 +1,12 @@
 """The README is true: its commands exist with their options, its plugin passes the contract."""
 
+import os
 import re
 import shlex
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,18 +22,27 @@ from nstcli.config.presets import PRESETS
 from nstcli.experiment.variant import of_backbones
 from nstcli.recipe import DEFAULT, resolve
 from tests.nstcli.cli.test_app import COMMANDS, PROGRAM
+from tests.test_architecture import FLOORS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
 CONSOLE = "\n".join(re.findall(r"```console\n(.*?)```", README, re.DOTALL))
 PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+LIBRARY = [block for block in PYTHON if "nstcli." in block]
+PLUGIN = [block for block in PYTHON if block not in LIBRARY]
+# What is said in the README -> what stands for it where no weights are to be had.
+LIGHT = {
+    'model="squeezenet", size=256': 'model="tiny", size=32, steps=70',
+    'preset="draft"': 'model="tiny", size=32, steps=4',
+}
 PROSE = re.sub(r"^```.*?^```", "", README, flags=re.DOTALL | re.MULTILINE)
 NST = [part for line in CONSOLE.splitlines() for part in line.split(" && ") if part[:4] == "nst "]
 
 
 def test_there_is_something_to_check() -> None:
     assert len(NST) > 8
-    assert len(PYTHON) == 2
+    assert len(PLUGIN) == 2
+    assert len(LIBRARY) == 4
 
 
 @pytest.mark.parametrize("line", NST)
@@ -151,9 +161,75 @@ def test_other_commands_are_tools_of_the_test_extra() -> None:
 
 def test_the_plugin_example_keeps_its_word() -> None:
     namespace: dict[str, object] = {}
-    exec(PYTHON[0], namespace)
+    exec(PLUGIN[0], namespace)
     check_backbone(namespace["ALEXNET"])  # type: ignore[arg-type]
-    assert "check_backbone(ALEXNET)" in PYTHON[1]
+    assert "check_backbone(ALEXNET)" in PLUGIN[1]
+
+
+def run_library(folder: Path) -> list[str]:
+    """Run what the README says of Python, as one program; return the lines that it printed."""
+    program = "\n".join(LIBRARY)
+    if "tiny" in {backbone.name for backbone in backbones.load_all()[0]}:
+        for said, light in LIGHT.items():
+            assert said in program
+            program = program.replace(said, light)
+    (folder / "program.py").write_text(program)
+    done = subprocess.run(
+        [sys.executable, "program.py"],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": f"{ROOT}:{os.environ.get('PYTHONPATH', '')}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout.splitlines()
+
+
+def check_library(folder: Path, write_picture: Callable[..., Path]) -> None:
+    for n, name in enumerate(("content/chelsea", "content/coffee", "style/ink_waves")):
+        write_picture(f"pictures/{name}.png", 64, 80, seed=n)
+    lines = run_library(folder)
+    assert (folder / "cat.jpg").stat().st_size > 1000
+    assert "60 of" in "".join(lines)
+    assert "True" in lines  # it was stopped
+    drafts = {path.name for path in (folder / "drafts").glob("*.png")}
+    assert drafts == {"chelsea__ink_waves.png", "coffee__ink_waves.png"}
+    assert {line.split()[0] for line in lines if line.startswith("drafts/")} == {
+        f"drafts/{name}" for name in drafts
+    }
+    (listed,) = [line for line in lines if line.startswith("vgg19 ")]
+    assert "relu4_2" in listed
+
+
+@pytest.mark.usefixtures("tiny_plugin")
+def test_the_library_does_what_is_said(tmp_path: Path, write_picture: Callable[..., Path]) -> None:
+    check_library(tmp_path, write_picture)
+
+
+@pytest.mark.network
+def test_the_library_does_what_is_said_with_real_networks(
+    tmp_path: Path, write_picture: Callable[..., Path]
+) -> None:
+    check_library(tmp_path, write_picture)
+
+
+def test_options_said_of_python_are_those_of_the_program() -> None:
+    known = {setting.field for setting in SETTINGS} | {"output", "on_step"}
+    prose = README.partition("### From Python")[2].partition("\n## ")[0]
+    said = set(re.findall(r"\b([a-z_]+)=[\"{\d]", prose)) | {"on_step", "output", "preset"}
+    assert {"model", "size", "style_weight", "style_layers", "config", "quality"} <= said
+    assert said - known == set()
+
+
+def test_the_parts_are_those_that_there_are_from_the_top_down() -> None:
+    said = re.findall(r"^\| `(nstcli\.\w+)` \|", README, re.MULTILINE)
+    floor_of = {part: n for n, line in enumerate(FLOORS) for part in line}
+    packages = {path.parent.name for path in (ROOT / "nstcli").glob("*/__init__.py")}
+    assert {f"nstcli.{name}" for name in packages - {"samples"}} | {"nstcli.api"} == set(said)
+    assert [floor_of[part] for part in said[2:]] == sorted(floor_of[part] for part in said[2:])
+    for path in re.findall(r"`(nstcli/[\w/]+\.py)`", README):
+        assert (ROOT / path).is_file()
 
 
 def test_the_picture_is_there() -> None:

@@ -1,17 +1,20 @@
 """Pictures that a user of the library has in memory: Pillow images, arrays, tensors."""
 
 import io
+import sys
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from PIL.Image import Image as PillowImage
 
 from nstcli.errors import InputError
+from nstcli.images.decoding import BROKEN
 from nstcli.images.encoding import encode
+from nstcli.images.pillow_settings import reading
 
-__all__ = ["PillowImage", "array_of", "file_of", "image_of"]
+# For those who may name it, but not know Pillow.
+PillowImage = Image.Image
 
 # What PNG holds as it is. TIFF holds the others, but for these, which only Pillow knows.
 _PNG_MODES = {"1", "L", "LA", "P", "RGB", "RGBA", "I;16"}
@@ -23,7 +26,7 @@ def file_of(picture: object) -> bytes:
 
     Args:
         picture: a Pillow image; an array (H, W, 3), uint8 or float in [0, 1]; or a tensor
-            (3, H, W) or (1, 3, H, W) in [0, 1].
+            (3, H, W) or (1, 3, H, W), likewise.
 
     Raises:
         InputError: it is none of these.
@@ -32,7 +35,8 @@ def file_of(picture: object) -> bytes:
         return _of_image(picture)
     if isinstance(picture, np.ndarray):
         return encode(_of_array(picture))
-    if hasattr(picture, "detach"):  # torch need not be imported to know its tensors
+    torch = sys.modules.get("torch")  # who has a tensor has imported it
+    if torch and isinstance(picture, torch.Tensor):
         return encode(_of_tensor(picture))
     raise InputError(
         f"a picture is a path, a Pillow image, an array or a tensor, not {type(picture).__name__}"
@@ -41,7 +45,7 @@ def file_of(picture: object) -> bytes:
 
 def image_of(data: bytes) -> PillowImage:
     """Decode a result as a Pillow image, RGB or, with the content's transparency, RGBA."""
-    with Image.open(io.BytesIO(data)) as image:
+    with reading(), Image.open(io.BytesIO(data)) as image:
         return image.convert("RGBA" if "A" in image.getbands() else "RGB")
 
 
@@ -57,29 +61,36 @@ def _of_image(image: PillowImage) -> bytes:
     for name in ("icc_profile", "exif"):
         if name in image.info:
             known[name] = image.info[name]
-    if image.mode in _NO_FILE:
-        image = image.convert(_NO_FILE[image.mode])
-    image.save(file, "PNG" if image.mode in _PNG_MODES else "TIFF", **known)
+    try:
+        with reading():  # one that was opened and not yet loaded is decoded now
+            if image.mode in _NO_FILE:
+                image = image.convert(_NO_FILE[image.mode])
+            image.save(file, "PNG" if image.mode in _PNG_MODES else "TIFF", **known)
+    except BROKEN as error:
+        raise InputError(f"the Pillow image cannot be read: {error}") from error
     return file.getvalue()
 
 
 def _of_tensor(tensor: Any) -> NDArray[np.uint8]:
-    values = tensor.detach().cpu().float().numpy()
-    if values.ndim == 4 and len(values) == 1:
-        values = values[0]
-    if values.ndim != 3 or len(values) != 3:
-        shape = tuple(tensor.shape)
+    shape, kind = tuple(tensor.shape), str(tensor.dtype).removeprefix("torch.")
+    if len(shape) not in {3, 4} or shape[-3] != 3 or shape[:-3] not in {(), (1,)} or 0 in shape:
         raise InputError(f"a tensor is (3, H, W) or (1, 3, H, W), not {shape}")
-    return _of_array(np.moveaxis(values, 0, -1))
+    values = tensor.detach().cpu()
+    values = values.float() if tensor.is_floating_point() else values  # NumPy has no bfloat16
+    return _of_values(np.moveaxis(values.numpy().reshape(shape[-3:]), 0, -1), "a tensor", kind)
 
 
 def _of_array(array: NDArray[Any]) -> NDArray[np.uint8]:
     if array.ndim != 3 or array.shape[2] != 3 or array.size == 0:
         raise InputError(f"an array is (H, W, 3), not {array.shape}")
-    if array.dtype == np.uint8:
-        return array
-    if not np.issubdtype(array.dtype, np.floating):
-        raise InputError(f"an array is uint8, or float in [0, 1], not {array.dtype}")
-    if not (np.isfinite(array).all() and array.min() >= 0 and array.max() <= 1):
+    return _of_values(array, "an array", str(array.dtype))
+
+
+def _of_values(values: NDArray[Any], what: str, kind: str) -> NDArray[np.uint8]:
+    if values.dtype == np.uint8:
+        return values
+    if not np.issubdtype(values.dtype, np.floating):
+        raise InputError(f"{what} is uint8, or float in [0, 1], not {kind}")
+    if not (np.isfinite(values).all() and values.min() >= 0 and values.max() <= 1):
         raise InputError("values of a float picture are in [0, 1]")
-    return (array * 255).round().astype(np.uint8)
+    return (values * 255).round().astype(np.uint8)
