@@ -274,7 +274,10 @@ def batch(
     contents, styles = (_sources(each, chosen.inputs, store.folder) for each in (content, style))
     values = {"model": recipe.model, "size": str(recipe.size), "preset": recipe.preset}
     naming = Naming(f".{form.format}", written.name, values)
-    pairs = planned(contents, styles, naming, chosen.inputs.pairs, chosen.inputs.limit).pairs
+    plan = planned(contents, styles, naming, chosen.inputs.pairs, chosen.inputs.limit)
+    for pair, why in plan.renamed:
+        _log.warning("%s is called '%s': %s", pair.title, pair.output, why)
+    pairs = plan.pairs
     if execution.shard:
         pairs = pairs[execution.shard.index - 1 :: execution.shard.count]
     settings = settings_for(recipe.choices(), form, offline=execution.offline)

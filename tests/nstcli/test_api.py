@@ -917,3 +917,13 @@ next(work)
 """
     ended = script(text)
     assert (ended.returncode, len(results())) == (0, 1), ended.stderr
+
+
+def test_results_with_unexpected_names_are_told_of(
+    folders: None, write_picture: Callable[..., Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    write_picture("photos/why?.png", seed=8)
+    nstcli.batch("photos", "art", output="out", **FAST)
+    told = [record.getMessage() for record in caplog.records]
+    assert "why?.png × ink.png is called 'why___ink.png': " in told[0]
+    assert len(told) == 2
