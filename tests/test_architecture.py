@@ -20,7 +20,14 @@ FLOORS = (
     ("nstcli.results",),
     ("nstcli.plan", "nstcli.engine"),
     ("nstcli.recipe", "nstcli.config", "nstcli.images"),
-    ("nstcli.text", "nstcli.terms", "nstcli.optimizers", "nstcli.backends", "nstcli.version"),
+    (
+        "nstcli.text",
+        "nstcli.remembered",
+        "nstcli.terms",
+        "nstcli.optimizers",
+        "nstcli.backends",
+        "nstcli.version",
+    ),
     ("nstcli.errors",),
     ("backbones",),
 )

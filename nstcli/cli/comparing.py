@@ -26,7 +26,6 @@ from nstcli.config.presets import PRESETS
 from nstcli.errors import InputError, StoppedError
 from nstcli.experiment import captions
 from nstcli.experiment.budget import share_seconds, with_steps_found
-from nstcli.experiment.counts import Counts
 from nstcli.experiment.experiment import Experiment, with_pairs, with_settings
 from nstcli.experiment.exports import Exports, as_json, summarise
 from nstcli.experiment.figures import Row, rows
@@ -140,7 +139,6 @@ class _Comparison:
             force=request.output_options.force,
             max_pixels=max_pixels,
         )
-        self._counts = Counts(layout.counts)
         self._interruption = Interruption(screen, keeps_best=False)
         self._watch: LiveTable | PlainLines = (
             LiveTable(screen, experiment, self._title, self._budget is not None)
@@ -168,7 +166,7 @@ class _Comparison:
         experiment = self._experiment
         try:
             with self._interruption, self._watch:
-                run(experiment, self._checked(), self._counts, self._context)
+                run(experiment, self._checked(), self._context)
         except (KeyboardInterrupt, StoppedError) as error:
             how = "Stopped" if isinstance(error, StoppedError) else "Interrupted"
             self._screen.complain(f"{how}. Re-run the same command for the rest.")
@@ -187,7 +185,7 @@ class _Comparison:
         if self._budget:
             early = with_steps_found(self._experiment)
             _refuse_what_is_in_the_way(early, early.check(self._rules))
-            share_seconds(self._experiment, self._budget, self._counts, self._context)
+            share_seconds(self._experiment, self._budget, self._context)
         checked = self._experiment.check(self._rules)
         _refuse_what_is_in_the_way(self._experiment, checked)
         if self._request.input_options.strict and checked.failures:

@@ -137,14 +137,11 @@ def _sizes(folder: Path) -> Iterable[int]:
 
 def _remembered(memory: Path) -> dict[str, str]:
     """Return the measured choices of precision, without the name of the computer."""
-    try:
-        known = json.loads(memory.read_bytes())
-    except (OSError, ValueError):
-        return {}
-    if not isinstance(known, dict):
-        return {}
+    from nstcli.remembered import Remembered
+
     here = f"{platform.node()} "
-    return {str(key).removeprefix(here): str(choice) for key, choice in known.items()}
+    known = Remembered(memory).values
+    return {key.removeprefix(here): str(choice) for key, choice in known.items()}
 
 
 def _config() -> str | None:

@@ -1,20 +1,20 @@
 """In which precision and memory layout a network runs fastest here: found by measuring."""
 
 import copy
-import json
 import platform
 import time
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
-from backbones.atomic import write_atomic
 from backbones.hooks import FeatureExtractor
 from nstcli.engine.losses import statistic_of
 from nstcli.engine.targets import Place, layers_looked_at
 from nstcli.recipe import Recipe
+from nstcli.remembered import Remembered
 
 # What is timed: 192×144 px tell layouts apart as well as a large picture, and VGG-19 in float32
 # takes a tenth of a second for them.
@@ -72,21 +72,14 @@ def _converted(extractor: FeatureExtractor, precision: Precision) -> FeatureExtr
 
 
 def _cached_or_fastest(extractor: FeatureExtractor, recipe: Recipe, cache_file: Path) -> Precision:
-    try:
-        known = json.loads(cache_file.read_bytes())
-    except (OSError, ValueError):
-        known = {}
-    key = _cache_key(extractor, recipe)
+    remembered, key = Remembered(cache_file), _cache_key(extractor, recipe)
     for precision in CANDIDATES:
-        if isinstance(known, dict) and known.get(key) == str(precision):
+        if remembered.values.get(key) == str(precision):
             return precision
     chosen = _fastest(extractor, recipe)
-    known = {**(known if isinstance(known, dict) else {}), key: str(chosen)}
-    try:
-        cache_file.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(cache_file, json.dumps(known, indent=1, sort_keys=True).encode())
-    except OSError:
-        pass  # it is measured again next time, which costs less than a failure here
+    remembered.put(key, str(chosen))
+    with suppress(OSError):  # it is measured again next time, which costs less than a failure
+        remembered.save()
     return chosen
 
 

@@ -13,11 +13,11 @@ from tempfile import TemporaryDirectory
 
 from backbones import BackboneError
 from nstcli.errors import InputError
-from nstcli.experiment.counts import Counts, digest
 from nstcli.experiment.experiment import Experiment
 from nstcli.experiment.run import RunContext, VariantStarted
 from nstcli.experiment.variant import Variant
 from nstcli.plan.pair import Pair
+from nstcli.remembered import digest
 from nstcli.results.store import SingleFile
 from nstcli.run.check import Checked, Rules, check
 from nstcli.run.driver import writing
@@ -147,9 +147,7 @@ def seconds_per_step(times: Sequence[tuple[int, float, float]]) -> float:
     return max(mean / max(1, steps.total()), 1e-6)
 
 
-def share_seconds(
-    experiment: Experiment, seconds: float, counts: Counts, context: RunContext
-) -> None:
+def share_seconds(experiment: Experiment, seconds: float, context: RunContext) -> None:
     """Give every variant the steps that it can take in so many seconds for a pair.
 
     They are measured on the first pair whose pictures can be used, once: the counts keep them, so
@@ -158,7 +156,6 @@ def share_seconds(
     Args:
         experiment: whose variants are changed.
         seconds: for a pair.
-        counts: of the output folder.
         context: how pairs are made, and who hears of it.
 
     Raises:
@@ -170,7 +167,7 @@ def share_seconds(
         if settings is None:
             continue
         key = budget_key(settings, context.execution, seconds)
-        steps = counts.get("steps", key)
+        steps = experiment.counts.count(f"steps {key}")
         if steps is None:
             try:
                 context.tell(VariantStarted(variant, "measuring its pace"))
@@ -178,7 +175,7 @@ def share_seconds(
             except (BackboneError, InputError) as error:
                 experiment.update(variant, settings=None, error=str(error))
                 continue
-            counts.put("steps", key, steps)
+            experiment.counts.put(f"steps {key}", steps)
             with writing(experiment.store):
-                counts.save()
+                experiment.counts.save()
         experiment.update(variant, settings=with_steps(settings, steps))

@@ -12,6 +12,7 @@ from nstcli.errors import InputError
 from nstcli.experiment.variant import Variant
 from nstcli.plan.pair import Pair, Source
 from nstcli.plan.product import Naming, planned
+from nstcli.remembered import Remembered
 from nstcli.results.folder import Store
 from nstcli.results.records import Form, Measured, Record
 from nstcli.run.check import Checked, Rules, check
@@ -86,6 +87,7 @@ class Experiment:
     """What is known of every result. It listens to the events of runs.
 
     Attributes:
+        counts: what took its time to find out of the variants, and is remembered.
         records: of what is made, by the result's name.
         measured: what the judges said, by the result's name.
         failures: why a pair could not be made or judged, by the result's name.
@@ -96,6 +98,9 @@ class Experiment:
     records: dict[str, Record] = field(default_factory=dict)
     measured: dict[str, Measured] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.counts = Remembered(self.store.layout.counts)
 
     def __call__(self, event: Event) -> None:
         """Take note of a pair that ended."""

@@ -21,7 +21,7 @@ from nstcli.experiment.figures import BASELINES, Column, Figure, Row, columns
 from nstcli.experiment.variant import Variant
 from nstcli.metrics.judgement import Metrics
 from nstcli.plan.pair import Pair
-from nstcli.report.manifest import write_manifest
+from nstcli.report.summaries import Summaries
 from nstcli.results.records import Record
 from nstcli.text import shown
 from nstcli.version import VERSION
@@ -250,20 +250,10 @@ def summarise(
 
     Where one of them cannot be written, `complain` is told why.
     """
-    from nstcli.report.gallery import write_gallery
-
     found: list[Path] = []
-    summaries: list[tuple[str, Callable[[], Path], bool]] = [
-        ("sheet", lambda: write_sheet(experiment), True),
-        ("manifest", lambda: write_manifest(experiment.store), False),
-    ]
-    if gallery:
-        summaries.insert(1, ("gallery", lambda: write_gallery(experiment.store.folder), True))
-    for name, write, worth_a_look in summaries:
-        try:
-            path = write()
-        except (OSError, InputError) as error:
-            complain(f"the {name} cannot be written: {error}")
-        else:
-            found += [path] if worth_a_look else []
-    return found
+    try:
+        found.append(write_sheet(experiment))
+    except (OSError, InputError) as error:
+        complain(f"the sheet cannot be written: {error}")
+    page = Summaries(experiment.store, complain, gallery).finish(changed=True)
+    return found + ([page] if page == experiment.store.layout.gallery else [])

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from backbones import BackboneError
 from nstcli.errors import StoppedError
-from nstcli.experiment.counts import Counts, digest
 from nstcli.experiment.experiment import Experiment
 from nstcli.experiment.variant import Variant
 from nstcli.plan.pair import Pair
+from nstcli.remembered import digest
 from nstcli.run.check import Checked
 from nstcli.run.driver import forget_failures, prepare
 from nstcli.run.events import Event
@@ -77,13 +77,12 @@ class RunContext:
             raise KeyboardInterrupt
 
 
-def run(experiment: Experiment, checked: Checked, counts: Counts, context: RunContext) -> None:
+def run(experiment: Experiment, checked: Checked, context: RunContext) -> None:
     """Make and judge what is missing.
 
     Args:
         experiment: is told of every result.
         checked: all its pairs.
-        counts: what was counted of its variants.
         context: how it is made.
 
     Raises:
@@ -93,7 +92,7 @@ def run(experiment: Experiment, checked: Checked, counts: Counts, context: RunCo
     for failure in checked.failures:
         experiment(failure)
     forget_failures(experiment.made, experiment.store)
-    _count_parameters(experiment, counts)
+    _count_parameters(experiment)
     for variant in list(experiment.variants):
         part = checked.part(variant.pairs)
         if part.jobs:
@@ -102,7 +101,7 @@ def run(experiment: Experiment, checked: Checked, counts: Counts, context: RunCo
         prepare(experiment.store, checked.failures)
     if experiment.records:
         with suppress(OSError):  # they are counted again then
-            counts.save()
+            experiment.counts.save()
     _judge(experiment, context)
 
 
@@ -127,7 +126,7 @@ def _make(experiment: Experiment, variant: Variant, part: Checked, context: RunC
     context.raise_if_stopped()
 
 
-def _count_parameters(experiment: Experiment, counts: Counts) -> None:
+def _count_parameters(experiment: Experiment) -> None:
     """Count what each network uses; the folder remembers it, as torch takes its time."""
     for variant in list(experiment.variants):
         if variant.settings is None:
@@ -135,12 +134,12 @@ def _count_parameters(experiment: Experiment, counts: Counts) -> None:
         recipe = variant.settings.recipe
         layers = sorted({name for names in recipe.layers_of_terms.values() for name in names})
         key = digest([variant.backbone.name, recipe.weights, layers])
-        count = counts.get("parameters", key)
+        count = experiment.counts.count(f"parameters {key}")
         if count is None:
             from nstcli.experiment.parameters import parameters_used
 
             count = parameters_used(variant.backbone, layers)
-            counts.put("parameters", key, count)
+            experiment.counts.put(f"parameters {key}", count)
         experiment.update(variant, parameters=count)
 
 

@@ -32,9 +32,10 @@ class Summaries:
             if self._wants_gallery and time.monotonic() >= self._next:
                 self._write_gallery()
 
-    def finish(self) -> Path:
+    def finish(self, changed: bool = False) -> Path:
         """Write both, if there is anything new, and return what to look at."""
         page = self._store.layout.gallery
+        self._changed |= changed
         if self._changed:
             try:
                 write_manifest(self._store)

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from backbones import BackboneError
 from nstcli.experiment.budget import Pace, budget_key, seconds_per_step, share_seconds, with_steps
-from nstcli.experiment.counts import Counts
 from nstcli.experiment.run import RunContext, VariantStarted
 from nstcli.recipe import DEFAULT, resolve
 from nstcli.results.records import Form
@@ -74,8 +73,7 @@ def test_only_the_steps_change() -> None:
 def test_who_cannot_be_measured_is_given_up(tmp_path: Path) -> None:
     found = experiment(tmp_path, "a", "b")
     found.variants = [replace(variant, settings=settings()) for variant in found.variants]
-    cache = Counts(tmp_path / "comparison.json")
-    cache.put("steps", budget_key(settings(), Execution(), 5.0), 7)
+    found.counts.put(f"steps {budget_key(settings(), Execution(), 5.0)}", 7)
     first, second = found.variants
     found.variants[0] = replace(first, settings=settings(size=100))
 
@@ -84,7 +82,7 @@ def test_who_cannot_be_measured_is_given_up(tmp_path: Path) -> None:
         raise BackboneError(f"no weights of {event.variant.title}")
 
     context = RunContext(Execution(), [tell], stop=lambda: False, downloading=pytest.fail)
-    share_seconds(found, 5.0, cache, context)
+    share_seconds(found, 5.0, context)
     lost, measured = found.variants
     assert (lost.error, lost.settings) == ("no weights of a:random", None)
     assert measured == replace(second, settings=with_steps(settings(), 7))

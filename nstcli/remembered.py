@@ -1,4 +1,4 @@
-"""Numbers counted for the variants of an experiment, kept in its output folder."""
+"""What took its time to find out and can be found out again: values by key, in a JSON file."""
 
 from __future__ import annotations
 
@@ -10,38 +10,38 @@ from typing import Any
 from backbones.atomic import write_atomic
 
 
-class Counts:
-    """Whole numbers by kind and key, in one file. Whatever is wrong with it, it counts as empty.
+class Remembered:
+    """The values of one file. Whatever is wrong with it, it counts as empty.
 
     Two processes with one file do each other no harm: the one that writes last is remembered.
     """
 
     def __init__(self, path: Path):
         self._path = path
-        self._known = _read(path)
+        self.values = _read(path)
         self._changed = False
 
-    def get(self, kind: str, key: str) -> int | None:
-        """Return what was counted, if it was."""
-        value = self._known.get(kind, {}).get(key)
+    def count(self, key: str) -> int | None:
+        """Return a whole number above 0, if one is remembered."""
+        value = self.values.get(key)
         return value if isinstance(value, int) and value > 0 else None
 
-    def put(self, kind: str, key: str, value: int) -> None:
-        """Remember it, for good from the next `save` on."""
-        self._known.setdefault(kind, {})[key] = value
+    def put(self, key: str, value: str | int) -> None:
+        """Remember a value, for good from the next `save` on."""
+        self.values[key] = value
         self._changed = True
 
     def save(self) -> None:
         """Write down what is new.
 
         Raises:
-            OSError: the folder cannot be written to.
+            OSError: the file cannot be written.
         """
         if not self._changed:
             return
         self._changed = False
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(self._path, json.dumps(self._known, indent=1, sort_keys=True).encode())
+        write_atomic(self._path, json.dumps(self.values, indent=1, sort_keys=True).encode())
 
 
 def digest(value: object) -> str:
@@ -50,11 +50,9 @@ def digest(value: object) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def _read(path: Path) -> dict[str, dict[str, Any]]:
+def _read(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
-    if not isinstance(found, dict):
-        return {}
-    return {kind: values for kind, values in found.items() if isinstance(values, dict)}
+    return found if isinstance(found, dict) else {}
