@@ -349,7 +349,7 @@ def _prepare(site: Path) -> None:
     from tests import tiny
     from tests.conftest import install
 
-    for name in ("batch.backends.local", "batch.backends.process", "cli.app", "cli.work"):
+    for name in ("run.backends.local", "run.backends.process", "cli.app", "cli.making"):
         import_module(f"nstcli.{name}")
     torch.set_num_threads(1)
     install(site, "tiny", Path(tiny.__file__).read_text("utf-8"))

@@ -634,7 +634,7 @@ def test_six_thousand_finished_pairs_are_looked_at_in_seconds_and_little_memory(
     from nstcli.recipe import Recipe
     from nstcli.results.digests import Digests
     from nstcli.results.folder import Store
-    from nstcli.results.records import Form, Record, key_of
+    from nstcli.results.records import Form, key_of, known_inputs
 
     photos = [write_picture(f"many/{n:03}.png", seed=n) for n in range(100)]
     art = [write_picture(f"works/{n:03}.png", seed=1000 + n) for n in range(60)]
@@ -647,16 +647,15 @@ def test_six_thousand_finished_pairs_are_looked_at_in_seconds_and_little_memory(
     known = Digests(None).of((*photos, *art))
     recipe = Recipe(**record.recipe)
     for pair in pairs[1:]:
-        digests = {f"{role}_sha256": known[getattr(pair, role)] for role in ("content", "style")}
-        key = key_of(recipe, *digests.values(), Form())  # type: ignore[arg-type]
-        other = Record.model_validate({**record.model_dump(), **digests, "key": key})
+        inputs = known_inputs(pair, [str(known[path]) for path in pair.paths])
+        key = key_of(recipe, inputs, Form())
+        other = record.model_copy(update={"inputs": inputs, "key": key})
         store.path(pair).hardlink_to(store.path(pairs[0]))
         (store.layout.hidden / "pairs" / f"{pair.output}.json").write_text(other.model_dump_json())
 
     code = """
         import sys, time
         from pathlib import Path
-from types import SimpleNamespace
         from nstcli.cli.app import main
         try:
             main()
