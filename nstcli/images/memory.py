@@ -1,6 +1,7 @@
 """Pictures that a user of the library has in memory: Pillow images, arrays, tensors."""
 
 import io
+import sys
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from PIL import Image
 from PIL.Image import Image as PillowImage
 
 from nstcli.errors import InputError
+from nstcli.images.decoding import decode
 from nstcli.images.encoding import encode
 
 __all__ = ["PillowImage", "array_of", "file_of", "image_of"]
@@ -46,8 +48,8 @@ def image_of(data: bytes) -> PillowImage:
 
 
 def array_of(data: bytes) -> NDArray[np.uint8]:
-    """Decode a result as uint8 (H, W, 3), without its transparency."""
-    return np.array(image_of(data), np.uint8)[..., :3]
+    """Decode a result as uint8 (H, W, 3): what is seen of it over white."""
+    return decode(data, "result", sys.maxsize).rgb
 
 
 def _of_image(image: PillowImage) -> bytes:
