@@ -153,10 +153,12 @@ def _guessed(values: NDArray[Any], low: float, high: float) -> _Scale:
     """
     floats = values.dtype.kind == "f"
     slack = _SLACK if floats else 0.0
-    for white in _whites(values.dtype):
+    whites = _whites(values.dtype)
+    for white in whites:
         reaches = white == 1 or high > white / 4
         if reaches and -slack * white <= low and high <= (1 + slack) * white:
-            return _Scale(0, white, _note_of_guess(low, high, white))
+            filled = not floats and high == whites[-1]  # the whole range: nothing was guessed
+            return _Scale(0, white, "" if filled else _note_of_guess(low, high, white))
     return _Scale(low, high, f"its gray levels {low:g}..{high:g} were stretched to 0..255")
 
 
@@ -170,10 +172,9 @@ def _whites(dtype: np.dtype[Any]) -> Sequence[int]:
 def _note_of_guess(low: float, high: float, white: float) -> str:
     if low < 0 or high > white:
         return f"its gray levels {low:g}..{high:g} were clipped to 0..{white:g}, black to white"
-    if white == 1 and 0 < high < 1 / 8:
-        return f"its gray levels reach only {high:g}, and 1 was taken for white"
-    if white == 1 or high == white:
-        return ""
+    if white == 1:
+        dim = 0 < high < 1 / 8
+        return f"its gray levels reach only {high:g}, and 1 was taken for white" if dim else ""
     return f"its gray levels {low:g}..{high:g} name no scale; {white:g} was taken for white"
 
 
