@@ -64,7 +64,11 @@ def unknown_samples(data: bytes) -> str | None:
 
 def _mend_numbers(image: TiffImagePlugin.TiffImageFile) -> None:
     """Numbers of several bytes: their order, and planes of them."""
-    tags, tile = image.tag_v2, image.tile[0]
+    tags = image.tag_v2
+    if tags.get(_SAMPLES, 1) == 1 and tags.get(_PLANES, 1) != 1:
+        tags[_PLANES] = 1  # one plane is all there is; Pillow would forget its depth and order
+        image._setup()
+    tile = image.tile[0]
     planar = tags.get(_PLANES, 1) == _PLANAR
     args = tile.args if isinstance(tile.args, tuple) else (tile.args,)
     if tile.codec_name == "libtiff" and args[0] in _NATIVE:

@@ -181,6 +181,30 @@ def test_planes_of_16_bits(samples, order):
     np.testing.assert_array_equal(picture.rgb, np.moveaxis(values[:3], 0, -1) >> 8)
 
 
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("dtype", ["u1", "u2", "i2", "f4"])
+@pytest.mark.parametrize("photometric", [1, 0])
+def test_gray_in_a_plane_of_its_own(dtype, order, photometric):
+    """Pillow's own decoder forgets all of the format but its first letter."""
+    top = 1 if dtype == "f4" else np.iinfo(dtype).max
+    values = np.array([[0, top]], dtype)
+    options = {"order": order, "photometric": photometric}
+    try:
+        one = decode(gray(values, **options), "a.tif").rgb
+    except InputError:  # a kind that Pillow does not know
+        return
+    planes = decode(gray(values, more={284: ("short", [2])}, **options), "a.tif")
+    np.testing.assert_array_equal(planes.rgb, one)
+    assert one[0, :, 0].tolist() == ([0, 255] if photometric else [255, 0])
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 12])
+def test_few_bits_in_a_plane_of_their_own(bits):
+    data = packed([[0, 2**bits - 1]], bits)
+    file = tiff(data, 2, 1, bits, more={284: ("short", [2])})
+    assert levels_of(file) == ([0, 255], ())
+
+
 @pytest.mark.parametrize(("scale", "noted"), [(257, False), (256, False), (1, True)])
 def test_a_palette_of_16_or_8_bits(scale, noted):
     entries = [0] * 48
