@@ -63,8 +63,9 @@ def decode(data: bytes, name: str, max_pixels: int = DEFAULT_MAX_PIXELS) -> Pict
     """Decode a picture file of any format in EXTENSIONS; its first frame if it has several.
 
     The result is upright (EXIF orientation), in sRGB (through the file's colour profile) and 8
-    bits deep; transparency is laid over white and kept in `alpha`. `name` stands in messages, and
-    its suffix is compared with the contents. Raises InputError, one line that starts with the
+    bits deep, by the scale that the file states or, with a note, hints at (`levels`); transparency
+    is laid over white and kept in `alpha`. `name` stands in messages, and its suffix is compared
+    with the contents. Raises InputError, one line that starts with the
     name, for everything that is no usable image or has more than `max_pixels` pixels.
     """
     if not data:
