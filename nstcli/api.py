@@ -118,7 +118,7 @@ class Result:
 
     @cached_property
     def array(self) -> NDArray[np.uint8]:
-        """The picture as uint8 (H, W, 3)."""
+        """The picture as uint8 (H, W, 3), over white where the content is transparent."""
         return memory.array_of(self.data)
 
     def save(self, path: str | os.PathLike[str], quality: int = 95, metadata: bool = True) -> Path:

@@ -9,7 +9,7 @@ from nstcli.images.encoding import check_edges, encode
 from nstcli.images.formats import EXTENSIONS, FORMATS, format_of
 from nstcli.images.lettering import draw_text
 from nstcli.images.metadata import read_metadata
-from nstcli.images.picture import Picture, resize
+from nstcli.images.picture import Picture, off_white, resize
 
 __all__ = [
     "DEFAULT_MAX_PIXELS",
@@ -21,6 +21,7 @@ __all__ = [
     "draw_text",
     "encode",
     "format_of",
+    "off_white",
     "read_metadata",
     "resize",
     "size_of",

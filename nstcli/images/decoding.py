@@ -11,8 +11,10 @@ from PIL import Image, UnidentifiedImageError
 
 from nstcli.errors import InputError
 from nstcli.images import formats
+from nstcli.images.levels import bits_of, note_of_color
 from nstcli.images.picture import Picture, opaque_as_none
 from nstcli.images.pillow_settings import reading
+from nstcli.images.quirks import mend, unknown_samples
 from nstcli.images.srgb import over_white, to_srgb
 
 # 200 million pixels: the largest sensors of phones; about 1 GB while an image is being decoded.
@@ -61,17 +63,19 @@ def decode(data: bytes, name: str, max_pixels: int = DEFAULT_MAX_PIXELS) -> Pict
     """Decode a picture file of any format in EXTENSIONS; its first frame if it has several.
 
     The result is upright (EXIF orientation), in sRGB (through the file's colour profile) and 8
-    bits deep; transparency is laid over white and kept in `alpha`. `name` stands in messages, and
-    its suffix is compared with the contents. Raises InputError, one line that starts with the
+    bits deep, by the scale that the file states or, with a note, hints at (`levels`); transparency
+    is laid over white and kept in `alpha`. `name` stands in messages, and its suffix is compared
+    with the contents. Raises InputError, one line that starts with the
     name, for everything that is no usable image or has more than `max_pixels` pixels.
     """
     if not data:
         raise InputError(f"{name}: file is empty; copy or download it again")
     with reading():
         image = _open(data, name, max_pixels)
-        _load(image, name)
+        mended = _load(image, name)
         notes = [formats.mismatch(PurePath(name).suffix.lower(), image.format or "")]
         notes.append(_frames_note(data, image.format or ""))
+        notes += [*mended, note_of_color(image, _bits(image, data))]
         rgb, alpha, color_notes = to_srgb(image)
         if alpha is not None:
             rgb = over_white(rgb, alpha)
@@ -108,7 +112,7 @@ def _open(data: bytes, name: str, max_pixels: int) -> Image.Image:
     try:
         image = open_image(data)
     except UnidentifiedImageError as error:
-        raise InputError(f"{name}: {formats.explain(data)}") from error
+        raise InputError(f"{name}: {_unknown(data) or formats.explain(data)}") from error
     except BROKEN as error:
         raise _broken(name, error) from error
     pixels = image.width * image.height
@@ -120,15 +124,36 @@ def _open(data: bytes, name: str, max_pixels: int) -> Image.Image:
     return image
 
 
-def _load(image: Image.Image, name: str) -> None:
-    """Decode the pixels. Opening reads the header only, and `verify` misses a truncated file."""
+def _load(image: Image.Image, name: str) -> list[str]:
+    """Decode the pixels -> notes.
+
+    Opening reads the header only, and `verify` misses a truncated file.
+    """
     try:
+        notes = mend(image)
         image.load()
     except MemoryError as error:
         size = f"{image.width} × {image.height}"
         raise InputError(f"{name}: not enough memory to open {size} pixels; shrink it") from error
+    except NotImplementedError as error:
+        raise InputError(f"{name}: it cannot be read ({error}); save it as PNG") from error
     except BROKEN as error:
         raise _broken(name, error) from error
+    return notes
+
+
+def _unknown(data: bytes) -> str | None:
+    """Say of a TIFF that its pixels are of a kind that cannot be read; None if that is not it."""
+    try:
+        found = unknown_samples(data)
+    except BROKEN:
+        return None
+    return f"a TIFF of {found}, which cannot be read; save it as 8-bit RGB" if found else None
+
+
+def _bits(image: Image.Image, data: bytes) -> int:
+    """Bits a sample of a PNG or TIFF; 0 of others, which are 8 or scaled to that."""
+    return data[24] if image.format == "PNG" else bits_of(image)
 
 
 def _broken(name: str, error: Exception) -> InputError:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from nstcli.errors import InputError
-from nstcli.images.decoding import BROKEN
+from nstcli.images.decoding import BROKEN, decode
 from nstcli.images.encoding import encode
 from nstcli.images.pillow_settings import reading
 
@@ -50,8 +50,8 @@ def image_of(data: bytes) -> PillowImage:
 
 
 def array_of(data: bytes) -> NDArray[np.uint8]:
-    """Decode a result as uint8 (H, W, 3), without its transparency."""
-    return np.array(image_of(data), np.uint8)[..., :3]
+    """Decode a result as uint8 (H, W, 3): what is seen of it over white."""
+    return decode(data, "result", sys.maxsize).rgb
 
 
 def _of_image(image: PillowImage) -> bytes:

@@ -51,6 +51,20 @@ def resize(picture: Picture, longest: int) -> Picture:
     return replace(picture, rgb=_lanczos(picture.rgb, size), alpha=alpha)
 
 
+def off_white(rgb: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Find the colours that give `rgb`, uint8 (H, W, 3), once they lie under `alpha` over white.
+
+    So that what is seen of a result over white is what was painted, to the level. Where a colour
+    is darker than black under such an alpha would be, black comes closest; where nothing is seen,
+    the colour stays as it is.
+    """
+    opacity = alpha[..., None].astype(np.int32)
+    light = 255 * (rgb - (255 - opacity))  # of the colour, times its opacity
+    halves = np.maximum(opacity, 1)
+    found = (2 * light + halves) // (2 * halves)  # rounded
+    return np.where(opacity == 0, rgb, found.clip(0, 255)).astype(np.uint8)
+
+
 def opaque_as_none(alpha: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
     """Return the same alpha (H, W), or None when every pixel is opaque."""
     return None if bool((alpha == 255).all()) else alpha

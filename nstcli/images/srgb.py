@@ -5,8 +5,9 @@ import io
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageCms
+
+from nstcli.images.levels import are_numbers, to_levels
 
 # The mode in which a profile of each ICC colour space expects its pixels.
 _MODE_OF_SPACE = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}
@@ -17,7 +18,7 @@ def to_srgb(image: Image.Image) -> tuple[Image.Image, Image.Image | None, list[s
 
     Alpha is not applied yet: a profile describes the bare colours.
     """
-    if image.mode == "F" or image.mode.startswith("I"):
+    if are_numbers(image):
         base, alpha, notes = _from_numbers(image)
     else:
         (base, alpha), notes = _split(image), []
@@ -60,52 +61,13 @@ def _split(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
 
 
 def _from_numbers(image: Image.Image) -> tuple[Image.Image, Image.Image | None, list[str]]:
-    """Scale a gray image of 16- or 32-bit numbers (I;16, I, F) to mode L."""
-    values = np.asarray(image)
+    """Scale a gray image of numbers to mode L."""
+    levels, notes = to_levels(image)
     clear = image.info.get("transparency")
     alpha = None
     if isinstance(clear, int):  # PNG: the one gray level that is see-through
-        alpha = Image.fromarray(np.where(values == clear, 0, 255).astype(np.uint8))
-    levels, notes = _floats_to_levels(values) if image.mode == "F" else _ints_to_levels(values)
+        alpha = Image.fromarray(np.where(np.asarray(image) == clear, 0, 255).astype(np.uint8))
     return Image.fromarray(levels), alpha, notes
-
-
-def _ints_to_levels(values: NDArray[Any]) -> tuple[NDArray[np.uint8], list[str]]:
-    """16-bit levels to 8 bits, 65535 -> 255, rounded.
-
-    Mode I names no range. PNG and PGM fill 0..65535, so that is taken for granted; only numbers
-    outside it (32-bit TIFF) are stretched from their own minimum and maximum.
-    """
-    low, high = float(values.min()), float(values.max())
-    if low >= 0 and high <= 65535:
-        return _stretch(values, 0, 65535), []
-    return _stretch(values, low, high), [_stretched(low, high)]
-
-
-def _floats_to_levels(values: NDArray[Any]) -> tuple[NDArray[np.uint8], list[str]]:
-    """Numbers with a fraction to 8 bits.
-
-    Within 0..1, the habit of float TIFF and PFM, 1 is white; else within 0..255 the numbers are
-    levels already; else they are stretched from their minimum and maximum. What is not a number
-    becomes black, infinity the nearest finite extreme.
-    """
-    finite = values[np.isfinite(values)]
-    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
-    values = np.nan_to_num(values, nan=low, posinf=high, neginf=low)
-    if low >= 0 and high <= 255:
-        return _stretch(values, 0, 1 if high <= 1 else 255), []
-    return _stretch(values, low, high), [_stretched(low, high)]
-
-
-def _stretch(values: NDArray[Any], low: float, high: float) -> NDArray[np.uint8]:
-    """Map low..high to 0..255, rounded; all black where low equals high."""
-    span = high - low if high > low else np.inf
-    scaled = (values.astype(np.float64) - low) * 255 / span
-    return np.rint(scaled).astype(np.uint8)
-
-
-def _stretched(low: float, high: float) -> str:
-    return f"its gray levels {low:g}..{high:g} were stretched to 0..255"
 
 
 def _through_profile(image: Image.Image, icc: Any) -> tuple[Image.Image, list[str]]:

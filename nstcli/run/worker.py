@@ -279,6 +279,8 @@ def encoded(job: Job, rgb: NDArray[np.uint8], alpha: NDArray[np.uint8] | None) -
     """
     form = job.settings.form
     metadata = _metadata_of(job) if form.metadata else {}
+    if alpha is not None and form.format != "jpg":  # which shows what was painted over white
+        rgb = images.off_white(rgb, alpha)
     return images.encode(rgb, alpha, form.format, form.quality, metadata)
 
 

@@ -246,12 +246,27 @@ def _numbers() -> Iterator[Case]:
     ramp = DEEP / 65535
     for name, values, levels, note in (
         ("I", DEEP.astype(np.int32), DEEP / 257, ""),
-        ("I large", (ramp * 1e6).astype(np.int32), np.floor(ramp * 1e6) / 1e6 * 255, "0..1e+06"),
+        (
+            "I large",
+            (ramp * 1e6).astype(np.int32),
+            np.floor(ramp * 1e6) / 1e6 * 255,
+            "0..1e+06 were stretched to 0..255",
+        ),
         ("F", ramp.astype(np.float32), ramp * 255, ""),
-        ("F of levels", (ramp * 200).astype(np.float32), ramp * 200, ""),
-        ("F below 0", (ramp * 2 - 1).astype(np.float32), ramp * 255, "-1..1"),
+        (
+            "F of levels",
+            (ramp * 200).astype(np.float32),
+            ramp * 200,
+            "0..200 name no scale; 255 was taken for white",
+        ),
+        (
+            "F below 0",
+            (ramp * 2 - 1).astype(np.float32),
+            ramp * 255,
+            "-1..1 were stretched to 0..255",
+        ),
     ):
-        notes = (f"its gray levels {note} were stretched to 0..255",) if note else ()
+        notes = (f"its gray levels {note}",) if note else ()
         data = saved(Image.fromarray(values), "TIFF")
         yield Case(f"{name}.tif", data, as_rgb(np.rint(levels)), None, 1, notes)
     data = saved(Image.fromarray(ramp.astype(np.float32)), "PPM")
@@ -426,6 +441,4 @@ def write_odd(folder: Path) -> dict[str, str]:
 def seen_again(case: Case) -> Case:
     """What a result that keeps the pixels and the alpha of a sound picture shows."""
     assert case.pixels is not None
-    return replace(
-        case, pixels=over_white(case.pixels, case.alpha), tolerance=case.tolerance + 1, notes=()
-    )
+    return replace(case, tolerance=case.tolerance + 1, notes=())

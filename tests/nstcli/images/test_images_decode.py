@@ -225,7 +225,7 @@ def test_big_endian_sixteen_bits():
         (np.array([[0, 500_000, 1_000_000]], dtype=np.int32), [0, 128, 255], True),
         (np.array([[-5, -5, -5]], dtype=np.int32), [0, 0, 0], True),
         (np.array([[0, 0.5, 1]], dtype=np.float32), [0, 128, 255], False),
-        (np.array([[0, 100.4, 255]], dtype=np.float32), [0, 100, 255], False),
+        (np.array([[0, 100.4, 255]], dtype=np.float32), [0, 100, 255], True),
         (np.array([[-1, 0, 1]], dtype=np.float32), [0, 128, 255], True),
         (np.array([[np.nan, 0.2, np.inf]], dtype=np.float32), [51, 51, 51], False),
         (np.array([[np.nan, np.nan, np.nan]], dtype=np.float32), [0, 0, 0], False),
