@@ -1,4 +1,4 @@
-"""The one way files are written: a final name only ever holds a complete file.
+"""The one way files are written: a final name only ever holds a complete file. And JSON is read.
 
 Kill, power cut or full disk at any instant: the name holds the old file or the new one, and at
 most a temporary file stays behind, which `sweep` removes once its writer is gone.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
+import json
 import math
 import os
 import platform
@@ -18,6 +19,7 @@ import stat
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 # Whose a temporary file is: the computer and the process. The last digits keep threads apart.
 _TEMPORARY = re.compile(r"\.nst-(?P<host>[0-9a-f]{8})-(?P<process>\d{1,10})-[0-9a-f]{8}\.tmp")
@@ -28,6 +30,18 @@ _FOREIGN_SECONDS = 24 * 3600.0
 _SLACK_SECONDS = 60.0
 # Windows refuses to replace a file that somebody has open, if only a virus scanner for a moment.
 _PATIENCE = (0.02, 0.1, 0.5) if os.name == "nt" else ()
+
+
+def parse_json(text: str | bytes) -> Any:
+    """Return what a JSON text says that somebody else may have written.
+
+    Raises:
+        ValueError: it is no JSON, or nested so deep that Python gives up (a RecursionError there).
+    """
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("it is nested too deep") from error
 
 
 def write_atomic(path: Path, data: bytes) -> None:

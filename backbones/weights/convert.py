@@ -127,6 +127,21 @@ def fit(content: Mapping[str, Any], template: Mapping[str, Tensor]) -> dict[str,
     return fitted
 
 
+def misfit(tensors: Mapping[str, Any], template: Mapping[str, Tensor]) -> str | None:
+    """Say in what tensors, of torch or numpy, differ from a network's state dict; None if not.
+
+    Compared are their names, shapes and types, as `fit` gives them.
+    """
+    if tensors.keys() != template.keys():
+        return f"not the network's tensors: {_few(sorted(tensors.keys() ^ template.keys()))}"
+    for name, wanted in template.items():
+        found = tensors[name]
+        layouts = [(tuple(t.shape), str(t.dtype).removeprefix("torch.")) for t in (found, wanted)]
+        if layouts[0] != layouts[1]:
+            return f"{name} is {layouts[0]}, not {layouts[1]}"
+    return None
+
+
 def _in_order(content: Mapping[str, Any], template: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Give the n-th tensor of the file the n-th name of the network, if kinds and shapes agree."""
     if len(content) != len(template):

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from backbones.spec import BackboneError, Fetched
+from backbones.spec import SHA256, BackboneError, Fetched
 from backbones.weights import archive, cachefile, readers
 from backbones.weights.hashing import content_sha256, file_sha256
 
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from backbones.spec import Progress
-
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 # As in torch.hub: "vgg19-dcbb9e9d.pth" begins the sha256 of the file.
 _HASH_IN_NAME = re.compile(r"-([0-9a-f]{8,64})\.")
@@ -61,7 +59,7 @@ class PackageFile:
         if member.suffix not in readers.READERS:
             raise BackboneError(f"member {self.member!r} must end in {', '.join(readers.READERS)}")
         for digest in (self.archive_sha256, self.sha256):
-            if not _SHA256.fullmatch(digest):
+            if not SHA256.fullmatch(digest):
                 raise BackboneError(f"{self.filename}: {digest!r} is no sha256")
 
     def describe(self) -> str:
