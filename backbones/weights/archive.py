@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import lzma
 import stat
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -29,8 +31,13 @@ _BROKEN = (
     zipfile.BadZipFile,
     gzip.BadGzipFile,
     zlib.error,
+    lzma.LZMAError,
+    struct.error,
     EOFError,
-    NotImplementedError,  # a compression method that Python does not have
+    RuntimeError,  # also a compression method that Python does not have
+    LookupError,
+    ValueError,
+    OverflowError,
 )
 
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from backbones.spec import Progress
 
+_ROUNDING = 1.01
+
 # As in torch.hub: "vgg19-dcbb9e9d.pth" begins the sha256 of the file.
 _HASH_IN_NAME = re.compile(r"-([0-9a-f]{8,64})\.")
 
@@ -108,7 +110,8 @@ class TorchvisionWeights:
         url = self._url()
         name = PurePosixPath(urlsplit(url).path).name
         weights = folder / f"download{PurePosixPath(name).suffix}"
-        download(url, weights, progress)
+        # The hubs' sizes are rounded.
+        download(url, weights, progress, self.size and int(_ROUNDING * self.size))
         found = file_sha256(weights)
         in_name = _HASH_IN_NAME.search(name)
         wanted = self.sha256 or (in_name[1] if in_name else "")
@@ -144,13 +147,15 @@ class TimmWeights:
         """Let timm build the network with its pretrained parameters."""
         import timm
 
+        from backbones.weights.download import reason
+
         # timm tells nobody how far it is: the bar, if any, only shows that something goes on.
         with _quiet_hub(), progress(None) if progress else nullcontext():
             try:
                 # Into the scratch folder: our own cache will hold the only copy.
                 network = timm.create_model(self.model, pretrained=True, cache_dir=folder)
             except (OSError, RuntimeError, ValueError) as error:
-                raise BackboneError(f"timm could not load {self.model}: {error}") from error
+                raise BackboneError(f"timm could not load {self.model}: {reason(error)}") from error
         content: dict[str, Any] = dict(network.state_dict())
         found = content_sha256({name: tensor.numpy() for name, tensor in content.items()})
         if self.sha256 not in {None, found}:
