@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 import pypi_simple
 import requests
@@ -110,6 +110,9 @@ def reason(error: Exception, url: str = "") -> str:
     text = str(error) or type(error).__name__
     found = _CAUSE.search(text)
     text = found["cause"] if found else text
+    for known in (url, url.partition("://")[2]):
+        if known:
+            text = text.replace(known.rstrip("/"), without_credentials(known).rstrip("/"))
     for secret in sorted(_secrets(url), key=len, reverse=True):
         text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", "…", text)
     text = re.sub(r"(\w+://)[^\s/@]+@", r"\1", text)
@@ -158,7 +161,7 @@ def _secrets(url: str) -> set[str]:
     user = rest.rpartition("@")[0]
     query = re.split(r"[?#]", rest, maxsplit=1)[1:]
     parts = {user, *re.split(r"[:/@?#]", user), *query}
-    return {each for part in parts for each in (part, unquote(part)) if each}
+    return {each for part in parts for each in (part, unquote(part), quote(part)) if each}
 
 
 def download_from_index(

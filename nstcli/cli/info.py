@@ -137,8 +137,10 @@ def _sizes(folder: Path) -> Iterable[int]:
 
 def _remembered(memory: Path) -> dict[str, str]:
     """Return the measured choices of precision, without the name of the computer."""
+    from backbones.files import parse_json
+
     try:
-        known = json.loads(memory.read_bytes())
+        known = parse_json(memory.read_bytes())
     except (OSError, ValueError):
         return {}
     if not isinstance(known, dict):

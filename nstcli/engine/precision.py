@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from backbones.files import write_atomic
+from backbones.files import parse_json, write_atomic
 from backbones.hooks import FeatureExtractor
 from nstcli.engine.losses import statistic_of
 from nstcli.engine.targets import Place, layers_looked_at
@@ -73,7 +73,7 @@ def _in(extractor: FeatureExtractor, precision: Precision) -> FeatureExtractor:
 
 def _remembered(extractor: FeatureExtractor, recipe: Recipe, memory: Path) -> Precision:
     try:
-        known = json.loads(memory.read_bytes())
+        known = parse_json(memory.read_bytes())
     except (OSError, ValueError):
         known = {}
     key = _situation(extractor, recipe)

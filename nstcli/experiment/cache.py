@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from backbones.files import write_atomic
+from backbones.files import parse_json, write_atomic
 
 
 class Cache:
@@ -52,7 +52,7 @@ def digest(value: object) -> str:
 
 def _read(path: Path) -> dict[str, dict[str, Any]]:
     try:
-        found = json.loads(path.read_bytes())
+        found = parse_json(path.read_bytes())
     except (OSError, ValueError):
         return {}
     if not isinstance(found, dict):

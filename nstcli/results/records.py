@@ -6,13 +6,19 @@ import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, FiniteFloat
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 from nstcli.plan.pair import Pair, by_role
 from nstcli.recipe import Recipe
 from nstcli.text import stored
+
+# What is added up, divided and written for people: none of it is NaN, infinite, or so large that a
+# float cannot hold it. A file that says otherwise is none of ours.
+Seconds = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=0, lt=2**63)]
+Edge = Annotated[int, Field(ge=1, lt=2**31)]
 
 
 class KnownInput(BaseModel):
@@ -30,7 +36,7 @@ class KnownInput(BaseModel):
     role: str
     path: str
     sha256: str = ""
-    weight: float = 1.0
+    weight: FiniteFloat = 1.0
 
 
 class _Inputs(BaseModel):
@@ -70,13 +76,13 @@ class Record(_Inputs):
     version: str
     device: str
     precision: str
-    width: int
-    height: int
-    seconds: float
-    steps: int
+    width: Edge
+    height: Edge
+    seconds: Seconds
+    steps: Count
     figures: dict[str, float] = {}
-    peak_memory: int = 0
-    curve: tuple[tuple[int, float], ...] = ()
+    peak_memory: Count = 0
+    curve: tuple[tuple[Count, float], ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
@@ -93,7 +99,7 @@ class Failure(_Inputs):
     """Why a pair could not be made, after how many seconds."""
 
     error: str
-    seconds: float
+    seconds: Seconds
 
 
 class Measured(BaseModel):
