@@ -16,7 +16,7 @@ import pickle
 import pickletools
 import re
 import struct
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from backbones.spec import BackboneError
 
@@ -56,7 +56,7 @@ def load(stream: IO[bytes], name: str) -> Any:
         with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
             examine(data)
             data.seek(0)
-            return _arrays(_Unpickler(data, name).load(), {})
+            return _arrays(_Unpickler(cast(IO[bytes], data), name).load(), {})
     except MALFORMED as error:
         raise BackboneError(f"{name} is a damaged pickle: {error}") from error
 
@@ -78,7 +78,9 @@ def examine(stream: Any) -> set[str]:
     stack: list[tuple[int, int] | None] = []  # of each thing its parts and depth; None is a mark
     memo: dict[int, tuple[int, int] | None] = {}
     wanted: set[str] = set()
-    for count, (code, argument, _) in enumerate(pickletools.genops(stream), 1):
+    instruction: tuple[pickletools.OpcodeInfo, Any, int | None]
+    for count, instruction in enumerate(pickletools.genops(stream), 1):
+        code, argument, _ = instruction
         if count > _INSTRUCTIONS:
             raise ValueError(f"it has more than {_INSTRUCTIONS} instructions")
         if code.name in {"PUT", "BINPUT", "LONG_BINPUT"}:

@@ -8,15 +8,22 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat
 
 from nstcli.plan.pair import Pair, by_role
 from nstcli.recipe import Recipe
 from nstcli.text import stored
 
-# What is added up, divided and written for people: none of it is NaN, infinite, or so large that a
-# float cannot hold it. A file that says otherwise is none of ours.
-Seconds = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
+
+def _known(seconds: float) -> float:
+    """Return 0 for a time that cannot be, such as NaN: the rest of the record still holds."""
+    return seconds if 0 <= seconds <= _LONGEST else 0.0
+
+
+# Seconds that no batch takes; such sums still are numbers.
+_LONGEST = 1e12
+Seconds = Annotated[float, AfterValidator(_known)]
+# What a float can hold, and a screen show. A file that says otherwise is none of ours.
 Count = Annotated[int, Field(ge=0, lt=2**63)]
 Edge = Annotated[int, Field(ge=1, lt=2**31)]
 
