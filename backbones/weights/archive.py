@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
 import lzma
@@ -62,7 +63,10 @@ def copy_member(archive: Path, member: str, target: Path, limit: int = LIMIT) ->
                     )
                 digest.update(chunk)
                 copy.write(chunk)
-    except _BROKEN as error:
+    except (*_BROKEN, OSError) as error:
+        # Of an offset before the file, zipfile makes an OSError; others are of the disk.
+        if isinstance(error, OSError) and error.errno not in {None, errno.EINVAL}:
+            raise
         raise BackboneError(f"{archive.name} is a broken archive: {error}") from error
     return digest.hexdigest()
 

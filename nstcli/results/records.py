@@ -49,7 +49,8 @@ class KnownInput(BaseModel):
 class _Inputs(BaseModel):
     """What a record and a failure have in common."""
 
-    model_config = ConfigDict(frozen=True)
+    # A figure may be NaN. Written as null, which is no number, it would make the whole unreadable.
+    model_config = ConfigDict(frozen=True, ser_json_inf_nan="constants")
 
     inputs: tuple[KnownInput, ...]
 
