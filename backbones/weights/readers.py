@@ -36,7 +36,10 @@ def read(path: Path) -> Mapping[str, Any]:
     if reader is None:
         raise BackboneError(f"{path.name}: weights files end in {', '.join(READERS)}")
     try:
-        content = reader(path)
+        with warnings.catch_warnings():
+            # Of odd escapes and old or odd kinds of tensors; they are for developers.
+            warnings.simplefilter("ignore")
+            content = reader(path)
     except MemoryError as error:
         raise BackboneError(
             f"{path.name} needs more memory than there is; close other programs"
@@ -64,10 +67,8 @@ def read_state_dict(path: Path) -> Any:
     if room:
         raise pickles.refusal(path.name, min(room).replace(" ", "."))
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of old and odd kinds of tensors, to developers
-            # A file that was saved on a graphics card must open without one.
-            return torch.load(path, map_location="cpu", weights_only=True)
+        # A file that was saved on a graphics card must open without one.
+        return torch.load(path, map_location="cpu", weights_only=True)
     except OSError:
         raise
     except Exception as error:
