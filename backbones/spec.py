@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 _NAME = re.compile(r"[a-z][a-z0-9_.-]*")
+SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class BackboneError(Exception):
@@ -136,6 +137,9 @@ class WeightSet:
     """Pretrained parameters for one backbone: where they come from and what input they expect.
 
     `convert` turns the file into the network's state dict; without it the file is one already.
+    `content_sha256` pins what comes out (`weights.hashing.content_sha256`): a cached file is held
+    against it. Without it, nobody but the cached file itself can say whether its tensors are the
+    right ones; that they fit the network is all that is known.
     """
 
     name: str
@@ -144,10 +148,15 @@ class WeightSet:
     licence: str
     description: str
     convert: Convert | None = None
+    content_sha256: str | None = None
 
     def __post_init__(self) -> None:
         if not self.name:
             raise BackboneError("a weight set needs a name")
+        if self.content_sha256 is not None and not SHA256.fullmatch(self.content_sha256):
+            raise BackboneError(
+                f"weight set {self.name!r}: {self.content_sha256!r} is no sha256 of its tensors"
+            )
 
 
 @dataclass(frozen=True)

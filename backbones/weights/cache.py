@@ -11,19 +11,19 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import filelock
 import platformdirs
 
 from backbones.spec import BackboneError
-from backbones.weights import cachefile
-from backbones.weights.sources import LocalFile
+from backbones.weights import cachefile, convert
+from backbones.weights.sources import LocalFile, TimmWeights, TorchvisionWeights
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
-    from backbones.spec import Backbone, Companion, WeightSet
+    from backbones.spec import Backbone, Companion, Preprocessing, WeightSet
 
 VARIABLE = "NST_CACHE"
 
@@ -85,17 +85,55 @@ def identity(backbone: Backbone | Companion, weight_set: WeightSet) -> str | Non
 
 
 def verify(backbone: Backbone | Companion, weight_set: WeightSet) -> State:
-    """Read the cached file as a whole and say whether it still is what was written."""
+    """Read the cached file as a whole and say whether it is what the weight set's record pins."""
     path = cached_path(backbone, weight_set)
     if not path.exists():
         return State.ABSENT
     if isinstance(weight_set.source, LocalFile):
         return State.GOOD
     try:
-        cachefile.check(path)
+        held = cachefile.read(path, "np")
     except (BackboneError, OSError):
         return State.DAMAGED
-    return State.GOOD
+    return State.DAMAGED if differing(backbone, weight_set, *held) else State.GOOD
+
+
+def differing(
+    backbone: Backbone | Companion,
+    weight_set: WeightSet,
+    tensors: Mapping[str, Any],
+    notes: cachefile.Notes,
+) -> str | None:
+    """Say why tensors, of torch or numpy, are not those that the record pins; None if they are.
+
+    The notes' digest must be that of the tensors already. A file is never believed what the record
+    knows: the digest of its origin, that of its tensors, the preprocessing. Where no digest of the
+    tensors is pinned, they must fit the network at least, which takes torch to find out.
+    """
+    known: list[tuple[str, object, object | None]] = [
+        ("the backbone", notes.backbone, backbone.name),
+        ("the weight set", notes.weight_set, weight_set.name),
+        ("the sha256 of its origin", notes.sha256, weight_set.source.sha256),
+        ("the sha256 of its tensors", notes.content_sha256, weight_set.content_sha256),
+        ("the preprocessing", notes.preprocessing, _preprocessing(weight_set)),
+    ]
+    for what, found, pinned in known:
+        if pinned is not None and found != pinned:
+            return f"{what} is {found}, not {pinned}"
+    if weight_set.content_sha256 is not None:
+        return None
+    return convert.misfit(tensors, convert.template(backbone))
+
+
+def _preprocessing(weight_set: WeightSet) -> Preprocessing | None:
+    """Return the preprocessing that is pinned; None where the fetched file may have its own say.
+
+    That is left to sources of plugins whose file nobody has pinned; the hubs' files say nothing.
+    """
+    source = weight_set.source
+    pinned = source.sha256 is not None or weight_set.content_sha256 is not None
+    silent = isinstance(source, TorchvisionWeights | TimmWeights)
+    return weight_set.preprocessing if pinned or silent else None
 
 
 @contextmanager

@@ -1,22 +1,33 @@
-"""The form of a cached weights file: safetensors, with our notes in the file's metadata."""
+"""The form of a cached weights file: safetensors, with our notes in the file's metadata.
+
+What is checked here is that a file agrees with itself; `cache.differing` holds it against the
+record of its weight set.
+"""
 
 from __future__ import annotations
 
+import errno
 import json
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 from backbones.atomic import write_atomic
-from backbones.spec import BackboneError, Preprocessing
+from backbones.safe_json import parse_json
+from backbones.spec import SHA256, BackboneError, Preprocessing
 from backbones.weights.hashing import content_sha256
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from torch import Tensor
 
 _KEY = "nst"
+
+# What safetensors calls the types that networks of ours have and that numpy can hold. Others, such
+# as bfloat16, `write` is never given.
+_TYPES = {"F64", "F32", "F16", "I64", "I32", "I16", "I8", "U8", "BOOL"}
 
 
 @dataclass(frozen=True)
@@ -39,6 +50,14 @@ class Notes:
     content_sha256: str
     preprocessing: Preprocessing
 
+    def __post_init__(self) -> None:
+        for told in (self.backbone, self.weight_set, self.origin):
+            if not isinstance(told, str):
+                raise TypeError(f"{told!r} is no text")
+        for told in (self.sha256, self.content_sha256):
+            if not isinstance(told, str) or not SHA256.fullmatch(told):
+                raise ValueError(f"{told!r} is no sha256")
+
 
 def write(path: Path, tensors: Mapping[str, Tensor], notes: Notes) -> None:
     """Write the tensors and notes to `path`, whole or not at all.
@@ -59,14 +78,8 @@ def read_notes(path: Path) -> Notes | None:
         BackboneError: it is damaged.
         OSError: it is not there or cannot be read.
     """
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="np") as file:
-            metadata = file.metadata() or {}
-    except SafetensorError as error:
-        raise _damaged(path, str(error)) from error
-    return _parse(metadata[_KEY], path) if _KEY in metadata else None
+    with _opened(path, "np") as file:
+        return _notes(file, path)
 
 
 def check(path: Path) -> Notes:
@@ -76,58 +89,81 @@ def check(path: Path) -> Notes:
         BackboneError: it is damaged: cut short, or its tensors are not those that were written.
         OSError: it is not there or cannot be read.
     """
-    from safetensors import SafetensorError, safe_open
-
-    notes = _own_notes(path)
-    try:
-        with safe_open(path, framework="np") as file:
-            found = content_sha256({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
-    except SafetensorError as error:
-        raise _damaged(path, str(error)) from error
-    return _compare(path, notes, found)
+    return read(path, "np")[1]
 
 
-def read(path: Path) -> tuple[dict[str, Tensor], Notes]:
+def read(path: Path, form: Literal["np", "pt"] = "pt") -> tuple[dict[str, Any], Notes]:
     """Return the file's tensors, on the CPU, and its notes, after checking them.
+
+    Args:
+        path: of the file.
+        form: of the tensors: "pt" for torch's, "np" for numpy's, which needs no torch.
 
     Raises:
         BackboneError: it is damaged.
         OSError: it is not there or cannot be read.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
+    with _opened(path, form) as file:
+        notes = _notes(file, path)
+        if notes is None:
+            raise _damaged(path, "its notes are missing")
+        names = list(file.keys())
+        for name in names:
+            kind = file.get_slice(name).get_dtype()
+            if kind not in _TYPES:
+                raise _damaged(path, f"its tensor {name} is {kind}")
+        tensors = {name: file.get_tensor(name) for name in names}
+        arrays = {name: each.numpy() for name, each in tensors.items()} if form == "pt" else tensors
+        if content_sha256(arrays) != notes.content_sha256:
+            raise _damaged(path, "its tensors are not those that were written")
+    return tensors, notes
 
-    notes = _own_notes(path)
+
+@contextmanager
+def _opened(path: Path, form: str) -> Iterator[Any]:
+    """Open a safetensors file, and name it where it turns out to be broken.
+
+    Raises:
+        BackboneError: it is broken.
+        MemoryError: it does not fit into memory, whoever says so.
+        OSError: it is not there or cannot be read.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    if path.exists() and not path.is_file():  # opening a pipe would wait for a writer
+        raise _damaged(path, "it is no file")
     try:
-        tensors = load_file(path)
+        with safe_open(path, framework=form) as file:
+            yield file
     except SafetensorError as error:
         raise _damaged(path, str(error)) from error
-    found = content_sha256({name: tensor.numpy() for name, tensor in tensors.items()})
-    return tensors, _compare(path, notes, found)
+    except OSError as error:
+        if error.errno == errno.ENOMEM or "Cannot allocate memory" in str(error):
+            raise MemoryError(f"no memory to read {path}") from error
+        raise
 
 
-def _own_notes(path: Path) -> Notes:
-    notes = read_notes(path)
-    if notes is None:
-        raise _damaged(path, "its notes are missing")
-    return notes
-
-
-def _compare(path: Path, notes: Notes, found: str) -> Notes:
-    if found != notes.content_sha256:
-        raise _damaged(path, "its tensors are not those that were written")
-    return notes
+def _notes(file: Any, path: Path) -> Notes | None:
+    metadata = file.metadata() or {}
+    return _parse(metadata[_KEY], path) if _KEY in metadata else None
 
 
 def _parse(text: str, path: Path) -> Notes:
     try:
-        fields = json.loads(text)
+        fields = parse_json(text)
         wants = fields.pop("preprocessing")
         preprocessing = Preprocessing(
             wants["channels"], wants["scale"], tuple(wants["mean"]), tuple(wants["std"])
         )
         return Notes(**fields, preprocessing=preprocessing)
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
+    except (
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        OverflowError,  # a number beyond all floats
+        BackboneError,  # a preprocessing that cannot be
+    ) as error:
         raise _damaged(path, f"its notes cannot be read ({error})") from error
 
 

@@ -98,7 +98,7 @@ def fit(content: Mapping[str, Any], template: Mapping[str, Tensor]) -> dict[str,
     classifier); a strange name inside a part that it has means another network.
 
     Raises:
-        BackboneError: tensors are missing, unknown, of other shapes, or not finite.
+        BackboneError: tensors are missing, unknown, of other shapes or kinds, or not finite.
     """
     import torch
 
@@ -109,12 +109,12 @@ def fit(content: Mapping[str, Any], template: Mapping[str, Tensor]) -> dict[str,
         if names:
             raise BackboneError(f"{what} in the file's tensors: {_few(names)}")
     wrong = [
-        f"{name} is {_shape(content[name])}, not {_shape(wanted)}"
+        f"{name} is {_odd(content[name]) or _shape(content[name])}, not {_shape(wanted)}"
         for name, wanted in template.items()
-        if _shape(content[name]) != _shape(wanted)
+        if _odd(content[name]) or _shape(content[name]) != _shape(wanted)
     ]
     if wrong:
-        raise BackboneError(f"tensors of the wrong shape: {_few(wrong)}")
+        raise BackboneError(f"tensors of the wrong shape or kind: {_few(wrong)}")
     fitted: dict[str, Tensor] = {}
     for name, wanted in template.items():
         tensor = content[name].detach()
@@ -125,6 +125,21 @@ def fit(content: Mapping[str, Any], template: Mapping[str, Tensor]) -> dict[str,
         # A copy: tensors of one file may share memory, which cannot be saved again.
         fitted[name] = tensor.to("cpu", wanted.dtype, copy=True).contiguous()
     return fitted
+
+
+def misfit(tensors: Mapping[str, Any], template: Mapping[str, Tensor]) -> str | None:
+    """Say in what tensors, of torch or numpy, differ from a network's state dict; None if not.
+
+    Compared are their names, shapes and types, as `fit` gives them.
+    """
+    if tensors.keys() != template.keys():
+        return f"not the network's tensors: {_few(sorted(tensors.keys() ^ template.keys()))}"
+    for name, wanted in template.items():
+        found = tensors[name]
+        layouts = [(tuple(t.shape), str(t.dtype).removeprefix("torch.")) for t in (found, wanted)]
+        if layouts[0] != layouts[1]:
+            return f"{name} is {layouts[0]}, not {layouts[1]}"
+    return None
 
 
 def _in_order(content: Mapping[str, Any], template: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -165,6 +180,27 @@ def _shape(value: Any) -> tuple[int, ...] | None:
     import torch
 
     return tuple(value.shape) if isinstance(value, torch.Tensor) else None
+
+
+def _odd(value: Any) -> str | None:
+    """Say what a value is if it is no plain tensor of numbers in memory; None if it is one.
+
+    Of the others, torch refuses this or that operation, each with an error of its own.
+    """
+    import torch
+
+    if not isinstance(value, torch.Tensor):
+        return f"a {type(value).__name__}"
+    if type(value) not in {torch.Tensor, torch.nn.Parameter} or value.is_nested:
+        return "a nested tensor" if value.is_nested else f"a {type(value).__name__}"
+    if value.layout is not torch.strided:
+        return f"a sparse tensor ({value.layout})"
+    if value.is_meta:
+        return "a tensor without values (of the device meta)"
+    plain = {torch.float16, torch.bfloat16, torch.float32, torch.float64}
+    if value.is_quantized or (value.is_floating_point() and value.dtype not in plain):
+        return f"a tensor of {value.dtype}"
+    return None
 
 
 def _few(names: list[str]) -> str:

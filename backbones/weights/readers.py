@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import io
+import mmap
 import re
+import warnings
+import zipfile
+import zlib
 from typing import TYPE_CHECKING, Any
 
 from backbones.spec import BackboneError
@@ -11,6 +16,13 @@ from backbones.weights import pickles
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
+
+
+# The old format: a magic number, a version, the machine, the state dict, the names of its storages.
+_OLD_PICKLES = 5
+
+# torch lets these be called, and they make room for any number they are given.
+_ROOM = {"builtins bytearray", "__builtin__ bytearray"}
 
 
 def read(path: Path) -> Mapping[str, Any]:
@@ -23,7 +35,15 @@ def read(path: Path) -> Mapping[str, Any]:
     reader = READERS.get(path.suffix.lower())
     if reader is None:
         raise BackboneError(f"{path.name}: weights files end in {', '.join(READERS)}")
-    content = reader(path)
+    try:
+        with warnings.catch_warnings():
+            # Of odd escapes and old or odd kinds of tensors; they are for developers.
+            warnings.simplefilter("ignore")
+            content = reader(path)
+    except MemoryError as error:
+        raise BackboneError(
+            f"{path.name} needs more memory than there is; close other programs"
+        ) from error
     if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
         raise BackboneError(f"{path.name} holds no mapping of names to tensors")
     return content
@@ -40,9 +60,20 @@ def read_state_dict(path: Path) -> Any:
     import torch
 
     try:
+        wanted_globals = _examine_state_dict(path)
+    except (*pickles.MALFORMED, zipfile.BadZipFile, zlib.error) as error:
+        raise BackboneError(f"{path.name} is no state dict that torch can read: {error}") from error
+    room = wanted_globals & _ROOM
+    if room:
+        raise pickles.refusal(path.name, min(room).replace(" ", "."))
+    try:
         # A file that was saved on a graphics card must open without one.
         return torch.load(path, map_location="cpu", weights_only=True)
-    except pickles.MALFORMED as error:
+    except OSError:
+        raise
+    except Exception as error:
+        if isinstance(error, MemoryError) or "allocate memory" in str(error):
+            raise MemoryError(str(error)) from error
         wanted = re.search(r"GLOBAL ([\w.]+)", str(error))
         if wanted:
             raise pickles.refusal(path.name, wanted[1]) from error
@@ -50,6 +81,26 @@ def read_state_dict(path: Path) -> Any:
         told = str(error).rpartition("WeightsUnpickler error: ")[2] or type(error).__name__
         first = told.strip().partition("\n")[0]
         raise BackboneError(f"{path.name} is no state dict that torch can read: {first}") from error
+
+
+def _examine_state_dict(path: Path) -> set[str]:
+    """Walk through the pickles of a file that `torch.save` wrote; return the globals they want.
+
+    Raises:
+        ValueError: they are not like those of any state dict, or it unpacks to more than it is;
+            also others of `pickles.MALFORMED`, and what a broken archive raises.
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        if file.read(4) != b"PK\x03\x04":  # as torch tells its two formats apart
+            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+                return set().union(*(pickles.examine(data) for _ in range(_OLD_PICKLES)))
+    with zipfile.ZipFile(path) as pack:
+        size, unpacked = path.stat().st_size, sum(info.file_size for info in pack.infolist())
+        if unpacked > size:  # torch.save does not compress, nor let members overlap
+            raise ValueError(f"its {size} bytes would unpack to {unpacked}; refused")
+        own = [info for info in pack.infolist() if info.filename.endswith(".pkl")]
+        return set().union(*(pickles.examine(io.BytesIO(pack.read(info))) for info in own))
 
 
 def read_safetensors(path: Path) -> Any:

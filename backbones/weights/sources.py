@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from backbones.spec import BackboneError, Fetched
+from backbones.spec import SHA256, BackboneError, Fetched
 from backbones.weights import archive, cachefile, readers
 from backbones.weights.hashing import content_sha256, file_sha256
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from backbones.spec import Progress
 
-_SHA256 = re.compile(r"[0-9a-f]{64}")
+_ROUNDING = 1.01
 
 # As in torch.hub: "vgg19-dcbb9e9d.pth" begins the sha256 of the file.
 _HASH_IN_NAME = re.compile(r"-([0-9a-f]{8,64})\.")
@@ -61,7 +61,7 @@ class PackageFile:
         if member.suffix not in readers.READERS:
             raise BackboneError(f"member {self.member!r} must end in {', '.join(readers.READERS)}")
         for digest in (self.archive_sha256, self.sha256):
-            if not _SHA256.fullmatch(digest):
+            if not SHA256.fullmatch(digest):
                 raise BackboneError(f"{self.filename}: {digest!r} is no sha256")
 
     def describe(self) -> str:
@@ -110,7 +110,8 @@ class TorchvisionWeights:
         url = self._url()
         name = PurePosixPath(urlsplit(url).path).name
         weights = folder / f"download{PurePosixPath(name).suffix}"
-        download(url, weights, progress)
+        # The hubs' sizes are rounded.
+        download(url, weights, progress, self.size and int(_ROUNDING * self.size))
         found = file_sha256(weights)
         in_name = _HASH_IN_NAME.search(name)
         wanted = self.sha256 or (in_name[1] if in_name else "")
@@ -146,13 +147,15 @@ class TimmWeights:
         """Let timm build the network with its pretrained parameters."""
         import timm
 
+        from backbones.weights.download import reason
+
         # timm tells nobody how far it is: the bar, if any, only shows that something goes on.
         with _quiet_hub(), progress(None) if progress else nullcontext():
             try:
                 # Into the scratch folder: our own cache will hold the only copy.
                 network = timm.create_model(self.model, pretrained=True, cache_dir=folder)
             except (OSError, RuntimeError, ValueError) as error:
-                raise BackboneError(f"timm could not load {self.model}: {error}") from error
+                raise BackboneError(f"timm could not load {self.model}: {reason(error)}") from error
         content: dict[str, Any] = dict(network.state_dict())
         found = content_sha256({name: tensor.numpy() for name, tensor in content.items()})
         if self.sha256 not in {None, found}:

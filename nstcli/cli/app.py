@@ -76,7 +76,7 @@ def nst(
 def main() -> None:
     """Run the program, and end the process with an exit code that `--help` explains."""
     from backbones import BackboneError
-    from nstcli.errors import NstError, StoppedError
+    from nstcli.errors import NstError, StoppedError, no_memory, out_of_memory
 
     _replace_closed_streams()
     for stream in (sys.stdout, sys.stderr):
@@ -95,7 +95,9 @@ def main() -> None:
         _fail(3, str(error))
     except (NstError, BackboneError) as error:
         _fail(2, str(error))
-    except Exception:  # noqa: BLE001 - whatever it is, its traceback is shown
+    except Exception as error:  # noqa: BLE001 - whatever it is, its traceback is shown
+        if out_of_memory(error):
+            _fail(3, str(no_memory("go on")))
         traceback.print_exc()
         _fail(70, f"this is a bug in nst {VERSION}; please report it with the lines above")
 

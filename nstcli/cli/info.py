@@ -164,9 +164,10 @@ def _environment(variables: Mapping[str, str]) -> dict[str, str]:
     return {
         **{name: _discreet(variables[name]) for name in named},
         **{
-            name: "(not shown)" if "@" in (url := without_credentials(variables[name])) else url
+            # Without a scheme it is no address, and nobody knows what is secret in it.
+            name: without_credentials(url) if "://" in url else "(not shown)"
             for name in MIRRORS
-            if name in variables
+            if (url := variables.get(name)) is not None
         },
     }
 

@@ -90,6 +90,9 @@ def verify(names: Names = None) -> None:
         state = weights.verify(backbone, weight_set)
         if names or state is not weights.State.ABSENT:
             out.print(f"{weights.title(backbone, weight_set)}  {state.value}")
+        if state is weights.State.DAMAGED:
+            name = weights.title(backbone, weight_set)
+            console().print(f"fetch it anew with: nst weights pull {name}")
         bad |= state is weights.State.DAMAGED or (bool(names) and state is weights.State.ABSENT)
     if bad:
         raise typer.Exit(1)

@@ -11,6 +11,7 @@ from typing import Any
 
 from PIL import Image, PngImagePlugin
 
+from backbones.safe_json import parse_json
 from nstcli.images.decoding import BROKEN, open_image
 from nstcli.images.pillow_settings import reading
 
@@ -85,7 +86,7 @@ def _parse(value: Any) -> dict[str, str]:
     if isinstance(value, bytes):
         value = value.removeprefix(_ASCII)
     try:
-        found = json.loads(value)
+        found = parse_json(value)
     except (TypeError, ValueError):
         return {}
     if not isinstance(found, dict) or not all(isinstance(text, str) for text in found.values()):

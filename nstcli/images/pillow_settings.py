@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
-from PIL import Image, ImageFile, _imaging
+from PIL import Image, ImageFile, PngImagePlugin, _imaging
 
 # Settings and warning filters belong to the whole process; two threads that change and restore
 # them in turn could leave the changed ones behind.
@@ -62,12 +62,15 @@ def writing(buffer_bytes: int) -> Iterator[None]:
 def _settings_for_reading() -> Iterator[None]:
     with warnings.catch_warnings(), _quiet_libtiff():
         warnings.simplefilter("ignore")
-        before = Image.MAX_IMAGE_PIXELS
+        before = Image.MAX_IMAGE_PIXELS, PngImagePlugin.MAX_TEXT_CHUNK
         Image.MAX_IMAGE_PIXELS = None
+        # 1 MB, which the XMP of photo editors exceeds. All texts of a file together keep their
+        # limit of 64 MB, so that no file unpacks without end.
+        PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY
         try:
             yield
         finally:
-            Image.MAX_IMAGE_PIXELS = before
+            Image.MAX_IMAGE_PIXELS, PngImagePlugin.MAX_TEXT_CHUNK = before
 
 
 @contextmanager

@@ -37,6 +37,7 @@ from pathlib import Path
 
 from backbones.atomic import write_atomic
 from backbones.paths import exists
+from backbones.safe_json import parse_json
 from nstcli.errors import InputError
 
 _VERSION = 1
@@ -151,11 +152,11 @@ def _encoded(known: Mapping[str, _Known]) -> bytes:
 def _load(cache_file: Path) -> dict[str, _Known]:
     """Read a cache file; one that is not there, damaged, or of another version counts as empty."""
     try:
-        found = json.loads(cache_file.read_bytes())
+        found = parse_json(cache_file.read_bytes())
         if found["version"] != _VERSION:
             return {}
         return {path: _entry(*values) for path, values in found["files"].items()}
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return {}
 
 

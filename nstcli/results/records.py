@@ -6,13 +6,26 @@ import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, FiniteFloat
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat
 
 from nstcli.plan.pair import Pair, by_role
 from nstcli.recipe import Recipe
 from nstcli.text import stored
+
+
+def _known(seconds: float) -> float:
+    """Return 0 for a time that cannot be, such as NaN: the rest of the record still holds."""
+    return seconds if 0 <= seconds <= _LONGEST else 0.0
+
+
+# Seconds that no batch takes; such sums still are numbers.
+_LONGEST = 1e12
+Seconds = Annotated[float, AfterValidator(_known)]
+# What a float can hold, and a screen show. A file that says otherwise is none of ours.
+Count = Annotated[int, Field(ge=0, lt=2**63)]
+Edge = Annotated[int, Field(ge=1, lt=2**31)]
 
 
 class KnownInput(BaseModel):
@@ -30,13 +43,14 @@ class KnownInput(BaseModel):
     role: str
     path: str
     sha256: str = ""
-    weight: float = 1.0
+    weight: FiniteFloat = 1.0
 
 
 class _Inputs(BaseModel):
     """What a record and a failure have in common."""
 
-    model_config = ConfigDict(frozen=True)
+    # A figure may be NaN. Written as null, which is no number, it would make the whole unreadable.
+    model_config = ConfigDict(frozen=True, ser_json_inf_nan="constants")
 
     inputs: tuple[KnownInput, ...]
 
@@ -70,13 +84,13 @@ class Record(_Inputs):
     version: str
     device: str
     precision: str
-    width: int
-    height: int
-    seconds: float
-    steps: int
+    width: Edge
+    height: Edge
+    seconds: Seconds
+    steps: Count
     figures: dict[str, float] = {}
-    peak_memory: int = 0
-    curve: tuple[tuple[int, float], ...] = ()
+    peak_memory: Count = 0
+    curve: tuple[tuple[Count, float], ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
@@ -93,7 +107,7 @@ class Failure(_Inputs):
     """Why a pair could not be made, after how many seconds."""
 
     error: str
-    seconds: float
+    seconds: Seconds
 
 
 class Measured(BaseModel):

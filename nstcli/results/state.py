@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import stat
 import sys
 from enum import Enum
 from pathlib import Path
 
+from backbones.safe_json import parse_json
 from nstcli.errors import InputError
 from nstcli.results.records import Record, stopped_key
 from nstcli.text import shown
@@ -112,7 +112,7 @@ def embedded_key(data: bytes) -> str | None:
     from nstcli.images import read_metadata
 
     try:
-        key = json.loads(read_metadata(data).get("nst", "{}")).get("key")
+        key = parse_json(read_metadata(data).get("nst", "{}")).get("key")
     except (ValueError, AttributeError):
         return None
     return key if isinstance(key, str) else None

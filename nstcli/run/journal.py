@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from backbones.safe_json import parse_json
 from nstcli.plan.layout import Layout
 from nstcli.run.events import PairDone, PairFailed, PairFound, PairStarted, WorkerReady
 from nstcli.text import printable
@@ -149,8 +150,8 @@ def _events(path: Path) -> Iterator[dict[str, Any]]:
 
 def _parsed(line: bytes) -> dict[str, Any] | None:
     try:
-        event = json.loads(line)
+        event = parse_json(line)
         known = isinstance(event["run"], str) and isinstance(event["event"], str)
         return event if known and 0 <= event["time"] < _LAST_SECOND else None
-    except (ValueError, TypeError, KeyError, RecursionError):
+    except (ValueError, TypeError, KeyError):
         return None

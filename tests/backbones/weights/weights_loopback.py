@@ -75,9 +75,11 @@ def serving() -> Iterator[Site]:
                 answer.before()
             self.send_response(answer.status)
             self.send_header("Content-Type", answer.kind)
-            self.send_header("Content-Length", str(len(answer.body)))
-            for name, value in answer.headers.items():
-                self.send_header(name, value)
+            # Without a length, the end of the connection is that of the answer.
+            headers = {"Content-Length": str(len(answer.body)), **answer.headers}
+            for name, value in headers.items():
+                if value:
+                    self.send_header(name, value)
             self.end_headers()
             if not silent:
                 self.wfile.write(answer.body[: answer.cut])

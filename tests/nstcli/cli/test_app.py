@@ -11,7 +11,7 @@ import pytest
 import typer
 
 import nstcli
-from nstcli.cli.app import app
+from nstcli.cli.app import app, main
 from nstcli.config.options import Format
 from nstcli.images import FORMATS
 from tests.nstcli.cli.conftest import Nst
@@ -125,3 +125,26 @@ def test_what_is_imported_is_declared() -> None:
 
 def test_the_option_offers_every_format() -> None:
     assert set(get_args(Format)) == set(FORMATS)
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [
+        MemoryError(),
+        ImportError("libtorch_cpu.so: failed to map segment from shared object"),
+        OSError(12, "Cannot allocate memory"),
+    ],
+)
+def test_memory_that_runs_out_anywhere_is_no_bug(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], problem: Exception
+) -> None:
+    def app(**_: object) -> None:
+        raise problem
+
+    monkeypatch.setattr("nstcli.cli.app.app", app)
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    monkeypatch.setattr("warnings.showwarning", None)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 3
+    assert "nst: not enough memory to go on; close other programs" in capsys.readouterr().err

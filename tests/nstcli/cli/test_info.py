@@ -93,6 +93,24 @@ def test_nothing_secret_is_shown(
     }
 
 
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://jane:hun/ter2@mirror.example/simple", "https://mirror.example/simple"),
+        ("https://mirror.example/simple?token=hunter2", "https://mirror.example/simple"),
+        ("https://mirror.example/simple#hunter2", "https://mirror.example/simple"),
+        ("https://jane:hun?ter2@mirror.example/simple", "https://…"),
+        ("mirror.example/hunter2", "(not shown)"),
+        ("corp=https://jane:hunter2@mirror.example/", "corp=https://mirror.example/"),
+    ],
+)
+def test_no_form_of_credentials_is_shown(
+    nst: Nst, monkeypatch: pytest.MonkeyPatch, url: str, shown: str
+) -> None:
+    monkeypatch.setenv("PIP_INDEX_URL", url)
+    assert told(nst)["environment"]["PIP_INDEX_URL"] == shown
+
+
 def test_a_torch_that_cannot_be_imported_is_reported(
     nst: Nst, monkeypatch: pytest.MonkeyPatch
 ) -> None:

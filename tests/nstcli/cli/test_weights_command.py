@@ -32,6 +32,7 @@ def test_a_damaged_cache_is_found_and_mended(nst: Nst) -> None:
     path.write_bytes(data)
     verified = nst("weights", "verify")
     assert (verified.code, verified.out) == (1, "tiny:other  damaged\n")
+    assert "nst weights pull tiny:other" in verified.err
     assert nst("weights", "pull", "tiny:other").code == 0
     assert nst("weights", "verify", "tiny:other").code == 0
 

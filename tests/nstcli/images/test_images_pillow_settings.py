@@ -9,9 +9,10 @@ import warnings
 
 import numpy as np
 import pytest
-from PIL import Image, ImageFile
+from PIL import Image, ImageFile, PngImagePlugin
 
-from nstcli.images import pillow_settings
+from nstcli.errors import InputError
+from nstcli.images import decode, pillow_settings
 from nstcli.images.pillow_settings import reading, writing
 
 
@@ -96,3 +97,23 @@ def test_what_pillow_logs_is_not_printed(capfd: pytest.CaptureFixture[str]) -> N
     )
     subprocess.run([sys.executable, "-c", code], check=True)
     assert capfd.readouterr().err == ""
+
+
+def test_texts_of_photo_editors_are_no_damage():
+    """A megabyte is Pillow's own limit; XMP with a history of edits has more."""
+    info = PngImagePlugin.PngInfo()
+    info.add_itxt("XML:com.adobe.xmp", "history " * 700_000, zip=True)
+    buffer = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(buffer, "PNG", pnginfo=info)
+    before = PngImagePlugin.MAX_TEXT_CHUNK
+    assert decode(buffer.getvalue(), "a.png").rgb.shape == (8, 8, 3)
+    assert before == PngImagePlugin.MAX_TEXT_CHUNK
+
+
+def test_texts_without_end_are_still_refused():
+    info = PngImagePlugin.PngInfo()
+    info.add_itxt("Comment", "x" * (PngImagePlugin.MAX_TEXT_MEMORY + 1), zip=True)
+    buffer = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(buffer, "PNG", pnginfo=info)
+    with pytest.raises(InputError, match=r"^a\.png: "):
+        decode(buffer.getvalue(), "a.png")

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from nstcli import images
 from nstcli.engine.memory import Needs
-from nstcli.errors import InputError
+from nstcli.errors import InputError, StoppedError
 from nstcli.results.folder import Store
 from nstcli.results.records import Form
 from nstcli.run import loader, worker
@@ -197,3 +198,35 @@ def test_what_a_batch_needs_is_told_by_its_largest_pictures(
     assert needed() == 0
     assert needed((large, small)) > needed((strip, large)) > 5 * needed((strip, small))
     assert needed((strip, small), (small, large)) == needed((strip, large))
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [
+        MemoryError(),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"),
+        RuntimeError("std::bad_alloc"),
+        OSError(12, "Cannot allocate memory"),
+        torch.OutOfMemoryError("CUDA out of memory."),
+    ],
+)
+def test_a_network_without_room_ends_the_batch_and_says_so(
+    tiny_plugin: Plugin, monkeypatch: pytest.MonkeyPatch, problem: Exception
+) -> None:
+    def load(*_: Any, **__: Any) -> None:
+        raise problem
+
+    monkeypatch.setattr(worker.FeatureExtractor, "load", load)
+    with pytest.raises(StoppedError, match="not enough memory to load the network tiny"):
+        Worker("cpu", by("local")).load(settings_of(2))
+
+
+def test_other_errors_of_a_network_are_bugs(
+    tiny_plugin: Plugin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load(*_: Any, **__: Any) -> None:
+        raise RuntimeError("shapes do not fit")
+
+    monkeypatch.setattr(worker.FeatureExtractor, "load", load)
+    with pytest.raises(RuntimeError, match="shapes"):
+        Worker("cpu", by("local")).load(settings_of(2))
