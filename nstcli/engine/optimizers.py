@@ -3,6 +3,7 @@
 All take one evaluation a step, so that steps compare.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
@@ -59,11 +60,14 @@ class Descent:
 def power_of_two(x: Tensor) -> Tensor:
     """Return the power of two next to each largest value, from below: (N, …) -> (N, 1, …).
 
-    Dividing by it rounds nothing. Where all values are 0, it is the least number above that its
-    type has in full precision; where one is NaN, NaN.
+    Dividing by it rounds nothing, and leaves a largest value between 1 and 2, or 4 near the end of
+    the type's range. Where all values are 0, it is the least number that the type has in full
+    precision; where one is NaN, NaN.
     """
+    least = math.log2(torch.finfo(x.dtype).tiny)
     largest = torch.linalg.vector_norm(x, torch.inf, tuple(range(1, x.dim())), keepdim=True)
-    return largest.log2().floor().exp2().clamp(min=torch.finfo(x.dtype).tiny)
+    exponent: Tensor = largest.log2().floor()
+    return exponent.clamp(least, -least).exp2()
 
 
 def begin(image: Tensor, steps: int, recipe: Recipe) -> Descent:
