@@ -85,7 +85,7 @@ def test_the_preset_of_sums_has_the_size_that_its_weights_were_found_at() -> Non
     """At 512 px the content term is four times as large, and the style term the same."""
     chosen = {**DEFAULT, **PRESETS["gatys"]}
     recipe = module.resolve(backbones.get("vgg19"), SHA, chosen)
-    assert (recipe.size, recipe.content_weight, recipe.style_weight) == (256, 1, 1e6)
+    assert (recipe.size, recipe.content_weight, recipe.style_weight) == (256, 1, 4e6)
 
 
 def test_choices_are_kept() -> None:
