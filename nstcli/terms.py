@@ -62,7 +62,7 @@ TERMS: Mapping[str, Term] = {
             "style",
             "nstcli.engine.losses.style",
             "Weight of the style term (30 for --loss relative)",
-            {"relative": 30.0, "gatys": 4e6, "sum": 2e6, "mean": 4e5},
+            {"relative": 30.0, "gatys": 4e6, "sum": 2e6, "mean": 1e5},
             layers="style",
             target="style",
         ),
