@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from backbones import Backbone
 
 # Raise it when the same recipe would give other pixels than before: old results become stale.
-VERSION = 1
+VERSION = 2
+
+# What the largest of the weights may be: float32 has to hold the loss and its gradient.
+_LEAST_WEIGHT, _MOST_WEIGHT = 1e-20, 1e20
 
 
 @dataclass(frozen=True)
@@ -218,6 +221,13 @@ def resolve(backbone: "Backbone", weights: str, choices: Mapping[str, Any]) -> R
     recipe = Recipe(**values)
     if not any(recipe.weights_of_terms.values()):
         raise InputError("all weights are 0, which leaves nothing to optimize for")
+    name, largest = max(recipe.weights_of_terms.items(), key=lambda item: item[1])
+    if not _LEAST_WEIGHT <= largest <= _MOST_WEIGHT:
+        raise InputError(
+            f"the largest weight, {largest:g} of the {name} term, is not between "
+            f"{_LEAST_WEIGHT:g} and {_MOST_WEIGHT:g}; only the ratios of weights matter, so "
+            "multiply all of them by one number"
+        )
     return recipe
 
 

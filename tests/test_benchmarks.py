@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from unittest.mock import DEFAULT, patch
@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from nstcli.engine.objective import evaluate
-from tests.benchmarks import case, memory, startup
+from tests.benchmarks import case, contention, memory, startup
 from tests.benchmarks.__main__ import main
 from tests.benchmarks.clock import interleaved
 from tests.benchmarks.objective import Mark, Race, run_ours
@@ -184,3 +184,40 @@ def test_the_command_writes_a_report(
     assert [row["picture"] for row in rows] == ["24×18", "32×24"]
     for row in rows:
         assert row["ratio"] == pytest.approx(row["reference_ms"] / row["ours_ms"])
+
+
+def test_contention_times_every_choice_beside_busy_programs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(contention, "_BUSY", (0, 1))
+    monkeypatch.setattr(contention, "_CHOICES", contention._CHOICES[-2:])
+    main(
+        [
+            *("--quick", "--models", "tiny", "--sizes", "32", "--sections", "contention"),
+            *("--json", str(tmp_path / "found.json")),
+        ]
+    )
+    found = json.loads((tmp_path / "found.json").read_bytes())["sections"]["contention"]
+    rows, worst = (table["rows"] for table in found["tables"])
+    assert [row["busy"] for row in rows] == [0, 1]
+    for row in rows:
+        assert row["best"] in {"passive", "one"}
+        assert row[row["best"]] == min(row["passive"], row["one"]) > 0
+    assert [row["choice"] for row in worst] == ["OMP_WAIT_POLICY=PASSIVE", "OMP_NUM_THREADS=1"]
+
+
+def test_busy_programs_end_with_what_they_disturb(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[subprocess.Popen[bytes]] = []
+    begin = subprocess.Popen
+
+    def noted(arguments: Sequence[str]) -> subprocess.Popen[bytes]:
+        started.append(begin(arguments))
+        return started[-1]
+
+    monkeypatch.setattr(subprocess, "Popen", noted)
+    disturbed = contention._busy(2)
+    disturbed.__enter__()
+    assert [program.poll() for program in started] == [None, None]
+    problem = RuntimeError()
+    assert not disturbed.__exit__(RuntimeError, problem, None)
+    assert all(program.poll() is not None for program in started)

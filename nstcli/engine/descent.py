@@ -52,8 +52,8 @@ def descend(
         return loss
 
     def evaluation() -> None:
-        # Times the number of values, because optimizers have absolute thresholds that a gradient
-        # of 1e-6 per pixel would fall below.
+        # Times the number of values: that of a mean over a large picture would come near to the
+        # least numbers that float32 has, where weights are small.
         scaled = evaluated().sum() * image[0].numel()
         (image.grad,) = torch.autograd.grad(scaled, image)
 

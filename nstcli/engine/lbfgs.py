@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from nstcli.engine.picture_optimizer import PictureOptimizer
+from nstcli.engine.picture_optimizer import PictureOptimizer, power_of_two
 from nstcli.recipe import Recipe
 
 # Ten pairs do what torch's hundred do, at a tenth of 2.4 kB per pixel.
@@ -16,9 +16,13 @@ _HISTORY = 10
 # Root mean square change of pixels in [0, 1] that the first and any later step may make.
 _FIRST_STEP = 0.01
 _LONGEST_STEP = 0.05
-# Square of a change of gradient below which nothing can be learned from it: a little less, and
-# float32 has no reciprocals of such products.
+# Cosine between displacement and change of gradient below which there is no curvature to speak of.
+_LEAST_COSINE = 1e-8
+# Squares of both below which nothing can be learned from them: a little less, and float32 has no
+# reciprocals of such products.
 _LEAST_CHANGE = 1e-25
+# Inverse curvature while none is known: so flat that every step is as long as it may be.
+_UNKNOWN = 2.0**24
 
 
 class _Pair(NamedTuple):
@@ -37,6 +41,9 @@ class LBFGS(Optimizer):
     The displacement is what really happened to the pixels, clamping by the caller included, not
     what was intended. There are no absolute tolerances to end it in silence. And every picture of a
     batch has its own curvature, as if it were alone.
+
+    Gradients are near 1 at the first step, as `Descent` sees to, whatever the loss is counted in;
+    the constants above are of that unit.
     """
 
     def __init__(self, image: Tensor):
@@ -45,7 +52,7 @@ class LBFGS(Optimizer):
         self._history: deque[_Pair] = deque(maxlen=_HISTORY)
         self._before: tuple[Tensor, Tensor] | None = None
         # The size of an inverse curvature, of each picture: that of the last convex pair.
-        self._gamma = image.new_ones(len(image), 1)
+        self._gamma = image.new_full((len(image), 1), _UNKNOWN)
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any]) -> Any:  # type: ignore[override]
@@ -58,9 +65,12 @@ class LBFGS(Optimizer):
             self._learn(x - self._before[0], gradient - self._before[1])
         self._before = x.clone(), gradient.clone()
         direction = -self._multiply(gradient)
+        # Where the loss is all but straight, squares of the direction would overflow.
+        unit = power_of_two(direction)
+        direction /= unit
         length = direction.square().mean(1, keepdim=True).sqrt().clamp(min=1e-30)
         if self._history:
-            direction *= (_LONGEST_STEP / length).clamp(max=1.0)
+            direction *= (_LONGEST_STEP / length).minimum(unit)
         else:
             direction *= _FIRST_STEP / length
         self._image.add_(direction.view_as(self._image))
@@ -69,8 +79,12 @@ class LBFGS(Optimizer):
     def _learn(self, s: Tensor, y: Tensor) -> None:
         """Keep a curvature pair; one without positive curvature counts for nothing."""
         product = (s * y).sum(1, keepdim=True)
-        square = y.square().sum(1, keepdim=True)
-        convex = (product > 1e-10 * square) & (square > _LEAST_CHANGE)
+        moved, square = s.square().sum(1, keepdim=True), y.square().sum(1, keepdim=True)
+        convex = (
+            (product > _LEAST_COSINE * moved.sqrt() * square.sqrt())
+            & (moved > _LEAST_CHANGE)
+            & (square > _LEAST_CHANGE)
+        )
         self._gamma = torch.where(convex, product / square, self._gamma)
         self._history.append(_Pair(s, y, torch.where(convex, 1 / product, 0)))
 

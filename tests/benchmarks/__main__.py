@@ -11,7 +11,7 @@ from pathlib import Path
 
 from nstcli import images, samples
 from nstcli.images import Picture
-from tests.benchmarks import growth, machine, memory, objective, report, speed, startup
+from tests.benchmarks import contention, growth, machine, memory, objective, report, speed, startup
 from tests.benchmarks.report import Section
 from tests.benchmarks.scope import Scope
 
@@ -21,6 +21,7 @@ SECTIONS: Mapping[str, Callable[[Scope], Section]] = {
     "memory": memory.measure,
     "growth": growth.measure,
     "startup": startup.measure,
+    "contention": contention.measure,
 }
 MODELS = ("vgg19", "vgg16", "squeezenet", "mobilenet")
 
@@ -113,6 +114,8 @@ def _scope(asked: argparse.Namespace, scratch: Path) -> Scope:
         growth_steps=200,
         photo=2048,
         batch_size=256,
+        contention_sizes=asked.sizes or (192, 512),
+        contention_seconds=3.0,
     )
     if asked.quick:
         scope = replace(
@@ -125,6 +128,8 @@ def _scope(asked: argparse.Namespace, scratch: Path) -> Scope:
             growth_steps=30,
             photo=512,
             batch_size=128,
+            contention_sizes=asked.sizes or (192,),
+            contention_seconds=0.5,
         )
     chosen = {"rounds": asked.rounds, "memory_evaluations": asked.memory_evaluations}
     return replace(scope, **{name: value for name, value in chosen.items() if value})

@@ -85,7 +85,7 @@ def test_the_preset_of_sums_has_the_size_that_its_weights_were_found_at() -> Non
     """At 512 px the content term is four times as large, and the style term the same."""
     chosen = {**DEFAULT, **PRESETS["gatys"]}
     recipe = module.resolve(backbones.get("vgg19"), SHA, chosen)
-    assert (recipe.size, recipe.content_weight, recipe.style_weight) == (256, 1, 1e6)
+    assert (recipe.size, recipe.content_weight, recipe.style_weight) == (256, 1, 4e6)
 
 
 def test_choices_are_kept() -> None:
@@ -195,6 +195,20 @@ def test_values_out_of_range_are_named(name: str, value: Any) -> None:
     assert len(str(error.value).splitlines()) == 1
 
 
+@pytest.mark.parametrize("largest", [1e-300, 1e-21, 1e21, 1e300])
+def test_weights_that_float32_cannot_compute_with_are_refused(largest: float) -> None:
+    """They would leave the photo as it is, without a word, or an infinite loss."""
+    with pytest.raises(
+        InputError, match=r"largest weight, .* of the style term.* 1e-20 and 1e"
+    ) as e:
+        resolve(TINY, SHA, content_weight=largest / 10, style_weight=largest)
+    assert len(str(e.value).splitlines()) == 1
+
+
+def test_of_the_weights_only_the_largest_has_a_least_value() -> None:
+    assert resolve(TINY, SHA, content_weight=1e-300, style_weight=1e-20).content_weight == 1e-300
+
+
 def test_nothing_to_optimize_for_is_refused() -> None:
     with pytest.raises(InputError, match="all weights are 0, which leaves nothing") as error:
         resolve(TINY, SHA, content_weight=0, style_weight=0, tv_weight=0)
@@ -242,7 +256,7 @@ TOLD = (
         '"init": "content", "loss": "relative", "model": "tiny", "optimizer": "lbfgs", '
         '"pooling": "max", "scales": "auto", "size": 512, "steps": 200, '
         '"style_layers": {"relu1": 1.0, "relu2": 1.0, "relu3": 1.0}, "style_weight": 30.0, '
-        f'"tolerance": 0.0, "tv_weight": 0.0, "version": 1, "weights": "{SHA}"}}',
+        f'"tolerance": 0.0, "tv_weight": 0.0, "version": 2, "weights": "{SHA}"}}',
     ),
     (
         {
@@ -268,7 +282,7 @@ TOLD = (
         '"init": "noise", "learning_rate": 1.0, "loss": "sum", "model": "tiny", '
         '"optimizer": "adam", "pooling": "avg", "scales": 3, "schedule": "drop", "seed": 5, '
         '"size": 64, "steps": 7, "style_weight": 0.0, "tolerance": 0.0, "tv": "l1", '
-        f'"tv_weight": 1.0, "version": 1, "weights": "{SHA}"}}',
+        f'"tv_weight": 1.0, "version": 2, "weights": "{SHA}"}}',
     ),
 )
 

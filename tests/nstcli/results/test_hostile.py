@@ -7,17 +7,17 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from nstcli.report.status import take_inventory
 from PIL import Image, PngImagePlugin
-from tests.nstcli.report.made import batch
 
 from backbones.safe_json import parse_json
 from nstcli.images import encode
 from nstcli.report.gallery import write_gallery
+from nstcli.report.inventory import take_inventory
 from nstcli.results.folder import Store
 from nstcli.results.records import Record
 from nstcli.results.state import State, embedded_key, state_by_itself
 from tests.conftest import draw
+from tests.nstcli.report.output_folders import batch
 
 DEEP = "[" * 50_000
 
