@@ -48,7 +48,7 @@ from nstcli.results.state import embedded_key
 from nstcli.results.store import SingleFile
 from nstcli.run.check import Checked, Rules, check
 from nstcli.run.events import Event, Listener, PairDone, PairFailed, PairFound, PairStep
-from nstcli.run.job import Job, Settings, execution_of, settings_for
+from nstcli.run.job import Job, Settings, execution_of, form_of, settings_for
 from nstcli.run.journal import Journal
 from nstcli.run.make import End, Summary, make
 from nstcli.text import shown, stored
@@ -270,7 +270,7 @@ def batch(
     chosen = _Chosen(options, {each.field for each in settings_of(*groups)})
     written, recipe, execution = chosen.output, chosen.recipe, chosen.execution
     store = Store(Path(output))
-    form = Form(written.format or "png", written.quality, written.metadata)
+    form = form_of(written)
     contents, styles = (_sources(each, chosen.inputs, store.folder) for each in (content, style))
     values = {"model": recipe.model, "size": str(recipe.size), "preset": recipe.preset}
     naming = Naming(f".{form.format}", written.name, values)
@@ -281,12 +281,7 @@ def batch(
     if execution.shard:
         pairs = pairs[execution.shard.index - 1 :: execution.shard.count]
     settings = settings_for(recipe.choices(), form, offline=execution.offline)
-    rules = Rules(
-        overwrite=written.overwrite,
-        force=written.force,
-        fail_fast=execution.fail_fast,
-        max_pixels=chosen.max_pixels,
-    )
+    rules = Rules.of(written, chosen.max_pixels, fail_fast=execution.fail_fast)
     checked = check([(pair, settings) for pair in pairs], store, rules)
     if chosen.inputs.strict and checked.failures:
         raise InputError(f"{checked.failures[0].error}; strict=True makes nothing then")

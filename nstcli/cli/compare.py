@@ -84,10 +84,10 @@ def compare_backbones(
     One after the other has the machine to itself. A network that did not paint them judges the
     pictures. The same command goes on where it was left.
     """
-    from nstcli.cli.comparing import Request, compare
+    from nstcli.cli.comparing import Comparison
     from nstcli.experiment.exports import Exports
 
-    request = Request(
+    comparison = Comparison(
         (content, style),
         models,
         output,
@@ -99,4 +99,4 @@ def compare_backbones(
         time_budget,
         Exports(export_json, export_csv, export_markdown),
     )
-    raise typer.Exit(compare(request))
+    raise typer.Exit(comparison.run())

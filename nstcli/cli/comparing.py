@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import typer
@@ -33,77 +33,13 @@ from nstcli.experiment.run import RunContext, run
 from nstcli.experiment.variant import Variant, of_backbones
 from nstcli.images import DEFAULT_MAX_PIXELS
 from nstcli.results.folder import Store
-from nstcli.results.records import Form
 from nstcli.run.check import Checked, Rules
-from nstcli.run.job import Execution
+from nstcli.run.job import execution_of, form_of
 from nstcli.run.journal import Journal
 from nstcli.terms import TERMS
 
 # A process for each backbone, so that its peak memory is its own.
 _BACKEND = "process"
-
-
-@dataclass(frozen=True)
-class Request:
-    """What the command was given.
-
-    Attributes:
-        arguments: contents and styles.
-        models: which backbones.
-        time_budget: seconds a pair, instead of steps.
-    """
-
-    arguments: tuple[str, str]
-    models: str
-    output: Path
-    input_options: InputOptions
-    output_options: OutputOptions
-    recipe: RecipeOptions
-    execution: ExecutionOptions
-    messages: MessageOptions
-    time_budget: float | None
-    exports: Exports
-
-
-def compare(request: Request) -> int:
-    """Make and judge what is missing, write and print everything; return the exit code.
-
-    Raises:
-        InputError: something cannot be compared, or results are in the way.
-        BackboneError: an unknown backbone, or none of them can be had.
-        StoppedError: an export cannot be written.
-    """
-    messages = request.messages
-    screen = Screen(messages.quiet, messages.verbose, messages.progress, messages.color)
-    experiment = _planned(request, screen)
-    pairs = [pair for variant in experiment.variants for pair in variant.pairs]
-    request.exports.refuse([path for pair in pairs for path in pair.paths], experiment.store.folder)
-    return _Comparison(request, experiment, screen).run()
-
-
-def _planned(request: Request, screen: Screen) -> Experiment:
-    """Find pictures and backbones, and tell what was left out."""
-    input_options, output_options = request.input_options, request.output_options
-    variants, broken = of_backbones(request.models)
-    for error in broken:
-        screen.complain(f"warning: {error}")
-    _refuse(variants, request.recipe.preset, request.execution.device)
-    contents, styles = find_pictures(request.arguments, input_options, request.output, screen)
-    form = Form(output_options.format or "png", output_options.quality, output_options.metadata)
-    variants, renamed = with_pairs(
-        variants,
-        contents.sources,
-        styles.sources,
-        f".{form.format}",
-        input_options.pairs,
-        input_options.limit,
-    )
-    tell_renamed(renamed, screen)
-    choices = request.recipe.choices()
-    variants = with_settings(
-        variants, choices, form, offline=request.execution.offline, progress=screen.downloading
-    )
-    return Experiment(Store(request.output), variants)
 
 
 def _refuse(variants: list[Variant], preset: str, device: str) -> None:
@@ -123,46 +59,79 @@ def _refuse(variants: list[Variant], preset: str, device: str) -> None:
         raise InputError("a comparison runs on one --device, or its seconds would say nothing")
 
 
-class _Comparison:
-    """One run of the command."""
+@dataclass
+class Comparison:
+    """One run of the command.
 
-    def __init__(self, request: Request, experiment: Experiment, screen: Screen):
-        self._request = request
-        self._experiment = experiment
-        self._screen = screen
-        self._budget = request.time_budget
-        self._title = captions.title(experiment, self._budget)
-        layout = experiment.store.layout
-        max_pixels = request.input_options.max_pixels or DEFAULT_MAX_PIXELS
-        self._rules = Rules(
-            overwrite=request.output_options.overwrite,
-            force=request.output_options.force,
-            max_pixels=max_pixels,
-        )
-        self._interruption = Interruption(screen, keeps_best=False)
+    Attributes:
+        arguments: contents and styles.
+        models: which backbones.
+        output: folder of the results.
+        time_budget: seconds a pair, instead of steps.
+        exports: where figures are to be written.
+    """
+
+    arguments: tuple[str, str]
+    models: str
+    output: Path
+    input_options: InputOptions
+    output_options: OutputOptions
+    recipe: RecipeOptions
+    execution: ExecutionOptions
+    messages: MessageOptions
+    time_budget: float | None
+    exports: Exports
+
+    def __post_init__(self) -> None:
+        messages, max_pixels = self.messages, self.input_options.max_pixels or DEFAULT_MAX_PIXELS
+        self._screen = Screen(messages.quiet, messages.verbose, messages.progress, messages.color)
+        self._experiment = experiment = self._planned()
+        pairs = [pair for variant in experiment.variants for pair in variant.pairs]
+        inputs = [path for pair in pairs for path in pair.paths]
+        self.exports.refuse(inputs, experiment.store.folder)
+        self._title = captions.title(experiment, self.time_budget)
+        self._rules = Rules.of(self.output_options, max_pixels)
+        self._interruption = Interruption(self._screen, keeps_best=False)
         self._watch: LiveTable | PlainLines = (
-            LiveTable(screen, experiment, self._title, self._budget is not None)
-            if screen.animated
-            else PlainLines(screen)
+            LiveTable(self._screen, experiment, self._title, self.time_budget is not None)
+            if self._screen.animated
+            else PlainLines(self._screen)
         )
-        execution = request.execution
+        # Seconds of several pairs at once are nobody's.
+        alone = replace(execution_of(self.execution, max_pixels), pairs_per_step=1)
         self._context = RunContext(
-            Execution(
-                device=execution.device,
-                precision=execution.precision,
-                pairs_per_step=1,  # seconds of several at once are nobody's
-                timeout=execution.timeout,
-                offline=execution.offline,
-                max_pixels=max_pixels,
-                backend=_BACKEND,
-            ),
-            (Journal(layout), self._watch),
+            replace(alone, backend=_BACKEND),
+            (Journal(experiment.store.layout), self._watch),
             stop=lambda: self._interruption.asked,
             downloading=self._downloading,
         )
 
+    def _planned(self) -> Experiment:
+        """Find pictures and backbones, and tell what was left out."""
+        options, screen = self.input_options, self._screen
+        variants, broken = of_backbones(self.models)
+        for error in broken:
+            screen.complain(f"warning: {error}")
+        _refuse(variants, self.recipe.preset, self.execution.device)
+        found = find_pictures(self.arguments, options, self.output, screen)
+        form, offline = form_of(self.output_options), self.execution.offline
+        contents, styles = (each.sources for each in found)
+        variants, renamed = with_pairs(
+            variants, contents, styles, f".{form.format}", options.pairs, options.limit
+        )
+        tell_renamed(renamed, screen)
+        variants = with_settings(
+            variants, self.recipe.choices(), form, offline=offline, progress=screen.downloading
+        )
+        return Experiment(Store(self.output), variants)
+
     def run(self) -> int:
-        """Make, judge, and tell; return the exit code."""
+        """Make and judge what is missing, write and print everything; return the exit code.
+
+        Raises:
+            InputError: results are in the way.
+            StoppedError: an export cannot be written.
+        """
         experiment = self._experiment
         try:
             with self._interruption, self._watch:
@@ -170,7 +139,7 @@ class _Comparison:
         except (KeyboardInterrupt, StoppedError) as error:
             how = "Stopped" if isinstance(error, StoppedError) else "Interrupted"
             self._screen.complain(f"{how}. Re-run the same command for the rest.")
-            if self._request.messages.as_json:
+            if self.messages.as_json:
                 self._print_json(self._rows())
             if isinstance(error, StoppedError):
                 self._screen.complain(f"nst: {error}")
@@ -182,13 +151,13 @@ class _Comparison:
 
     def _checked(self) -> Checked:
         """Check all pairs, and ask the user where that is necessary."""
-        if self._budget:
+        if self.time_budget:
             early = with_steps_found(self._experiment)
             _refuse_what_is_in_the_way(early, early.check(self._rules))
-            share_seconds(self._experiment, self._budget, self._context)
+            share_seconds(self._experiment, self.time_budget, self._context)
         checked = self._experiment.check(self._rules)
         _refuse_what_is_in_the_way(self._experiment, checked)
-        if self._request.input_options.strict and checked.failures:
+        if self.input_options.strict and checked.failures:
             raise InputError(f"{checked.failures[0].error}; --strict makes nothing then")
         return checked
 
@@ -205,12 +174,12 @@ class _Comparison:
 
     def _tell(self) -> int:
         """Write the files, print the table, and say what went wrong."""
-        experiment, found, request = self._experiment, self._rows(), self._request
+        experiment, found = self._experiment, self._rows()
         files = []
         if experiment.records or experiment.failures:  # else there may be no folder
-            files = summarise(experiment, self._warn, gallery=request.output_options.gallery)
-        files += request.exports.write(experiment, found, self._title, self._budget, gather)
-        if request.messages.as_json:
+            files = summarise(experiment, self._warn, gallery=self.output_options.gallery)
+        files += self.exports.write(experiment, found, self._title, self.time_budget, gather)
+        if self.messages.as_json:
             self._print_json(found)
         else:
             self._print_table(found)
@@ -223,7 +192,7 @@ class _Comparison:
         return 0 if experiment.complete else 1
 
     def _print_table(self, found: list[Row]) -> None:
-        out = console(stderr=False, color=self._request.messages.color)
+        out = console(stderr=False, color=self.messages.color)
         table, left_out = fitting(out, found, escape_controls(self._title))
         out.print(table)
         remarks = captions.remarks(self._experiment, found, best="with a *")
@@ -231,10 +200,10 @@ class _Comparison:
             out.print(escape_controls(remark), style="dim", soft_wrap=False)
 
     def _print_json(self, found: list[Row]) -> None:
-        typer.echo(as_json(self._experiment, found, gather(), self._budget), nl=False)
+        typer.echo(as_json(self._experiment, found, gather(), self.time_budget), nl=False)
 
     def _rows(self) -> list[Row]:
-        return rows(self._experiment, same_seconds=self._budget is not None)
+        return rows(self._experiment, same_seconds=self.time_budget is not None)
 
     def _warn(self, problem: str) -> None:
         self._screen.complain(f"warning: {problem}")

@@ -79,13 +79,8 @@ def run_pairs(order: Order, screen: Screen) -> int:
         offline=order.execution.offline,
         progress=screen.downloading,
     )
-    rules = Rules(
-        overwrite=written.overwrite,
-        force=written.force,
-        fail_fast=order.execution.fail_fast,
-        keep_best=order.keep_best,
-        max_pixels=order.max_pixels,
-    )
+    fail_fast, keep_best = order.execution.fail_fast, order.keep_best
+    rules = Rules.of(written, order.max_pixels, fail_fast=fail_fast, keep_best=keep_best)
     checked = check([(pair, settings) for pair in order.pairs], order.results, rules)
     if order.dry_run:
         print_plan(checked, screen, order.execution.precision, as_json=order.messages.as_json)

@@ -7,7 +7,7 @@ import io
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +56,7 @@ def as_json(
             for variant in experiment.variants
             if variant.settings
         },
-        "rows": [_row(row) for row in rows],
+        "rows": [{**asdict(row), "best": sorted(row.best)} for row in rows],
         "pictures": [
             {**_picture(experiment, variant, pair), "baselines": _baselines(experiment, pair)}
             for variant in experiment.variants
@@ -131,23 +131,6 @@ def _of_record(record: Record) -> dict[str, Any]:
 def _baselines(experiment: Experiment, pair: Pair) -> dict[str, dict[str, float]]:
     known = experiment.measured.get(pair.output)
     return known.baselines if known else {}
-
-
-def _row(row: Row) -> dict[str, Any]:
-    return {
-        "title": row.title,
-        "baseline": row.baseline,
-        "judge": row.judge,
-        "pairs": row.pairs,
-        "made": row.made,
-        "judged": row.judged,
-        "figures": {
-            key: {"value": figure.value, "spread": figure.spread}
-            for key, figure in row.figures.items()
-        },
-        "best": sorted(row.best),
-        "error": row.error,
-    }
 
 
 def _cells(row: Row, shown: Sequence[Column]) -> list[str]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from backbones import weights
 from backbones.paths import is_folder, resolved
 from nstcli import images
+from nstcli.config.options import OutputOptions
 from nstcli.errors import InputError
 from nstcli.plan.pair import Pair
 from nstcli.plan.walk import trouble
@@ -50,6 +51,11 @@ class Rules:
     fail_fast: bool = False
     keep_best: bool = False
     max_pixels: int = images.DEFAULT_MAX_PIXELS
+
+    @classmethod
+    def of(cls, options: OutputOptions, max_pixels: int, **rules: bool) -> Rules:
+        """Return what options ask for; the rules that they do not have are given beside them."""
+        return cls(options.overwrite, options.force, max_pixels=max_pixels, **rules)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import backbones
 from backbones import Backbone, WeightSet, weights
 from backbones.paths import exists
 from backbones.spec import Progress
-from nstcli.config.options import ExecutionOptions
+from nstcli.config.options import ExecutionOptions, OutputOptions
 from nstcli.errors import InputError
 from nstcli.images import DEFAULT_MAX_PIXELS
 from nstcli.plan.pair import Pair
@@ -99,6 +99,11 @@ class Execution:
     max_pixels: int = DEFAULT_MAX_PIXELS
     backend: str = "auto"
     memory: float | None = None
+
+
+def form_of(options: OutputOptions) -> Form:
+    """Return how results become files."""
+    return Form(options.format or "png", options.quality, options.metadata)
 
 
 def execution_of(options: ExecutionOptions, max_pixels: int) -> Execution:
