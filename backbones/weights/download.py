@@ -148,16 +148,23 @@ def without_credentials(url: str) -> str:
     With or without a scheme, and whatever characters the password has: where its end cannot be
     told, all the rest is left out.
     """
-    head, mark, rest = url.partition("://")
-    scheme, rest = (head, rest) if mark else ("", head)
+    scheme, rest = _without_scheme(url)
     user, _, place = rest.rpartition("@")
     shown = "…" if re.search(r"[?#]", user) else re.split(r"[?#]", place)[0]
-    return f"{scheme}{mark}{shown}"
+    return f"{scheme}{shown}"
+
+
+def _without_scheme(url: str) -> tuple[str, str]:
+    """Return a URL's "scheme://" (with uv's "name=" before it), if it has one, and the rest."""
+    # Anything may stand in a password, "://" too.
+    scheme = re.match(r"(?:[\w.-]+=)?[a-z][a-z0-9+.-]*://", url, re.IGNORECASE)
+    end = scheme.end() if scheme else 0
+    return url[:end], url[end:]
 
 
 def _secrets(url: str) -> set[str]:
     """Return the parts of a URL that must not be shown, as they stand there and decoded."""
-    rest = url.partition("://")[2] or url
+    _, rest = _without_scheme(url)
     user = rest.rpartition("@")[0]
     query = re.split(r"[?#]", rest, maxsplit=1)[1:]
     parts = {user, *re.split(r"[:/@?#]", user), *query}

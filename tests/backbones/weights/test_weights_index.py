@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from backbones import BackboneError, weights
@@ -156,6 +156,7 @@ def test_a_signature_in_a_link_is_not_shown(site: Site) -> None:
 
 
 @given(_SECRET, st.sampled_from(["http://", "https://", "", "corp=https://"]), st.booleans())
+@example(secret="hunter://Z9", scheme="", query=False)
 def test_no_password_is_shown(secret: str, scheme: str, query: bool) -> None:
     place = f"host/simple?token={secret}" if query else f"me:{secret}@host/simple"
     shown = without_credentials(scheme + place)
