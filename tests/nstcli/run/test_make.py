@@ -194,7 +194,8 @@ def test_processes_make_what_one_makes(twin: None, pair: Callable[..., Pair]) ->
     found, summary, ear = made(wanted, "several", PROCESS)
     assert (summary.made, summary.end) == (6, End.COMPLETE)
     assert found == made(wanted, "one")[0]
-    assert len(ear.of(WorkerReady)) == 2
+    # Of both, unless the first has made everything before the second is up.
+    assert len(ear.of(WorkerReady)) in {1, 2}
 
 
 def test_other_layers_or_another_size_are_read_anew(
