@@ -279,7 +279,7 @@ def batch(
         _log.warning("%s is called '%s': %s", pair.title, pair.output, why)
     pairs = plan.pairs
     if execution.shard:
-        pairs = pairs[execution.shard.index - 1 :: execution.shard.count]
+        pairs = execution.shard.of(pairs)
     settings = settings_for(recipe.choices(), form, offline=execution.offline)
     rules = Rules.of(written, chosen.max_pixels, fail_fast=execution.fail_fast)
     checked = check([(pair, settings) for pair in pairs], store, rules)

@@ -99,7 +99,7 @@ def _part(pairs: "list[Pair]", shard: "Shard", screen: "Screen") -> "list[Pair]"
     """Return one part of a batch. An empty one is no failure: job arrays have more at times."""
     from nstcli.text import plural
 
-    part = pairs[shard.index - 1 :: shard.count]
+    part = shard.of(pairs)
     if not part:
         screen.say(f"note: part {shard} is empty: the batch has {plural(len(pairs), 'pair')}")
     return part

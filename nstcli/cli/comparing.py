@@ -153,7 +153,7 @@ class Comparison:
         """Check all pairs, and ask the user where that is necessary."""
         if self.time_budget:
             early = with_steps_found(self._experiment)
-            _refuse_what_is_in_the_way(early, early.check(self._rules))
+            _refuse_what_is_in_the_way(early, early.survey(self._rules))
             share_seconds(self._experiment, self.time_budget, self._context)
         checked = self._experiment.check(self._rules)
         _refuse_what_is_in_the_way(self._experiment, checked)

@@ -9,7 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,10 @@ class Shard:
 
     def __str__(self) -> str:
         return f"{self.index}/{self.count}"
+
+    def of(self, batch: list[Item]) -> list[Item]:
+        """Return this part; the sizes of parts differ by one at most."""
+        return batch[self.index - 1 :: self.count]
 
 
 def shard(written: object) -> Shard:

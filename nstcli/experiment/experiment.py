@@ -15,9 +15,9 @@ from nstcli.plan.product import Naming, planned
 from nstcli.remembered import Remembered
 from nstcli.results.folder import Store
 from nstcli.results.records import Form, Measured, Record
-from nstcli.run.check import Checked, Rules, check
+from nstcli.run.check import Checked, Rules, check, survey
 from nstcli.run.events import Event, PairDone, PairFailed, PairFound
-from nstcli.run.job import Downloading, settings_for
+from nstcli.run.job import Downloading, Settings, settings_for
 
 # Names of the results; a folder of them can be sorted by content, style and variant.
 TEMPLATE = "{content}__{style}__{model}"
@@ -117,16 +117,18 @@ class Experiment:
         Raises:
             InputError: what lies in the output folder cannot be read, or is no file.
         """
-        pairs = [
-            (pair, variant.settings)
-            for variant in self.variants
-            if variant.settings
-            for pair in variant.pairs
-        ]
-        checked = check(pairs, self.store, rules)
+        checked = check(self._settled(), self.store, rules)
         for pair in () if rules.force else checked.up_to_date:
             self._recall(pair)
         return checked
+
+    def survey(self, rules: Rules) -> Checked:
+        """Check the pairs of all variants, but decode no picture and recall nothing.
+
+        Raises:
+            InputError: what lies in the output folder cannot be read, or is no file.
+        """
+        return survey(self._settled(), self.store, rules)
 
     def in_the_way(self, checked: Checked) -> dict[str, str]:
         """Say by the titles of variants what a user has to agree to before they are made."""
@@ -169,6 +171,15 @@ class Experiment:
     def made(self) -> list[Pair]:
         """The pairs whose results are there, as far as is known."""
         return [p for variant in self.variants for p in variant.pairs if p.output in self.records]
+
+    def _settled(self) -> list[tuple[Pair, Settings]]:
+        """The pairs of the variants that can be made, with what makes them."""
+        return [
+            (pair, variant.settings)
+            for variant in self.variants
+            if variant.settings
+            for pair in variant.pairs
+        ]
 
     def _recall(self, pair: Pair) -> None:
         record = self.store.load(pair.output)

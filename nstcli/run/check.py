@@ -85,8 +85,7 @@ class Checked:
     @cached_property
     def jobs(self) -> tuple[Job, ...]:
         """What is to be made."""
-        bad = {failure.pair for failure in self.failures}
-        return tuple(s.job for s in self.standings if self._wanted(s) and s.job.pair not in bad)
+        return tuple(standing.job for standing in self._usable if self._wanted(standing))
 
     @property
     def up_to_date(self) -> list[Pair]:
@@ -139,9 +138,14 @@ class Checked:
 
         Networks are built with random weights for it: nothing is downloaded. This imports torch.
         """
-        bad = {failure.pair for failure in self.failures}
-        jobs = [s.job for s in self.standings if s.job.pair not in bad]
+        jobs = [standing.job for standing in self._usable]
         return max((_memory_of(same, precision) for same in _by_settings(jobs)), default=0)
+
+    @property
+    def _usable(self) -> list[Standing]:
+        """How the pairs stand whose pictures can be used, as far as they were looked at."""
+        bad = {failure.pair for failure in self.failures}
+        return [standing for standing in self.standings if standing.job.pair not in bad]
 
     def _wanted(self, standing: Standing) -> bool:
         return self.rules.force or standing.state is not State.UP_TO_DATE
