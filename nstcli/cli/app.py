@@ -84,9 +84,11 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
     if "OMP_WAIT_POLICY" not in os.environ:
         # How long threads turn on the spot at the end of each operation, before they sleep. At
-        # GNU's 300 000 turns, one other busy program made mobilenet 25 times slower, not 2; below
-        # 10 000, it is slower where nothing else runs.
-        os.environ.setdefault("GOMP_SPINCOUNT", "30000")
+        # GNU's 300 000 turns, two other busy programs made squeezenet 36 times slower, not 2. At
+        # 1000, every backbone is within a third of its best choice of threads and turns, alone and
+        # beside busy programs (the benchmark's section `contention`). Fewer threads would help no
+        # more, and change the last digits of sums.
+        os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     signal.signal(signal.SIGTERM, _terminate)
     warnings.showwarning = _show_warning
     try:

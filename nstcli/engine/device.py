@@ -6,6 +6,7 @@ import loky
 import torch
 
 from nstcli.errors import InputError
+from nstcli.text import plural
 
 # Pairs that a GPU optimizes at once unless the user says: below 512 px, one alone leaves most of
 # it idle. On a CPU, one pair keeps all cores busy.
@@ -29,6 +30,11 @@ def choose(wanted: str) -> str:
     if wanted not in available:
         raise InputError(f"no device '{wanted}' here; there are: auto, {', '.join(available)}")
     return wanted
+
+
+def described(device: str) -> str:
+    """Return a device's name for people; that of the processor with the threads it works with."""
+    return f"cpu ({plural(torch.get_num_threads(), 'thread')})" if device == "cpu" else device
 
 
 def at_once(device: str, wanted: int | None) -> int:

@@ -12,6 +12,7 @@ from itertools import groupby
 from operator import attrgetter
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -264,6 +265,7 @@ class Worker:
                 "style_error_before": result.style_error_before,
                 "step_seconds": float(f"{result.pace[0]:.4g}"),
                 "step_spread": float(f"{result.pace[1]:.4g}"),
+                "threads": torch.get_num_threads(),
             },
             peak_memory=peak_bytes(result.image.device),
             curve=result.curve,

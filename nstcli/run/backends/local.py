@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from nstcli.engine.device import at_once, choose, share_cores
+from nstcli.engine.device import at_once, choose, described, share_cores
 from nstcli.run.backends import Driver
 from nstcli.run.job import Execution, Settings
 from nstcli.run.worker import Worker
@@ -23,7 +23,7 @@ def work(settings: Settings, execution: Execution, driver: Driver) -> None:
     device = choose(execution.device)
     share_cores(workers=1)
     worker = Worker(device, execution)
-    driver.ready(device, worker.load(settings))
+    driver.ready(described(device), worker.load(settings))
     make_all(worker, driver, at_once(device, execution.pairs_per_step))
 
 

@@ -150,12 +150,12 @@ def _serve(
 def _make(
     connection: Connection, settings: Settings, execution: Execution, device: str, workers: int
 ) -> None:
-    from nstcli.engine.device import share_cores
+    from nstcli.engine.device import described, share_cores
     from nstcli.run.worker import Worker
 
     share_cores(workers)
     worker = Worker(device, execution)
-    connection.send(Ready(device, worker.load(settings)))
+    connection.send(Ready(described(device), worker.load(settings)))
 
     def on_steps(jobs: Sequence[Job], steps: Sequence[Step]) -> bool:
         connection.send(Stepped([job.pair.output for job in jobs], steps))

@@ -64,7 +64,7 @@ def test_what_is_said_without_a_terminal(nst: Nst) -> None:
     lines = nst(*RUN).err.splitlines()
     assert lines[0] == "4 pairs: 2 contents × 2 styles · tiny random · 512 px · 3 steps"
     assert lines[1] == "downloading weights tiny:random (13.0 kB)"
-    assert lines[2].startswith("on cpu in ")
+    assert lines[2].startswith("on cpu (")
     assert [line[:8] for line in lines[3:7]] == [f"[{n}/4] ✓ " for n in range(1, 5)]
     assert lines[-1].startswith("Done: 4 made in ")
     assert "\x1b" not in "".join(lines)

@@ -513,7 +513,7 @@ def test_the_journal_and_the_log_tell_what_happened(nst: Nst, tmp_path: Path) ->
         for log in (tmp_path / "out/.nst").glob("run-*.log")
         for line in log.read_text("utf-8").splitlines()
     ]
-    assert lines[0].startswith("worker on cpu in ")
+    assert lines[0].startswith("worker on cpu (")
     assert "started cat.png × ink.png" in lines
     assert any(line.startswith("done cat.png × wave.png → cat__wave.png in ") for line in lines)
 

@@ -4,7 +4,7 @@ import loky
 import pytest
 import torch
 
-from nstcli.engine.device import at_once, choose, share_cores
+from nstcli.engine.device import at_once, choose, described, share_cores
 from nstcli.errors import InputError
 
 
@@ -45,3 +45,12 @@ def test_threads_that_the_user_sets_stay(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     monkeypatch.setattr(torch, "set_num_threads", lambda _: pytest.fail("set"))
     share_cores(2)
+
+
+@pytest.mark.parametrize(("threads", "expected"), [(1, "cpu (1 thread)"), (2, "cpu (2 threads)")])
+def test_the_processor_is_told_with_its_threads(
+    monkeypatch: pytest.MonkeyPatch, threads: int, expected: str
+) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    assert described("cpu") == expected
+    assert described("cuda:1") == "cuda:1"
