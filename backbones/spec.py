@@ -171,6 +171,8 @@ class Backbone:
         content_layers: default layers of the content term, name to relative weight.
         style_layers: default layers of the style term, name to relative weight.
         weight_sets: the first is the default.
+        nearest_layers: default layers of the nearest term, name to relative weight; those of both
+            other terms where there are none.
         minimum_size: shortest edge in pixels that the deepest layer can still be read of.
         simplify: turns a network that has its weights into an equal one that runs faster, in
             place; every layer keeps its module path.
@@ -185,6 +187,7 @@ class Backbone:
     content_layers: Mapping[str, float]
     style_layers: Mapping[str, float]
     weight_sets: tuple[WeightSet, ...]
+    nearest_layers: Mapping[str, float] = field(default_factory=dict)
     minimum_size: int = 32
     simplify: Callable[[nn.Module], None] | None = None
     stem: str | None = None
@@ -201,7 +204,8 @@ class Backbone:
         self._check_unique("module path", (layer.module for layer in self.layers))
         self._check_unique("weight set", (weights.name for weights in self.weight_sets))
         object.__setattr__(self, "_by_name", {layer.name: layer for layer in self.layers})
-        for role, chosen in (("content", self.content_layers), ("style", self.style_layers)):
+        for role in ("content", "style", "nearest"):
+            chosen = self.usual_layers(role)
             if not chosen:
                 raise BackboneError(f"backbone {self.name!r} has no default {role} layer")
             for name, weight in chosen.items():
@@ -224,6 +228,14 @@ class Backbone:
                 f"see: nst layers --model {self.name}"
             )
         return self._by_name[name]
+
+    def usual_layers(self, term: str) -> Mapping[str, float]:
+        """Return the default layers of the term `content`, `style` or `nearest`."""
+        chosen: Mapping[str, float] = getattr(self, f"{term}_layers")
+        if term == "nearest" and not chosen:
+            both = {**self.content_layers, **self.style_layers}
+            return {layer.name: 1.0 for layer in self.layers if layer.name in both}
+        return chosen
 
     def weight_set(self, name: str | None = None) -> WeightSet:
         """Return the weight set with this name, or the default one for None.

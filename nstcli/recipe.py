@@ -211,9 +211,11 @@ def resolve(backbone: "Backbone", weights: str, choices: Mapping[str, Any]) -> R
     values = check(_SETTINGS, by_key, lambda key, value: key)
     for term in TERMS.values():
         if values[term.weight_option] is None:
-            values[term.weight_option] = float(term.weights[values["loss"]])
-        if term.layers_option:
-            usual = getattr(backbone, f"{term.layers}_layers")
+            # The table has what a term follows before it.
+            unit = values[TERMS[term.follows].weight_option] if term.follows else 1.0
+            values[term.weight_option] = unit * term.weights[values["loss"]]
+        if term.layers and term.layers_option:
+            usual = backbone.usual_layers(term.layers)
             values[term.layers_option] = parse_layers(values[term.layers_option], usual, backbone)
     values["dense"] = bool(values["dense"] and backbone.stem)
     if values["pooling"] == "avg" and not _has_max_pooling(backbone):

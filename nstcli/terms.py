@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Role = Literal["content", "style"]
+Layers = Literal["content", "style", "nearest"]
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,9 @@ class Term:
         help: of the option that is its weight.
         weights: by convention (`--loss`), where the user gives none.
         layers: whose default layers of a backbone it looks at; None for the picture itself.
-        target: the input that it comes near to; None for none.
+        target: the input that it comes near to, or its places that match those of the content;
+            None for none.
+        follows: the term whose weight its own is a multiple of, where the user gives none.
         norm: the option of a recipe that may name one of its distances instead of the convention.
     """
 
@@ -30,8 +33,9 @@ class Term:
     module: str
     help: str
     weights: Mapping[str, float]
-    layers: Role | None = None
-    target: Role | None = None
+    layers: Layers | None = None
+    target: Role | Literal["matched"] | None = None
+    follows: str | None = None
     norm: str | None = None
 
     @property
@@ -65,6 +69,15 @@ TERMS: Mapping[str, Term] = {
             {"relative": 30.0, "gatys": 4e6, "sum": 2e6, "mean": 1e5},
             layers="style",
             target="style",
+        ),
+        Term(
+            "nearest",
+            "nstcli.engine.losses.nearest",
+            "Weight of the nearest term (half the style's for --loss relative)",
+            {"relative": 0.5, "gatys": 0.0, "sum": 0.0, "mean": 0.0},
+            layers="nearest",
+            target="matched",
+            follows="style",
         ),
         Term(
             "tv",

@@ -7,6 +7,9 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     "draft": {"model": "squeezenet", "dense": False, "size": 384, "steps": 120},
     "default": {},
     "high": {"size": 1024, "steps": 400},
+    # What the two halves of the style are without each other: where it goes, and how it is mixed.
+    "faithful": {"style_weight": 5.0, "nearest_weight": 15.0},
+    "gram": {"nearest_weight": 0.0},
     # Gatys, Ecker, Bethge 2016: their network with average pooling, their losses, one scale,
     # white noise to start from. Their content term is a sum over positions, their style term is
     # none: at twice the size, a weight of the style is worth a quarter, and little but the photo
@@ -15,6 +18,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "model": "vgg19",
         "size": 256,
         "pooling": "avg",
+        "style_layers": "relu1_1,relu2_1,relu3_1,relu4_1,relu5_1",
         "loss": "gatys",
         "optimizer": "lbfgs",
         "steps": 500,

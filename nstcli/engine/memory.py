@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from backbones.hooks import FeatureExtractor
+from nstcli.engine.matching import most_bytes
 from nstcli.engine.objective import evaluate, parts, weighted
 from nstcli.engine.targets import read_content, read_style
 from nstcli.optimizers import OPTIMIZERS
@@ -68,10 +69,20 @@ def needs(extractor: FeatureExtractor, recipe: Recipe) -> Needs:
     pictures = (_PICTURES + OPTIMIZERS[recipe.optimizer].pictures) * _PICTURE_BYTES
     for_style = _READING * reading.peak / pixels + _PICTURE_BYTES
     return Needs(
-        sum(parameter.nbytes for parameter in extractor.network.parameters()),
+        sum(parameter.nbytes for parameter in extractor.network.parameters())
+        + _for_matching(extractor, recipe),
         max(_OPTIMIZING * optimizing.peak / pixels + pictures, for_style),  # contents are read, too
         for_style,
     )
+
+
+def _for_matching(extractor: FeatureExtractor, recipe: Recipe) -> int:
+    """Return what the places of a style take, of which there are so many whatever its size."""
+    if not recipe.nearest_weight:
+        return 0
+    layers = [extractor.backbone.layer(name) for name in recipe.layers_of_terms["nearest"]]
+    value_bytes = next(extractor.network.parameters()).itemsize
+    return most_bytes(sum(layer.channels for layer in layers), value_bytes)
 
 
 class TensorBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -134,7 +145,9 @@ def _measured(
         content = read_content(extractor, image.clone(), recipe)
         coarser = optimizing.now // 3  # of all scales together, a quarter each of the next
         picture = image.clone().requires_grad_()
-        terms = evaluate(extractor, picture, parts(content, style, recipe))
+        objective = parts(extractor, content, style, recipe)
+        optimizing.peak = optimizing.now  # what matching takes for a while is counted by itself
+        terms = evaluate(extractor, picture, objective)
         loss = weighted(terms, recipe)
         torch.autograd.grad(loss.sum(), picture)
     optimizing.peak += coarser

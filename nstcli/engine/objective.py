@@ -8,6 +8,7 @@ from torch import Tensor
 
 from backbones.hooks import FeatureExtractor
 from nstcli.engine.losses import Distance, Statistic, Target, distances_of, statistic_of
+from nstcli.engine.matching import matched
 from nstcli.engine.targets import (
     JUDGED,
     Content,
@@ -32,17 +33,41 @@ class Part:
     target: Target
 
 
-def parts(content: Content, style: Style, recipe: Recipe) -> list[Part]:
-    """List what the loss of a recipe is made of: the terms that weigh anything, at their layers."""
-    weights = recipe.weights_of_terms
-    named = {name: _distance(name, recipe) for name in TERMS if weights[name]}
-    return _parts(named, content, style, recipe)
+def parts(
+    extractor: FeatureExtractor,
+    content: Content,
+    style: Style,
+    recipe: Recipe,
+    painted: Tensor | None = None,
+) -> list[Part]:
+    """List what the loss of a recipe is made of: the terms that weigh anything, at their layers.
+
+    `painted` is the picture so far, (1, 3, H, W), if there is one: what the style's places are
+    matched with depends on it.
+    """
+    found = []
+    for name, weight in recipe.weights_of_terms.items():
+        if weight:
+            layers = layers_looked_at(recipe)[name]
+            aims: Mapping[str | None, Target]
+            if TERMS[name].target == "matched":
+                compared = recipe.layers_of_terms[name]
+                found_places = matched(extractor, content.image, style.image, painted, compared)
+                aims = dict(found_places.items())
+            else:
+                aims = targets(name, content, style, layers)
+            found += _parts(name, _distance(name, recipe), layers, aims)
+    return found
 
 
 def judged_parts(content: Content, style: Style, recipe: Recipe) -> list[Part]:
     """List what results are judged by: relative errors, whatever the convention and the weights."""
-    named = {name: distances_of(name)["relative"] for name in JUDGED}
-    return _parts(named, content, style, recipe)
+    found = []
+    for name in JUDGED:
+        layers = layers_looked_at(recipe)[name]
+        aims = targets(name, content, style, layers)
+        found += _parts(name, distances_of(name)["relative"], layers, aims)
+    return found
 
 
 def _distance(term: str, recipe: Recipe) -> Distance:
@@ -53,18 +78,17 @@ def _distance(term: str, recipe: Recipe) -> Distance:
 
 
 def _parts(
-    distances: Mapping[str, Distance], content: Content, style: Style, recipe: Recipe
+    term: str,
+    distance: Distance,
+    layers: Mapping[str | None, float],
+    aims: Mapping[str | None, Target],
 ) -> list[Part]:
-    """List terms at their layers. The shares of a term's layers sum to 1."""
-    found = []
-    for term, distance in distances.items():
-        layers = layers_looked_at(recipe)[term]
-        total = sum(layers.values())
-        found += [
-            Part(term, statistic_of(term), distance, layer, layers[layer] / total, target)
-            for layer, target in targets(term, content, style, layers).items()
-        ]
-    return found
+    """List a term at its layers. Their shares sum to 1."""
+    total = sum(layers.values())
+    return [
+        Part(term, statistic_of(term), distance, layer, layers[layer] / total, target)
+        for layer, target in aims.items()
+    ]
 
 
 def batched(objectives: Sequence[Sequence[Part]]) -> list[Part]:

@@ -103,9 +103,10 @@ def stylize_together(
     steps = [0] * len(pairs)
     failed: dict[int, DivergedError] = {}
     image = torch.cat([start(scale.content, scale.style, recipe) for scale in by_scale[0]])
-    for scales, share in zip(by_scale, shares, strict=True):
+    for number, (scales, share) in enumerate(zip(by_scale, shares, strict=True)):
         image = _fitting(image, scales[0])
-        best = descend(extractor, image, _objective(scales, recipe), recipe, share, progress.watch)
+        objective = _objective(extractor, scales, recipe, image if number else None)
+        best = descend(extractor, image, objective, recipe, share, progress.watch)
         for index, (step, loss) in best.diverged.items():
             failed.setdefault(index, _diverged(progress.number(step), loss, recipe))
         steps = [before + taken for before, taken in zip(steps, best.steps, strict=True)]
@@ -141,9 +142,20 @@ def _pixels(scales: Sequence[Scale]) -> int:
     return scales[0].content.image[0, 0].numel()
 
 
-def _objective(scales: Sequence[Scale], recipe: Recipe) -> list[Part]:
-    """List what the loss is made of, for the pictures of a scale at once."""
-    return batched([parts(scale.content, scale.style, recipe) for scale in scales])
+def _objective(
+    extractor: FeatureExtractor, scales: Sequence[Scale], recipe: Recipe, painted: Tensor | None
+) -> list[Part]:
+    """List what the loss is made of, for the pictures of a scale at once.
+
+    `painted` are the pictures so far, (N, 3, H, W); None before the first step.
+    """
+    pictures = [None] * len(scales) if painted is None else torch.split(painted, 1)
+    return batched(
+        [
+            parts(extractor, scale.content, scale.style, recipe, picture)
+            for scale, picture in zip(scales, pictures, strict=True)
+        ]
+    )
 
 
 @torch.no_grad()
@@ -151,7 +163,8 @@ def _losses(
     extractor: FeatureExtractor, image: Tensor, scales: Sequence[Scale], recipe: Recipe
 ) -> Tensor:
     """Evaluate the loss of every picture at a scale: (N, 3, H, W) -> (N,)."""
-    return weighted(evaluate(extractor, image, _objective(scales, recipe)), recipe)
+    objective = _objective(extractor, scales, recipe, image)
+    return weighted(evaluate(extractor, image, objective), recipe)
 
 
 def _fitting(image: Tensor, scale: Scale) -> Tensor:

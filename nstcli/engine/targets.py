@@ -30,8 +30,8 @@ class Content:
 
     Attributes:
         image: (1, 3, H, W), RGB in [0, 1].
-        statistics: of all terms that aim at an image, (1, …): of those that aim at the style, it
-            is what an unchanged picture starts with.
+        statistics: of all terms that aim at the whole of an image, (1, …): of those that aim at
+            the style, it is what an unchanged picture starts with.
     """
 
     image: Tensor
@@ -54,7 +54,6 @@ class Content:
         places = {
             (statistic_of(term), layer): image if layer is None else activations[layer]
             for term, names in layers.items()
-            if TERMS[term].target
             for layer in names
         }
         # In float32 at once, so that the pairs of a content have one target and not each a copy.
@@ -113,7 +112,11 @@ def read_content(extractor: FeatureExtractor, image: Tensor, recipe: Recipe) -> 
     Raises:
         BackboneError: the image is below the backbone's minimum size.
     """
-    layers = layers_looked_at(recipe)
+    layers = {
+        term: names
+        for term, names in layers_looked_at(recipe).items()
+        if TERMS[term].target in ("content", "style")
+    }
     wanted = {name for names in layers.values() for name in names if name is not None}
     return Content.of(image, extractor(image, wanted), layers)
 

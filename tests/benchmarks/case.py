@@ -116,7 +116,7 @@ def objective(extractor: FeatureExtractor, recipe: Recipe, pair: Pair) -> list[P
     """List the terms that our loop evaluates at full size."""
     content = read_content(extractor, pair.content, recipe)
     style = read_style(extractor, [pair.style], recipe)
-    return parts(content, style, recipe)
+    return parts(extractor, content, style, recipe)
 
 
 def weighted(

@@ -432,7 +432,7 @@ def test_every_field_of_the_recipe_is_an_option() -> None:
              "style_layers": "relu1,relu2=0.5", "content_layers": {"relu3": 1}, "tv": "l1",
              "optimizer": "adam", "learning_rate": 0.1, "schedule": "drop", "tolerance": 0.1,
              "init": "noise", "scales": 1, "pooling": "avg", "dense": False,
-             "weights": "other"}  # fmt: skip
+             "weights": "other", "nearest_weight": 2, "nearest_layers": {"relu2": 1}}  # fmt: skip
     assert set(other) == set(given)
     record = nstcli.stylize(CONTENT, STYLE, **FAST, **other).record
     assert record
@@ -512,7 +512,13 @@ def test_none_is_the_default_and_a_preset_is_a_start() -> None:
     assert record
     assert record.recipe["seed"] == 0
     record = nstcli.stylize(
-        CONTENT, STYLE, preset="gatys", **FAST, weights="random", init="content"
+        CONTENT,
+        STYLE,
+        preset="gatys",
+        **FAST,
+        weights="random",
+        init="content",
+        style_layers="relu1",
     ).record
     assert record
     recipe = record.recipe

@@ -42,10 +42,12 @@ def test_defaults_come_from_the_backbone() -> None:
         loss="relative",
         content_weight=1,
         style_weight=30,
+        nearest_weight=15,
         tv_weight=0,
         tv="l2",
         content_layers={"relu2": 1},
         style_layers={"relu1": 1, "relu2": 1, "relu3": 1},
+        nearest_layers={"relu1": 1, "relu2": 1, "relu3": 1},
         dense=False,
         pooling="max",
         optimizer="lbfgs",
@@ -69,11 +71,28 @@ def test_every_backbone_has_a_recipe(name: str) -> None:
 
 @pytest.mark.parametrize("loss", CONVENTIONS)
 def test_weights_follow_the_convention_unless_chosen(loss: Any) -> None:
+    weights = {name: term.weights[loss] for name, term in TERMS.items()}
+    weights["nearest"] *= weights["style"]
     usual = resolve(TINY, SHA, loss=loss)
-    assert usual.weights_of_terms == {name: term.weights[loss] for name, term in TERMS.items()}
+    assert usual.weights_of_terms == weights
     chosen = resolve(TINY, SHA, loss=loss, content_weight=0, tv_weight=0.5)
-    style = TERMS["style"].weights[loss]
-    assert chosen.weights_of_terms == {"content": 0, "style": style, "tv": 0.5}
+    assert chosen.weights_of_terms == {**weights, "content": 0, "tv": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("choices", "expected"),
+    [
+        ({"style_weight": 8}, 4.0),
+        ({"style_weight": 0}, 0.0),
+        ({"style_weight": 8, "nearest_weight": 3}, 3.0),
+        ({"loss": "gatys", "style_weight": 8}, 0.0),
+    ],
+)
+def test_a_term_follows_another_unless_its_weight_is_chosen(
+    choices: dict[str, Any], expected: float
+) -> None:
+    """So one weight is the strength of the style, whatever the style consists of."""
+    assert resolve(TINY, SHA, **choices).nearest_weight == expected
 
 
 def test_every_term_has_a_weight_for_every_convention() -> None:
@@ -253,8 +272,9 @@ TOLD = (
     (
         {},
         '{"content_layers": {"relu2": 1.0}, "content_weight": 1.0, "dense": false, '
-        '"init": "content", "loss": "relative", "model": "tiny", "optimizer": "lbfgs", '
-        '"pooling": "max", "scales": "auto", "size": 512, "steps": 200, '
+        '"init": "content", "loss": "relative", "model": "tiny", '
+        '"nearest_layers": {"relu1": 1.0, "relu2": 1.0, "relu3": 1.0}, "nearest_weight": 15.0, '
+        '"optimizer": "lbfgs", "pooling": "max", "scales": "auto", "size": 512, "steps": 200, '
         '"style_layers": {"relu1": 1.0, "relu2": 1.0, "relu3": 1.0}, "style_weight": 30.0, '
         f'"tolerance": 0.0, "tv_weight": 0.0, "version": 2, "weights": "{SHA}"}}',
     ),
@@ -280,7 +300,8 @@ TOLD = (
         },
         '{"content_layers": {"relu1": 1.0, "relu2": 3.0}, "content_weight": 2.0, "dense": false, '
         '"init": "noise", "learning_rate": 1.0, "loss": "sum", "model": "tiny", '
-        '"optimizer": "adam", "pooling": "avg", "scales": 3, "schedule": "drop", "seed": 5, '
+        '"nearest_weight": 0.0, "optimizer": "adam", "pooling": "avg", "scales": 3, '
+        '"schedule": "drop", "seed": 5, '
         '"size": 64, "steps": 7, "style_weight": 0.0, "tolerance": 0.0, "tv": "l1", '
         f'"tv_weight": 1.0, "version": 2, "weights": "{SHA}"}}',
     ),
@@ -382,10 +403,11 @@ def test_a_dump_is_a_copy() -> None:
 
 def test_terms_say_their_options() -> None:
     recipe = resolve(TINY, SHA, style_weight=3, content_layers="relu1")
-    assert recipe.weights_of_terms == {"content": 1, "style": 3, "tv": 0}
+    assert recipe.weights_of_terms == {"content": 1, "style": 3, "nearest": 1.5, "tv": 0}
     assert recipe.layers_of_terms == {
         "content": {"relu1": 1},
         "style": {"relu1": 1, "relu2": 1, "relu3": 1},
+        "nearest": {"relu1": 1, "relu2": 1, "relu3": 1},
     }
 
 

@@ -22,8 +22,12 @@ def picture(height: int = 24, width: int = 32, seed: int = 0) -> Tensor:
 
 
 def recipe(**choices: Any) -> Recipe:
-    """Resolve a recipe of a few steps; `choices` are those of `nstcli.recipe.resolve`."""
-    return resolve(TINY, "0" * 64, {**DEFAULT, "size": 32, "steps": 10, **choices})
+    """Resolve a recipe of a few steps; `choices` are those of `nstcli.recipe.resolve`.
+
+    Without the nearest term unless chosen, since its target changes with the picture.
+    """
+    usual = {**DEFAULT, "size": 32, "steps": 10, "nearest_weight": 0.0}
+    return resolve(TINY, "0" * 64, {**usual, **choices})
 
 
 CONTENT, STYLE = picture(24, 32, seed=0), picture(20, 28, seed=1)

@@ -370,7 +370,7 @@ def test_from_coarse_to_fine(extractor: FeatureExtractor) -> None:
     # The finer scale starts from what the coarser one ended with.
     coarse = stylize(extractor, both[:1], replace(asked, steps=4))
     carried = resized(coarse.image, 40, 48)
-    terms = evaluate(extractor, carried, parts(both[1].content, both[1].style, asked))
+    terms = evaluate(extractor, carried, parts(extractor, both[1].content, both[1].style, asked))
     assert events[4].terms == {name: pytest.approx(term.item()) for name, term in terms.items()}
 
 

@@ -43,7 +43,9 @@ def test_a_row_says_what_everybody_needs_to_know(term: str) -> None:
     assert row.help
     assert set(row.weights) == set(CONVENTIONS)
     assert min(row.weights.values()) >= 0
-    assert {row.layers, row.target} <= {*ROLES, None}
+    assert row.layers in {*ROLES, "nearest", None}
+    assert row.target in {*ROLES, "matched", None}
+    assert row.follows is None or list(TERMS).index(row.follows) < list(TERMS).index(term)
 
 
 @pytest.mark.parametrize("term", TERMS)
@@ -143,7 +145,7 @@ def test_the_gradient_that_reaches_the_picture(
     asked = alone(term, **named(convention))
     content = read_content(extractor, picture(24, 32, seed=0).double(), asked)
     style = read_style(extractor, [picture(20, 28, seed=1).double()], asked)
-    terms = parts(content, style, asked)
+    terms = parts(extractor, content, style, asked)
     image = (0.5 + 0.1 * features(2, 3, 24, 32, seed=1)).requires_grad_()
     direction = features(2, 3, 24, 32, seed=2)
 
@@ -187,7 +189,9 @@ def test_memory_of_a_term_is_foretold(extractor: FeatureExtractor, term: str) ->
 def test_all_terms_together_are_read_and_evaluated(extractor: FeatureExtractor) -> None:
     asked = recipe(**{f"{name}_weight": 1.0 for name in TERMS})
     (scale,) = scales(extractor, asked)
-    found = evaluate(extractor, picture(seed=3), parts(scale.content, scale.style, asked))
+    found = evaluate(
+        extractor, picture(seed=3), parts(extractor, scale.content, scale.style, asked)
+    )
     assert list(found) == list(TERMS)
 
 
@@ -204,6 +208,6 @@ def test_a_statistic_of_a_layer_is_computed_once(extractor: FeatureExtractor) ->
         return replace(part, statistic=counting.setdefault(part.statistic, Statistic(of, False)))
 
     counting: dict[Statistic, Statistic] = {}
-    every = [counted(part) for part in parts(scale.content, scale.style, asked)]
+    every = [counted(part) for part in parts(extractor, scale.content, scale.style, asked)]
     evaluate(extractor, picture(seed=3), every * 2)  # as if two terms looked at the same
     assert calls.total() == len({(part.statistic, part.layer) for part in every})

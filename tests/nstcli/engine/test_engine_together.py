@@ -169,8 +169,8 @@ def test_a_shared_content_is_not_copied(extractor: FeatureExtractor) -> None:
     asked = recipe()
     content = scales(extractor, asked, picture(24, 32))[0].content
     pairs = [scales(extractor, asked, picture(24, 32), picture(seed=n))[0] for n in (1, 2, 3)]
-    shared = batched([parts(content, pair.style, asked) for pair in pairs])
-    apart = batched([parts(pair.content, pair.style, asked) for pair in pairs])
+    shared = batched([parts(extractor, content, pair.style, asked) for pair in pairs])
+    apart = batched([parts(extractor, pair.content, pair.style, asked) for pair in pairs])
     assert [len(part.target.value) for part in shared if part.term == "content"] == [1]
     assert [len(part.target.value) for part in apart if part.term == "content"] == [3]
     assert all(len(part.target.energy) == 3 for part in [*shared, *apart])

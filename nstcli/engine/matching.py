@@ -1,0 +1,134 @@
+"""Which place of the style goes where in the picture: nearest neighbours in a network's features.
+
+After Kolkin et al. 2022 ("Neural Neighbor Style Transfer"), section 3: places are compared by the
+activations of several layers, side by side (a hypercolumn), centred, by cosine.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from backbones.hooks import FeatureExtractor
+from nstcli.engine.losses import Target
+from nstcli.engine.losses.nearest import on_grid
+
+# Pixels from one place to the next, each way.
+_STRIDE = 4
+# How much of the content is in the picture that places are sought for; the rest is what has been
+# painted at coarser scales.
+_CONTENT_SHARE = 0.75
+# Places of a style, its quarter turns included, beyond which so many are drawn: those of 256 px
+# square. Neighbours look alike, and what each adds costs as much as the first.
+_MOST_PLACES = 2**14
+# Similarities that are there at a time.
+_BLOCK = 2**22
+
+
+def most_bytes(channels: int, value_bytes: int) -> int:
+    """Return the memory that the places of a style take at most, as read and to be compared."""
+    return 2 * _MOST_PLACES * channels * value_bytes + 2 * _BLOCK * 4
+
+
+@torch.no_grad()
+def matched(
+    extractor: FeatureExtractor,
+    content: Tensor,
+    style: Tensor,
+    painted: Tensor | None,
+    layers: Mapping[str, float],
+) -> dict[str, Target]:
+    """Find for every place of the content the most similar one of the style, or of its turns.
+
+    Args:
+        extractor: whose features are compared.
+        content: (1, 3, H, W), RGB in [0, 1].
+        style: (1, 3, h, w), likewise.
+        painted: (1, 3, H, W), the picture so far; None where there is none yet.
+        layers: that are compared, with their relative weights.
+
+    Returns:
+        For every layer, the style's activations at the places found, (1, C, H/4, W/4).
+    """
+    source = content if painted is None else torch.lerp(painted, content, _CONTENT_SHARE)
+    height, width = _grid(source)
+    sought, offered = _places(extractor, source, layers), _offered(extractor, style, layers)
+    found = _nearest(sought, offered, layers)
+    return {layer: _target(values[found], height, width) for layer, values in offered.items()}
+
+
+def _grid(image: Tensor) -> tuple[int, int]:
+    height, width = (max(1, edge // _STRIDE) for edge in image.shape[-2:])
+    return height, width
+
+
+def _places(extractor: FeatureExtractor, image: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
+    """Read an image place by place: (1, 3, H, W) -> (H/4 · W/4, C) of every layer."""
+    found = extractor(image, layers)
+    return {
+        layer: on_grid(found[layer], *_grid(image)).permute(0, 2, 3, 1).flatten(0, 2)
+        for layer in layers
+    }
+
+
+def _offered(
+    extractor: FeatureExtractor, style: Tensor, layers: Iterable[str]
+) -> dict[str, Tensor]:
+    """Read the style and its quarter turns; the strokes of a painting go in few directions."""
+    turned = [torch.rot90(style, turns, (2, 3)).contiguous() for turns in range(4)]
+    of_each = []
+    for image in turned:
+        places = _places(extractor, image, layers)
+        kept = _drawn(next(iter(places.values())), _MOST_PLACES // len(turned))
+        of_each.append({layer: values[kept] for layer, values in places.items()})
+    return {layer: torch.cat([places[layer] for places in of_each]) for layer in layers}
+
+
+def _drawn(like: Tensor, most: int) -> Tensor:
+    """Return the numbers of all rows, or of so many that are drawn, the same ones every time."""
+    count = len(like)
+    if count <= most:
+        return torch.arange(count, device=like.device)
+    generator = torch.Generator().manual_seed(0)
+    drawn = torch.randperm(count, generator=generator)[:most].sort().values
+    return drawn.to(like.device)
+
+
+def _nearest(
+    sought: Mapping[str, Tensor], offered: Mapping[str, Tensor], layers: Mapping[str, float]
+) -> Tensor:
+    """Return the row of `offered`, each (M, C), most similar to each of `sought`, (P, C): (P,).
+
+    Products of half precision are added up in float32.
+    """
+    asked = {layer: _standardized(sought[layer], weight) for layer, weight in layers.items()}
+    given = {layer: _standardized(offered[layer], weight) for layer, weight in layers.items()}
+    squares = torch.stack([x.square().sum(1, dtype=torch.float32) for x in given.values()])
+    scale: Tensor = squares.sum(0).clamp(min=1e-30).rsqrt()
+    places, rows = len(next(iter(asked.values()))), max(1, _BLOCK // len(scale))
+    found: list[Tensor] = []
+    for first in range(0, places, rows):
+        products = scale.new_zeros(min(rows, places - first), len(scale))
+        for layer, vectors in asked.items():
+            products += vectors[first : first + rows] @ given[layer].T
+        found.append((products * scale).argmax(1))
+    return torch.cat(found)
+
+
+def _standardized(places: Tensor, weight: float) -> Tensor:
+    """Centre the activations (M, C) of a layer and divide them by their size.
+
+    So a layer counts as its weight says, on every network; the paper divides by its channels.
+    """
+    values = places.float()
+    values = values - values.mean(0)
+    size = values.square().sum(1).mean().sqrt().clamp(min=1e-15)
+    return (values * (math.sqrt(weight) / size)).to(places.dtype)
+
+
+def _target(values: Tensor, height: int, width: int) -> Target:
+    """Make a target of the activations of all places; it keeps the network's precision."""
+    value = values.view(1, height, width, -1).permute(0, 3, 1, 2)
+    return replace(Target.of(value), value=value)
