@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import filelock
 import platformdirs
 
+from backbones.atomic import make_folder
 from backbones.spec import BackboneError
 from backbones.weights import cachefile, convert
 from backbones.weights.sources import LocalFile, TimmWeights, TorchvisionWeights
@@ -147,7 +148,7 @@ def workspace() -> Iterator[Path]:
         OSError: the cache cannot be written.
     """
     folder = _folder()
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     with filelock.FileLock(folder / ".lock"):
         _sweep(folder)
         with tempfile.TemporaryDirectory(

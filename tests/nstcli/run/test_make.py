@@ -19,6 +19,7 @@ from backbones.hooks import FeatureExtractor
 from nstcli.errors import InputError
 from nstcli.plan.pair import Pair
 from nstcli.recipe import DEFAULT
+from nstcli.report.inventory import take_inventory
 from nstcli.results.folder import Store
 from nstcli.results.records import Form
 from nstcli.run import loader
@@ -269,10 +270,13 @@ def test_where_all_have_failed_it_is_told_and_written_down_without_torch(
 
 
 def test_a_failure_that_was_overcome_is_told_once(pair: Callable[..., Pair]) -> None:
-    way = settings()
-    made([(pair(), way)])
-    store = Store(Path("out"))
+    way, store = settings(), Store(Path("out"))
+    store.prepare()
     store.fail(pair(), "why", 1.0)
+    failure = store.layout.failure(pair().output)
+    left = failure.read_bytes()
+    made([(pair(), way)])
+    failure.write_bytes(left)  # as a kill at the wrong moment would
     _, summary, ear = made([(pair(), way)])
     assert [type(event) for event in ear.events] == [PairFound]
     assert (summary.cached, summary.elsewhere, summary.made) == (1, 0, 0)
@@ -393,3 +397,19 @@ print(summary.end, summary.cached, len(summary.failures), "torch" in sys.modules
         env={**os.environ, "PYTHONPATH": f"{Path(__file__).parents[3]}:{os.environ['PYTHONPATH']}"},
     )  # fmt: skip
     assert ended.stdout == "End.COMPLETE 1 1 False\n", ended.stderr
+
+
+def test_of_two_recipes_on_one_folder_the_later_one_is_told_who_holds_the_name(
+    pair: Callable[..., Pair],
+) -> None:
+    """Both were planned while it was empty; the second has nothing of the first to complain of."""
+    one, other = checked([(pair(), settings())]), checked([(pair(), settings(steps=4))])
+    assert make(one, LOCAL).made == 1
+    (failed,) = make(other, LOCAL).failures
+    assert "another recipe holds the name: 'out/0-0.png' was made" in failed.error
+    assert "(steps 3 → 4)" in failed.error
+    assert "an output folder of its own" in failed.error
+    store = Store(Path("out"))
+    assert list(store.failures()) == []
+    assert [name for name, _ in store.records()] == ["0-0.png"]
+    assert take_inventory(Path("out")).is_well
