@@ -225,6 +225,18 @@ class Backbone:
             )
         return self._by_name[name]
 
+    def check_size(self, width: int, height: int) -> None:
+        """Refuse a picture of so many pixels of which the deepest layer cannot be read.
+
+        Raises:
+            BackboneError: it is below the minimum size.
+        """
+        if min(width, height) < self.minimum_size:
+            raise BackboneError(
+                f"{width}×{height} px is too small for {self.name}, "
+                f"which needs at least {self.minimum_size} px on the shorter edge"
+            )
+
     def weight_set(self, name: str | None = None) -> WeightSet:
         """Return the weight set with this name, or the default one for None.
 
