@@ -124,6 +124,15 @@ class Checked:
             problems.append(f"{subject} {_said_of(state, count)}{why}.")
         return " ".join(problems)
 
+    def refuse_failures(self, strict: str = "--strict") -> None:
+        """Make nothing where a pair cannot be made; `strict` is how the user asked for that.
+
+        Raises:
+            InputError: there is one.
+        """
+        if self.failures:
+            raise InputError(f"{self.failures[0].error}; {strict} makes nothing then")
+
     def reason(self, standing: Standing) -> str:
         """Say why a pair stands as it does, as far as there is more to say than its state."""
         output = standing.job.pair.output
