@@ -4,7 +4,7 @@ import warnings
 from importlib.metadata import EntryPoint, entry_points
 
 from backbones.hints import closest
-from backbones.spec import Backbone, BackboneError
+from backbones.spec import Backbone, BackboneError, BackboneWarning
 
 GROUP = "nst.backbones"
 
@@ -14,10 +14,6 @@ BUILTIN = (
     EntryPoint("squeezenet", "backbones.squeezenet:SQUEEZENET", GROUP),
     EntryPoint("mobilenet", "backbones.mobilenet:MOBILENET", GROUP),
 )
-
-
-class BackboneWarning(UserWarning):
-    """A plugin that cannot have the name it asks for."""
 
 
 def names() -> tuple[str, ...]:
