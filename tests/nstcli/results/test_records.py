@@ -483,6 +483,7 @@ OTHERS = {
     "schedule": "drop",
     "tolerance": 0.1,
     "seed": 1,
+    "plugin": "2" * 64,
 }
 
 
