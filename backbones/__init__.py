@@ -4,8 +4,15 @@
 (`backbones.hooks.FeatureExtractor`, `backbones.weights.load`).
 """
 
-from backbones.registry import BackboneWarning, get, load_all, names
-from backbones.spec import Backbone, BackboneError, Layer, Preprocessing, WeightSet
+from backbones.registry import get, load_all, names
+from backbones.spec import (
+    Backbone,
+    BackboneError,
+    BackboneWarning,
+    Layer,
+    Preprocessing,
+    WeightSet,
+)
 
 __all__ = [
     "Backbone",

@@ -19,6 +19,8 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from backbones.paths import exists
+
 # Whose a temporary file is: the computer and the process. The last digits keep threads apart.
 _TEMPORARY = re.compile(r"\.nst-(?P<host>[0-9a-f]{8})-(?P<process>\d{1,10})-[0-9a-f]{8}\.tmp")
 # Of another computer's processes nothing is known here. No write of ours takes a day.
@@ -52,6 +54,30 @@ def write_atomic(path: Path, data: bytes) -> None:
             temporary.unlink()
         raise
     _sync_folder(path.parent)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it that are missing, so that no crash takes them back.
+
+    The folder's own sync keeps what is in it, and that of the one above keeps the folder.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    missing = [place for place in (folder, *folder.parents) if not exists(place)]
+    folder.mkdir(parents=True, exist_ok=True)
+    for made in missing:
+        _sync_folder(made.parent)
+
+
+def move(source: Path, target: Path) -> None:
+    """Give a file another place on the same file system, in one step that no crash takes back.
+
+    Raises:
+        OSError: it is not there, or the folders cannot be written to.
+    """
+    _replace(source, target)
+    _sync_folder(target.parent)
 
 
 def sweep(folder: Path, *, recursive: bool = False) -> None:

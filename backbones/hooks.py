@@ -122,7 +122,8 @@ class FeatureExtractor(nn.Module):
         wanted = {self.backbone.layer(name).name for name in layers}
         if not wanted:
             return {}
-        self._check_size(image)
+        height, width = image.shape[-2:]
+        self.backbone.check_size(width, height)
         found: dict[str, Tensor] = {}
         with ExitStack() as hooks:
             for name in wanted:
@@ -161,14 +162,6 @@ class FeatureExtractor(nn.Module):
             image = image.flip(1)
         prepared = torch.addcmul(self.shift, image, self.gain)
         return prepared.to(dtype=self._dtype, memory_format=self._layout)
-
-    def _check_size(self, image: Tensor) -> None:
-        height, width = image.shape[-2:]
-        if min(height, width) < self.backbone.minimum_size:
-            raise BackboneError(
-                f"{width}×{height} px is too small for {self.backbone.name}, "
-                f"which needs at least {self.backbone.minimum_size} px on the shorter edge"
-            )
 
 
 class _ScaledAverage(nn.AvgPool2d):

@@ -1,10 +1,13 @@
 """Which backbones there are: our own table and other distributions' entry points, loaded alike."""
 
+import hashlib
+import json
 import warnings
+from collections.abc import Iterable
 from importlib.metadata import EntryPoint, entry_points
 
 from backbones.hints import closest
-from backbones.spec import Backbone, BackboneError
+from backbones.spec import Backbone, BackboneError, BackboneWarning, WeightSet
 
 GROUP = "nst.backbones"
 
@@ -14,10 +17,6 @@ BUILTIN = (
     EntryPoint("squeezenet", "backbones.squeezenet:SQUEEZENET", GROUP),
     EntryPoint("mobilenet", "backbones.mobilenet:MOBILENET", GROUP),
 )
-
-
-class BackboneWarning(UserWarning):
-    """A plugin that cannot have the name it asks for."""
 
 
 def names() -> tuple[str, ...]:
@@ -68,6 +67,33 @@ def load_all() -> tuple[list[Backbone], list[BackboneError]]:
         except BackboneError as error:
             broken.append(error)
     return found, broken
+
+
+def plugin_sha256(backbone: Backbone, weight_set: WeightSet, layers: Iterable[str]) -> str:
+    """Return a digest of all that a plugin's records say of what these layers will show.
+
+    That is what stands between the weights file and an activation: the preprocessing, which module
+    a layer's name means, the stem, the minimum size, which ends the scales, and what is pinned of
+    the converted tensors. Empty for our own backbones: when one of these is to change,
+    `nstcli.recipe.VERSION` is raised. What functions of a plugin do, nobody can tell from here;
+    `convert` and `build` count by their names.
+    """
+    if backbone.name in {entry.name for entry in BUILTIN}:
+        return ""
+    wants = weight_set.preprocessing
+    told = {
+        "channels": wants.channels,
+        # A plugin may write 1 for 1.0.
+        "numbers": [float(number) for number in (wants.scale, *wants.mean, *wants.std)],
+        "modules": {name: backbone.layer(name).module for name in layers},
+        "stem": backbone.stem,
+        "minimum_size": backbone.minimum_size,
+        "content_sha256": weight_set.content_sha256,
+        "functions": [
+            getattr(each, "__qualname__", None) for each in (backbone.build, weight_set.convert)
+        ],
+    }
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
 def _registered() -> dict[str, EntryPoint]:

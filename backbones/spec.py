@@ -27,6 +27,10 @@ class BackboneError(Exception):
     """
 
 
+class BackboneWarning(UserWarning):
+    """What the user should know of a backbone or its weights, and what stops nothing."""
+
+
 class Tracker(Protocol):
     """Receives the number of bytes of every chunk as it arrives (pypi-simple's protocol)."""
 
@@ -236,6 +240,18 @@ class Backbone:
             both = {**self.content_layers, **self.style_layers}
             return {layer.name: 1.0 for layer in self.layers if layer.name in both}
         return chosen
+
+    def check_size(self, width: int, height: int) -> None:
+        """Refuse a picture of so many pixels of which the deepest layer cannot be read.
+
+        Raises:
+            BackboneError: it is below the minimum size.
+        """
+        if min(width, height) < self.minimum_size:
+            raise BackboneError(
+                f"{width}×{height} px is too small for {self.name}, "
+                f"which needs at least {self.minimum_size} px on the shorter edge"
+            )
 
     def weight_set(self, name: str | None = None) -> WeightSet:
         """Return the weight set with this name, or the default one for None.

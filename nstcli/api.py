@@ -207,7 +207,7 @@ def stylize(
         folder = Path(scratch)
         files = (_file(content, folder / "content.png"), _file(style, folder / "style.png"))
         pair = Pair.of(*files, "result.png")
-        rules = Rules(keep_best=True, max_pixels=chosen.max_pixels)
+        rules = Rules(keep_best=True, max_pixels=chosen.inputs.max_pixels)
         checked = check([(pair, settings)], SingleFile(folder / pair.output), rules)
         for failure in checked.failures:
             raise InputError(_without(folder, failure.error))
@@ -281,10 +281,10 @@ def batch(
     if execution.shard:
         pairs = execution.shard.of(pairs)
     settings = settings_for(recipe.choices(), form, offline=execution.offline)
-    rules = Rules.of(written, chosen.max_pixels, fail_fast=execution.fail_fast)
+    rules = Rules.of(written, chosen.inputs.max_pixels, fail_fast=execution.fail_fast)
     checked = check([(pair, settings) for pair in pairs], store, rules)
-    if chosen.inputs.strict and checked.failures:
-        raise InputError(f"{checked.failures[0].error}; strict=True makes nothing then")
+    if chosen.inputs.strict:
+        checked.refuse_failures("strict=True")
     problem = checked.in_the_way()
     if problem:
         raise InputError(f"{problem} overwrite=True replaces them; another output keeps both.")
@@ -350,7 +350,6 @@ class _Chosen:
         self.inputs = self._group(InputOptions)
         self.output = self._group(OutputOptions)
         self.execution = self._group(ExecutionOptions)
-        self.max_pixels = self.inputs.max_pixels or images.DEFAULT_MAX_PIXELS
 
     def _group(self, group: type[Group]) -> Group:
         return group(**{each.field: self._values[each.field] for each in settings_of(group)})
@@ -465,7 +464,7 @@ def _make(
         downloading, listeners = screen.downloading, [*listeners, shown_work]
     summary = make(
         checked,
-        execution_of(chosen.execution, chosen.max_pixels),
+        execution_of(chosen.execution, chosen.inputs.max_pixels),
         listeners,
         # A script that has ended without its last result wants no more of them.
         stop=lambda: stop.is_set() or not main_thread().is_alive(),

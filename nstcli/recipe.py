@@ -147,6 +147,8 @@ class Recipe(Choices):
     """
 
     version: int = VERSION
+    # Of a backbone that is a plugin: `backbones.registry.plugin_sha256`. Of our own it is empty.
+    plugin: str = ""
 
     @property
     def weights_of_terms(self) -> dict[str, float]:
@@ -183,6 +185,7 @@ def effective(recipe: Mapping[str, Any]) -> dict[str, Any]:
         "seed": recipe.get("init", "noise") != "noise",
         "learning_rate": unrated,
         "schedule": unrated,
+        "plugin": not recipe.get("plugin"),
     }
     for term in TERMS.values():
         for option in (term.layers_option, term.norm):

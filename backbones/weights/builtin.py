@@ -2,9 +2,12 @@
 
 Every file with an archive's digest was downloaded and looked at before that was written down, and
 so were its tensors as converted (`content_sha256`), against which every cached file is held. The
-hubs' other files could not be looked at: of their tensors no digest is known, so a cached file of
+hubs' other files could not be looked at. Torchvision's are pinned in full all the same: half a
+dozen projects that do not copy from each other state these digests, and their first eight digits
+are those in torchvision's own file names. Of their tensors no digest is known, so a cached file of
 theirs is held against the digest that was noted in it when it was made, which finds damage and no
-forgery. The sizes of hub files are those that the hubs state, rounded.
+forgery. Timm's set is pinned by nothing: what it is, the first download tells, and results say so.
+The sizes of hub files are those that the hubs state, some of them rounded.
 """
 
 from __future__ import annotations
@@ -48,7 +51,9 @@ VGG19 = (
     WeightSet(
         name="torchvision",
         source=TorchvisionWeights(
-            "torchvision.models:VGG19_Weights.IMAGENET1K_V1", size=574_670_000
+            "torchvision.models:VGG19_Weights.IMAGENET1K_V1",
+            sha256="dcbb9e9dad569fff7a846263a77324fc34978fea2bfb039c012d710e1776ae44",
+            size=574_673_361,
         ),
         preprocessing=IMAGENET,
         licence="BSD-3-Clause (torchvision)",
@@ -77,7 +82,9 @@ VGG16 = (
     WeightSet(
         name="torchvision",
         source=TorchvisionWeights(
-            "torchvision.models:VGG16_Weights.IMAGENET1K_V1", size=553_430_000
+            "torchvision.models:VGG16_Weights.IMAGENET1K_V1",
+            sha256="397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
+            size=553_433_881,
         ),
         preprocessing=IMAGENET,
         licence="BSD-3-Clause (torchvision)",

@@ -7,7 +7,8 @@ import json
 import os
 import shutil
 import tempfile
-from contextlib import contextmanager, suppress
+import warnings
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
@@ -16,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 import filelock
 import platformdirs
 
-from backbones.spec import BackboneError
+from backbones.atomic import make_folder
+from backbones.spec import BackboneError, BackboneWarning
 from backbones.weights import cachefile, convert
 from backbones.weights.sources import LocalFile, TimmWeights, TorchvisionWeights
 
@@ -140,6 +142,8 @@ def _preprocessing(weight_set: WeightSet) -> Preprocessing | None:
 def workspace() -> Iterator[Path]:
     """Hold the cache against other processes and give an empty scratch folder inside of it.
 
+    Where another process holds it, a warning tells that this one waits.
+
     The folder is removed whatever happens. What a killed process left is swept first: nobody
     else can be using it, since every writer holds the lock.
 
@@ -147,13 +151,27 @@ def workspace() -> Iterator[Path]:
         OSError: the cache cannot be written.
     """
     folder = _folder()
-    folder.mkdir(parents=True, exist_ok=True)
-    with filelock.FileLock(folder / ".lock"):
+    make_folder(folder)
+    with _held(filelock.FileLock(folder / ".lock")):
         _sweep(folder)
         with tempfile.TemporaryDirectory(
             prefix=_SCRATCH, dir=folder, ignore_cleanup_errors=True
         ) as scratch:
             yield Path(scratch)
+
+
+def _held(lock: filelock.BaseFileLock) -> AbstractContextManager[object]:
+    """Take the lock, however long that takes."""
+    try:
+        return lock.acquire(timeout=0)
+    except filelock.Timeout:
+        where = Path(lock.lock_file).parent
+        warnings.warn(
+            f"another process is getting weights into {where}; waiting until it is done",
+            BackboneWarning,
+            stacklevel=1,  # always from here, so that Python shows it once a process
+        )
+        return lock.acquire()
 
 
 def _folder() -> Path:

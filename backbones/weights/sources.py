@@ -91,8 +91,8 @@ class TorchvisionWeights:
 
     Attributes:
         enum: "module:Class.MEMBER"; only imported when the file is wanted.
-        sha256: its digest if pinned; without it, the first digits of it in the file's name are
-            checked, as torch.hub does.
+        sha256: its digest, as it should be. Without it, only the digits of it in the file's name
+            are checked, as torch.hub does: mostly eight, which find damage and no forgery.
     """
 
     enum: str

@@ -61,7 +61,6 @@ def batch(
     """
     from nstcli.cli.making import Order, run_pairs
     from nstcli.cli.screen import Screen
-    from nstcli.images import DEFAULT_MAX_PIXELS
     from nstcli.plan.product import Naming
     from nstcli.report.summaries import Summaries
     from nstcli.results.folder import Store
@@ -87,7 +86,7 @@ def batch(
         messages,
         file_format,
         dry_run=dry_run,
-        max_pixels=input_options.max_pixels or DEFAULT_MAX_PIXELS,
+        max_pixels=input_options.max_pixels,
         strict=input_options.strict,
         listeners=[Journal(store.layout), summaries],
         finish=summaries.finish,

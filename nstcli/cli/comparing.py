@@ -31,7 +31,6 @@ from nstcli.experiment.exports import Exports, as_json, summarise
 from nstcli.experiment.figures import Row, rows
 from nstcli.experiment.run import RunContext, run
 from nstcli.experiment.variant import Variant, of_backbones
-from nstcli.images import DEFAULT_MAX_PIXELS
 from nstcli.results.folder import Store
 from nstcli.run.check import Checked, Rules
 from nstcli.run.job import execution_of, form_of
@@ -83,7 +82,7 @@ class Comparison:
     exports: Exports
 
     def __post_init__(self) -> None:
-        messages, max_pixels = self.messages, self.input_options.max_pixels or DEFAULT_MAX_PIXELS
+        messages, max_pixels = self.messages, self.input_options.max_pixels
         self._screen = Screen(messages.quiet, messages.verbose, messages.progress, messages.color)
         self._experiment = experiment = self._planned()
         pairs = [pair for variant in experiment.variants for pair in variant.pairs]
@@ -157,8 +156,8 @@ class Comparison:
             share_seconds(self._experiment, self.time_budget, self._context)
         checked = self._experiment.check(self._rules)
         _refuse_what_is_in_the_way(self._experiment, checked)
-        if self.input_options.strict and checked.failures:
-            raise InputError(f"{checked.failures[0].error}; --strict makes nothing then")
+        if self.input_options.strict:
+            checked.refuse_failures()
         return checked
 
     def _downloading(self, what: str) -> Progress:

@@ -148,10 +148,13 @@ def _config() -> str | None:
     from nstcli.config.files import nearest
     from nstcli.errors import InputError
 
+    foreign: list[Path] = []
     try:
-        path = nearest(Path.cwd())
+        path = nearest(Path.cwd(), foreign.append)
     except (InputError, OSError) as error:
         return str(error)
+    if path is None and foreign:
+        return f"none taken: {_discreet(foreign[0])} belongs to another user"
     return _discreet(path) if path else None
 
 

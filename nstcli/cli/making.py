@@ -18,7 +18,6 @@ from nstcli.config.options import (
     RecipeOptions,
 )
 from nstcli.errors import InputError
-from nstcli.images import DEFAULT_MAX_PIXELS
 from nstcli.plan import inputs
 from nstcli.plan.inputs import Found
 from nstcli.plan.pair import Pair
@@ -57,7 +56,7 @@ class Order:
     format: str
     dry_run: bool = False
     keep_best: bool = False
-    max_pixels: int = DEFAULT_MAX_PIXELS
+    max_pixels: int = InputOptions.max_pixels
     strict: bool = False
     listeners: Sequence[Listener] = ()
     finish: Callable[[], object] | None = None
@@ -104,8 +103,8 @@ def refuse(checked: Checked, *, strict: bool, advice: str) -> None:
     Raises:
         InputError: says why.
     """
-    if strict and checked.failures:
-        raise InputError(f"{checked.failures[0].error}; --strict makes nothing then")
+    if strict:
+        checked.refuse_failures()
     problem = checked.in_the_way()
     if problem:
         raise InputError(f"{problem} {advice}")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -40,21 +43,55 @@ def read(path: Path) -> dict[str, Any]:
     raise InputError(f"the config file '{path}' must end in .toml, .yaml or .yml")
 
 
-def nearest(folder: Path) -> Path | None:
+def nearest(folder: Path, pass_over: Callable[[Path], object] = lambda path: None) -> Path | None:
     """Return the config file of the first folder upwards that has one: `nst.toml` or `[tool.nst]`.
+
+    A file of another user is never that: nobody named it, and it could have results replaced.
+
+    Args:
+        folder: where the search starts.
+        pass_over: hears of each nearer file that belongs to another user.
 
     Raises:
         InputError: a `pyproject.toml` with such a table is no valid TOML.
     """
-    for place in (folder, *folder.parents):
+    for path in (place / name for place in (folder, *folder.parents) for name in (NAME, PROJECT)):
+        trusted = False
         try:
-            if (place / NAME).is_file():
-                return place / NAME
-            if (place / PROJECT).is_file() and _is_ours(place / PROJECT):
-                return place / PROJECT
-        except OSError:  # a folder that others keep closed
+            trusted = _is_trusted(path)
+            if path.is_file() and (path.name == NAME or _is_ours(path)):
+                if trusted:
+                    return path
+                pass_over(path)
+        except OSError:  # there is none, or only behind a folder that others keep closed
             continue
+        except InputError:
+            if trusted:
+                raise
     return None
+
+
+def _is_trusted(path: Path) -> bool:
+    """Tell whether a file is the user's own, or of root, who rules here anyway.
+
+    To root, it may also be that of whoever called `sudo`. Windows tells no owner in this way: there
+    every file is trusted.
+
+    Raises:
+        OSError: there is no such file.
+    """
+    if sys.platform == "win32":
+        return True
+    user = os.geteuid()
+    trusted = {0, user}
+    if user == 0 and os.environ.get("SUDO_UID", "").isdecimal():
+        trusted.add(int(os.environ["SUDO_UID"]))
+    return _owners(path) <= trusted
+
+
+def _owners(path: Path) -> set[int]:
+    """Return who owns a file, and who the link that leads to it, if one does."""
+    return {path.stat().st_uid, path.lstat().st_uid}
 
 
 def _is_ours(path: Path) -> bool:

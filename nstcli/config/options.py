@@ -41,10 +41,9 @@ class InputOptions:
     limit: Annotated[
         int | None, Option("Make at most so many of the pairs", least=1, metavar="N")
     ] = None
-    max_pixels: Annotated[
-        int | None,
-        Option("Refuse pictures of more pixels (200000000)", least=1, metavar="N"),
-    ] = None
+    max_pixels: Annotated[int, Option("Refuse pictures of more pixels", least=1, metavar="N")] = (
+        200_000_000  # as `nstcli.images` has it, which takes its time to import
+    )
     strict: Annotated[
         bool, Option("Make nothing where a picture cannot be read, instead of the others")
     ] = False

@@ -16,6 +16,7 @@ from nstcli.config.option import PREFIX, Setting
 from nstcli.config.presets import PRESETS
 from nstcli.config.validation import Says, check, written
 from nstcli.errors import InputError
+from nstcli.text import printable
 
 # Variables that are no settings.
 _OTHER_VARIABLES = ("NST_CACHE",)
@@ -45,7 +46,7 @@ class Settled:
     Attributes:
         values: by field.
         files: the config files that were read, the winning one first.
-        remarks: what is odd about the environment, a line each.
+        remarks: what is odd about the environment and the files, a line each.
     """
 
     values: Layer
@@ -98,10 +99,14 @@ def settle(
     variables = _variables(settings, environment)
     above = {**variables, **line}
     named = expanded(above["config"].value) if "config" in above else None
-    found = files.nearest(folder) if folder else None
+    foreign: list[Path] = []
+    found = files.nearest(folder, foreign.append) if folder else None
     here = folder or Path()
-    if named and found and resolved(here / named) == resolved(found):
+    itself = resolved(here / named) if named else None
+    if found and resolved(found) == itself:
         found = None
+    remarks = _remarks(settings, environment)
+    remarks += [_not_taken(path, here) for path in foreign if resolved(path) != itself]
     paths = [path for path in (named, found) if path is not None]
     read = [_file(settings, path, here) for path in paths]
     given: dict[str, Given] = {}
@@ -110,7 +115,7 @@ def settle(
     default = {setting.field: Given(setting.default, DEFAULT) for setting in settings}
     preset = {**default, **given}["preset"].value
     values = {**default, **_preset(settings, preset), **given}
-    return Settled(values, tuple(paths), tuple(_remarks(settings, environment)))
+    return Settled(values, tuple(paths), tuple(remarks))
 
 
 def _layer(
@@ -147,6 +152,12 @@ def _remarks(settings: Sequence[Setting], environment: Mapping[str, str]) -> lis
             hint = f" (did you mean {match}?)" if match else ""
             remarks.append(f"the variable {name} is unknown and ignored{hint}")
     return remarks
+
+
+def _not_taken(path: Path, folder: Path) -> str:
+    """Tell of a file that would be the nearest, but is not the user's."""
+    shown = printable(_relative(path, folder))
+    return f"'{shown}' belongs to another user and is not taken; -c '{shown}' takes it"
 
 
 def _file(settings: Sequence[Setting], path: Path, folder: Path) -> dict[str, Given]:

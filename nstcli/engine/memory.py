@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from backbones.hooks import FeatureExtractor
+from nstcli.engine.cgroups import left_by_groups
 from nstcli.engine.matching import most_bytes
 from nstcli.engine.objective import evaluate, parts, weighted
 from nstcli.engine.targets import read_content, read_style
@@ -41,8 +42,6 @@ _OPTIMIZING, _READING = 1.2, 1.6
 # Gram matrices above all, counts for nothing. The other one is for networks that must compute.
 _EDGE = 1024
 _EDGE_COMPUTED = 128
-# Where Linux tells a container of its limits.
-_CGROUP = Path("/sys/fs/cgroup")
 # glibc's names for its settings (malloc.h); -1 is its word for never.
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 _NEVER = -1
@@ -157,8 +156,9 @@ def _measured(
 def free_bytes(device: torch.device, share: float = math.inf) -> int:
     """Return the memory that a device can still give, without pushing others out.
 
-    What this process holds unused counts as free. `share` is the most that it may take of the main
-    memory altogether, in bytes.
+    What this process holds unused counts as free. A container, or another control group of Linux,
+    has no more than its limits, which psutil does not look at. `share` is the most that the process
+    may take of the main memory altogether, in bytes.
     """
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
@@ -166,27 +166,8 @@ def free_bytes(device: torch.device, share: float = math.inf) -> int:
         return int(free) + held
     system, kept = psutil.virtual_memory(), kept_bytes()
     used = psutil.Process().memory_info().rss - kept
-    limits = system.total, _left_to_the_container(kept), share - used
+    limits = system.total, left_by_groups(kept), share - used
     return max(0, int(min(system.available + kept, *limits)))
-
-
-def _left_to_the_container(kept: int) -> float:
-    """Return what the limit of a Linux container leaves, which psutil does not look at.
-
-    `kept` are bytes of this process that count as used there and are free to it.
-    """
-    try:
-        limit, used, kinds = (
-            (_CGROUP / f"memory.{name}").read_text("ascii").strip()
-            for name in ("max", "current", "stat")
-        )
-        if limit == "max":
-            return math.inf
-        # Files that were read and are not in use count as used, but make room when it is wanted.
-        cached = dict(line.split() for line in kinds.splitlines())["inactive_file"]
-        return min(int(limit), int(limit) - int(used) + int(cached) + kept)
-    except (OSError, ValueError, KeyError):
-        return math.inf
 
 
 def peak_bytes(device: torch.device) -> int:

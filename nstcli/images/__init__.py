@@ -9,7 +9,7 @@ from nstcli.images.encoding import check_edges, encode
 from nstcli.images.formats import EXTENSIONS, FORMATS, format_of
 from nstcli.images.lettering import draw_text
 from nstcli.images.metadata import read_metadata
-from nstcli.images.picture import Picture, off_white, resize
+from nstcli.images.picture import Picture, off_white, resize, shrunk_size
 
 __all__ = [
     "DEFAULT_MAX_PIXELS",
@@ -24,5 +24,6 @@ __all__ = [
     "off_white",
     "read_metadata",
     "resize",
+    "shrunk_size",
     "size_of",
 ]

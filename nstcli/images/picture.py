@@ -43,12 +43,17 @@ def resize(picture: Picture, longest: int) -> Picture:
     """
     if longest < 1:
         raise ValueError(f"longest must be at least 1 pixel, not {longest}")
-    scale = longest / max(picture.width, picture.height)
-    if scale >= 1:
+    size = shrunk_size(picture.width, picture.height, longest)
+    if size == (picture.width, picture.height):
         return picture
-    size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
     alpha = None if picture.alpha is None else opaque_as_none(_lanczos(picture.alpha, size))
     return replace(picture, rgb=_lanczos(picture.rgb, size), alpha=alpha)
+
+
+def shrunk_size(width: int, height: int, longest: int) -> tuple[int, int]:
+    """Return the width and height, in pixels, that `resize` would give a picture of this size."""
+    scale = min(1.0, longest / max(width, height, 1))
+    return max(1, round(width * scale)), max(1, round(height * scale))
 
 
 def off_white(rgb: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -25,7 +25,8 @@ class Layout:
         thumbs: the folder of small copies.
         digests: the remembered digests of files.
         locks: the file whose bytes are the locks.
-        events: what happened in all runs.
+        events: what happened in all runs, lately.
+        events_before: what happened before that.
         counts: what an experiment counted of its variants.
         gallery: the page that shows all results.
         manifest: the summary for other programs.
@@ -43,6 +44,7 @@ class Layout:
         self.digests = hidden / "digests.json"
         self.locks = hidden / "locks"
         self.events = hidden / "events.jsonl"
+        self.events_before = hidden / "events.1.jsonl"
         self.counts = hidden / "comparison.json"
         self.gallery = folder / _GALLERY
         self.manifest = folder / _MANIFEST

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from backbones.atomic import write_atomic
 from nstcli.plan.layout import Layout
+from nstcli.report.discreet import without_folders
 from nstcli.report.foreign_files import refuse_foreign
 from nstcli.report.gallery_data import measures_of, script_data
 from nstcli.report.gallery_page import Card, Header, Image, Page, render
@@ -37,7 +38,7 @@ def write_gallery(folder: Path, *, self_contained: bool = False) -> Path:
     Args:
         folder: of a batch.
         self_contained: the page holds the pictures, at most 1280 pixels long, and can be sent
-            alone.
+            alone: it tells nothing of where files lie.
 
     Raises:
         InputError: there is no record in the folder, or an `index.html` that is not ours.
@@ -49,6 +50,8 @@ def write_gallery(folder: Path, *, self_contained: bool = False) -> Path:
     thumbs = Thumbs(folder)
     for known in {*grid.contents, *grid.styles}:
         copy_input(known.path, known.sha256, folder, thumbs)
+    if self_contained:
+        grid = without_folders(grid, folder)
     link = embedded if self_contained else relative_to(folder)
     page = _Builder(grid, folder, thumbs, link, self_contained).page()
     write_atomic(path, render(page).encode())

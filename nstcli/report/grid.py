@@ -137,10 +137,10 @@ class _Axis:
             key = same[0] if by_name[name] == 1 and same else (path, "")
             paths.setdefault(key, path)
             self._by_path[path] = key
-        labels = _labels([(path, key[1]) for key, path in paths.items()])
+        names = labels([(path, key[1]) for key, path in paths.items()])
         inputs = [
             (key, LabelledInput(path, key[1], label))
-            for (key, path), label in zip(paths.items(), labels, strict=True)
+            for (key, path), label in zip(paths.items(), names, strict=True)
         ]
         inputs.sort(key=lambda pair: (pair[1].label.casefold(), pair[1].label, pair[0]))
         self.inputs = tuple(found for _, found in inputs)
@@ -155,17 +155,17 @@ def _name(path: str) -> str:
     return PurePath(path).name or path
 
 
-def _labels(inputs: Sequence[tuple[str, str]]) -> list[str]:
+def labels(inputs: Sequence[tuple[str, str]]) -> list[str]:
     """Name inputs (path, sha256) by their file names; longer where those are not unique."""
     forms: tuple[Callable[[str, str], str], ...] = (
         lambda path, sha256: _name(path),
         lambda path, sha256: path,
         lambda path, sha256: f"{path} ({sha256[:8] or 'failed'})",
     )
-    labels = [""] * len(inputs)
+    found = [""] * len(inputs)
     for form in forms:
-        candidates = [label or form(*known) for label, known in zip(labels, inputs, strict=True)]
+        candidates = [label or form(*known) for label, known in zip(found, inputs, strict=True)]
         taken = Counter(candidates)
-        labels = [label if taken[label] == 1 else "" for label in candidates]
+        found = [label if taken[label] == 1 else "" for label in candidates]
     # Names are unique from the second form on, but for a hash with the same first digits.
-    return [label or forms[-1](*known) for label, known in zip(labels, inputs, strict=True)]
+    return [label or forms[-1](*known) for label, known in zip(found, inputs, strict=True)]

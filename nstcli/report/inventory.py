@@ -116,7 +116,7 @@ def take_inventory(folder: Path) -> Inventory:
     others = _others(folder, records.keys(), broken, known)
     origins = find_origins(records.values(), folder, store.digests)
     store.digests.save()
-    run = newest_run(store.layout.events)
+    run = newest_run(store.layout)
     return Inventory(
         folder,
         tuple(sorted([*results, *others], key=lambda item: item.name)),

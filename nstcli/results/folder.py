@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from backbones.atomic import sweep, write_atomic
+from backbones.atomic import make_folder, move, sweep, write_atomic
 from backbones.paths import exists, expanded, is_folder
 from nstcli.errors import InputError
 from nstcli.plan.layout import Layout
@@ -49,7 +49,9 @@ class Store:
 
     def failures(self) -> Iterator[tuple[str, Failure]]:
         """List what failed here and was not made since, by the names of the results, in order."""
-        return _listed(self.layout.failures, Failure)
+        for output, failure in _listed(self.layout.failures, Failure):
+            if not self._is_made(output):
+                yield output, failure
 
     def state(self, pair: Pair, key: str) -> State:
         """Tell how a pair stands, by its record and the bytes that lie in the folder.
@@ -100,7 +102,7 @@ class Store:
             OSError: the disk is full, or the folder gone or read-only.
         """
         path = self.layout.measured(output)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         write_atomic(path, _written(measured))
 
     def prepare(self) -> None:
@@ -110,7 +112,7 @@ class Store:
             OSError: they cannot be made, or not be written to.
         """
         for folder in (self.layout.records, self.layout.failures):
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
         sweep(self.layout.hidden, recursive=True)
         for folder in self.folders():
             sweep(folder)
@@ -154,7 +156,14 @@ class Store:
         self._place(pair.output, record)
 
     def fail(self, pair: Pair, error: str, seconds: float) -> None:
-        """Write down why a pair could not be made."""
+        """Write down why a pair could not be made, unless there is a result as it was recorded.
+
+        That may be of another recipe, whose run was sooner, or of this one, which `--force` wanted
+        made again.
+        """
+        if self._is_made(pair.output):
+            self.forget(pair)
+            return
         inputs = known_inputs(pair)
         failure = Failure(inputs=inputs, error=error, seconds=round(seconds, 3))
         path = self.layout.failure(pair.output)
@@ -188,6 +197,12 @@ class Store:
         announced = (self.folder / path.relative_to(coming) for path in coming.rglob("*.json"))
         return {self.folder, *(path.parent for path in (*self.recorded(), *announced))}
 
+    def _is_made(self, output: str) -> bool:
+        """Tell whether a result is there with the bytes that its record says, whatever its key."""
+        record = self.load(output)
+        found = record and self.digests.digest_or_error(self.folder / output)
+        return record is not None and found == record.output_sha256
+
     def _place(self, output: str, record: Record) -> None:
         """Bring the announced record of a result that is there to its place.
 
@@ -197,7 +212,7 @@ class Store:
         _make_folder(known.parent, self.layout.hidden)
         failure.unlink(missing_ok=True)
         try:
-            self.layout.announcement(output).replace(known)
+            move(self.layout.announcement(output), known)
         except FileNotFoundError:  # another process made the same pair, where there are no locks
             write_atomic(known, _written(record))
 
@@ -210,7 +225,7 @@ def _make_folder(folder: Path, hidden: Path) -> None:
     """
     if not folder.is_dir():
         hidden.stat()
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
 
 
 def _refuse_files_as_folders(folder: Path, output: str) -> None:

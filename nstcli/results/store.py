@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
-from backbones.atomic import sweep, write_atomic
+from backbones.atomic import make_folder, sweep, write_atomic
 from backbones.paths import expanded
 from nstcli.plan.pair import Pair
 from nstcli.results.digests import Digests
@@ -96,7 +96,7 @@ class SingleFile:
 
     def prepare(self) -> None:
         """Make the folder, and remove temporary files of processes that were killed in it."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(self._path.parent)
         sweep(self._path.parent)
 
     def take(self, pair: Pair) -> Held | None:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from backbones import weights
+from backbones import BackboneError, weights
 from backbones.paths import is_folder, resolved
 from nstcli import images
 from nstcli.config.options import OutputOptions
@@ -123,6 +124,15 @@ class Checked:
             problems.append(f"{subject} {_said_of(state, count)}{why}.")
         return " ".join(problems)
 
+    def refuse_failures(self, strict: str = "--strict") -> None:
+        """Make nothing where a pair cannot be made; `strict` is how the user asked for that.
+
+        Raises:
+            InputError: there is one.
+        """
+        if self.failures:
+            raise InputError(f"{self.failures[0].error}; {strict} makes nothing then")
+
     def reason(self, standing: Standing) -> str:
         """Say why a pair stands as it does, as far as there is more to say than its state."""
         output = standing.job.pair.output
@@ -167,7 +177,8 @@ def check(
     """Look at every pair's inputs and at what lies where its result goes.
 
     Each input is hashed once, whatever number of pairs it is in; of pairs that are to be made,
-    each is decoded, as only that finds every damage.
+    each is decoded, as only that finds every damage. What the network cannot see any more, or the
+    format not hold, is found as well.
 
     Args:
         pairs: each with the settings that make it.
@@ -179,7 +190,7 @@ def check(
             name that cannot be read, or is no file.
     """
     known = survey(pairs, results, rules or Rules())
-    bad = _broken([job.pair for job in known.jobs], known.rules.max_pixels)
+    bad = _unusable(known.jobs, known.rules.max_pixels)
     return replace(known, failures=(*known.failures, *bad))
 
 
@@ -251,20 +262,31 @@ def _refuse_inputs_as_outputs(pairs: Sequence[Pair], results: Results) -> None:
             )
 
 
-def _broken(pairs: Sequence[Pair], max_pixels: int) -> list[PairFailed]:
-    """Decode every picture of these pairs, and return the pairs that have one which is bad."""
-    paths = [path for pair in pairs for path in pair.paths]
-    bad = {
-        path: str(found)
-        for path, found in look_at_all(paths, max_pixels)
-        if isinstance(found, InputError)
-    }
-    return [
-        PairFailed(pair, bad[path])
-        for pair in pairs
-        for path in [next((p for p in pair.paths if p in bad), None)]
-        if path
-    ]
+def _unusable(jobs: Sequence[Job], max_pixels: int) -> list[PairFailed]:
+    """Decode every picture of these jobs, and return the pairs that cannot be made of theirs."""
+    looked = dict(look_at_all((path for job in jobs for path in job.pair.paths), max_pixels))
+    problems = {job.pair: _problem_of(job, looked) for job in jobs}
+    return [PairFailed(pair, problem) for pair, problem in problems.items() if problem]
+
+
+def _problem_of(job: Job, looked: Mapping[Path, Looked | InputError]) -> str:
+    """Say why a pair cannot be made of its pictures, by what is known of them; empty if it can.
+
+    As a worker would when it came to the pair.
+    """
+    settings = job.settings
+    for each in job.pair.inputs:
+        found = looked[each.path]
+        if isinstance(found, InputError):
+            return str(found)
+        width, height = images.shrunk_size(found.width, found.height, settings.recipe.size)
+        try:
+            settings.backbone.check_size(width, height)
+            if each.role == "content":  # whose size the result has
+                images.check_edges(settings.form.format, height, width)
+        except (BackboneError, InputError) as error:
+            return f"{shown(each.path)}: {error}"
+    return ""
 
 
 def _by_settings(jobs: Sequence[Job]) -> list[list[Job]]:
@@ -307,9 +329,7 @@ def _pixels(path: Path, longest: int) -> int:
         found = images.size_of(path.read_bytes())
     except OSError:
         return 0
-    width, height = found or (0, 0)
-    scale = min(1.0, longest / max(width, height, 1))
-    return round(width * scale) * round(height * scale)
+    return math.prod(images.shrunk_size(*found, longest)) if found else 0
 
 
 @dataclass(frozen=True)

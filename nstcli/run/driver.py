@@ -14,7 +14,7 @@ from nstcli.errors import InputError, StoppedError
 from nstcli.plan.pair import Pair
 from nstcli.results.state import State
 from nstcli.results.store import Held, Results
-from nstcli.run.check import Rules
+from nstcli.run.check import Rules, differences
 from nstcli.run.events import (
     Failed,
     Listener,
@@ -178,10 +178,21 @@ class JobDriver:
         except InputError as error:
             return Failed(str(error), 0.0)
         if state.needs_consent and not self._rules.overwrite:
-            name = shown(self._results.path(job.pair))
-            problem = f"'{name}' appeared or changed while the batch was running; move it away"
-            return Failed(problem, 0.0)
+            return Failed(self._in_the_way(job, state), 0.0)
         return state
+
+    def _in_the_way(self, job: Job, state: State) -> str:
+        """Say what holds the name of a job's result that was free before the run."""
+        name = shown(self._results.path(job.pair))
+        if state is not State.STALE:
+            return f"'{name}' appeared or changed while the batch was running; move it away"
+        record = self._results.load(job.pair.output)
+        changes = ", ".join(differences(record, job)) if record else ""
+        what = f" ({changes})" if changes else ""
+        return (
+            f"another recipe holds the name: '{name}' was made with other settings{what} while "
+            "this batch was running; give each recipe an output folder of its own"
+        )
 
     def _release(self, job: Job) -> None:
         self._locks.pop(job.pair.output).release()
@@ -209,8 +220,7 @@ def prepare(results: Results, failures: Sequence[PairFailed]) -> None:
 def forget_failures(pairs: Iterable[Pair], results: Results) -> list[PairFound]:
     """Forget why pairs could not be made that were found up to date; return each that had failed.
 
-    A failure can outlive its cause: a kill at the wrong moment, a `--force` that failed, an input
-    that could not be read for a while.
+    A failure can outlive its cause by a kill at the wrong moment, or from an older program.
 
     Raises:
         StoppedError: the folder cannot be written to.

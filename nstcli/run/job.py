@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import backbones
@@ -39,7 +39,9 @@ class Settings:
     def network(self) -> tuple[object, ...]:
         """What tells its network from others: pairs of the same one can share what is loaded."""
         recipe = self.recipe
-        return recipe.model, recipe.weights, recipe.dense, recipe.pooling
+        # Two sets of a plugin may be the same file, seen otherwise.
+        weights = recipe.weights, self.weight_set.preprocessing
+        return recipe.model, *weights, recipe.dense, recipe.pooling
 
     @property
     def reading(self) -> tuple[object, ...]:
@@ -156,4 +158,10 @@ def settings_for(
         sha256 = weights.identity(backbone, chosen)
     if sha256 is None:
         raise backbones.BackboneError(f"weights {title} have no identity")
-    return Settings(backbone, chosen, resolve(backbone, sha256, choices), form)
+    recipe = resolve(backbone, sha256, choices)
+    weight = recipe.weights_of_terms
+    layers = {
+        name for term, names in recipe.layers_of_terms.items() for name in names if weight[term]
+    }
+    plugin = backbones.registry.plugin_sha256(backbone, chosen, layers)
+    return Settings(backbone, chosen, replace(recipe, plugin=plugin), form)

@@ -6,15 +6,24 @@ import json
 import os
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
 from backbones.safe_json import parse_json
 from nstcli.plan.layout import Layout
+from nstcli.results.locks import Locks
 from nstcli.run.events import PairDone, PairFailed, PairFound, PairStarted, WorkerReady
 from nstcli.text import printable
+
+# Of this process. Two may begin in one second.
+_runs = count(1)
+# See `prune`.
+_LOGS, _LOG_SECONDS = 50, 30 * 24 * 3600.0
+_EVENTS_BYTES = 8 * 2**20
 
 
 class Journal:
@@ -22,28 +31,58 @@ class Journal:
 
     Both grow by whole lines, each written at once, so that several processes may share them. A
     journal that cannot be written is given up: the records are the truth, and they say when a
-    folder cannot be written to.
+    folder cannot be written to. What is old goes when the run writes its first line; see `prune`.
     """
 
     def __init__(self, layout: Layout):
-        self._events = layout.events
+        self._layout = layout
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-        self._run = f"{stamp}-{os.getpid()}"
+        self._run = f"{stamp}-{os.getpid()}-{next(_runs)}"
         self._log = layout.log(self._run)
+        self._begun = False
 
     def __call__(self, event: object) -> None:
         """Write down what is worth it; steps are not."""
         told = _entry_of(event)
         if told is None:
             return
+        if not self._begun:
+            self._begun = True
+            prune(self._layout)
         kind, text, facts = told
         entry = {"time": round(time.time(), 3), "run": self._run, "event": kind, **facts}
         self.note(text)
-        _append(self._events, json.dumps(entry, ensure_ascii=False))
+        _append(self._layout.events, json.dumps(entry, ensure_ascii=False))
 
     def note(self, text: str) -> None:
         """Write a line into the log of this run."""
         _append(self._log, f"{datetime.now(UTC).strftime('%H:%M:%S')} {printable(text)}")
+
+
+def prune(layout: Layout) -> None:
+    """Remove logs and events that are old, and none of a batch at work.
+
+    The logs of the newest 50 runs stay, and all that were written to in the last 30 days. Events
+    that fill 8 MiB become `events.1.jsonl`, in the place of those before, while nobody makes pairs
+    in the folder; whoever begins at that moment goes on in a new file, and both are read.
+    """
+    logs = [(log, _changed(log)) for log in layout.hidden.glob(layout.log("*").name)]
+    logs.sort(key=lambda known: known[1], reverse=True)
+    for log, changed in logs[_LOGS:]:
+        if time.time() - changed > _LOG_SECONDS:
+            with suppress(OSError):  # another process was sooner, or the folder is read-only
+                log.unlink()
+    with suppress(OSError):
+        if layout.events.stat().st_size > _EVENTS_BYTES and not Locks(layout.folder).any_held():
+            layout.events.replace(layout.events_before)
+
+
+def _changed(path: Path) -> float:
+    """Return when a file was written to, in seconds since 1970; of one that is gone, now."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return time.time()
 
 
 def _entry_of(event: object) -> tuple[str, str, dict[str, Any]] | None:
@@ -97,16 +136,13 @@ class Run:
     unfinished: tuple[str, ...]
 
 
-def newest_run(journal: Path) -> Run | None:
+def newest_run(layout: Layout) -> Run | None:
     """Return the run that started last, of those that made or tried something.
 
     Lines that cannot be read are passed over: a journal is written as well as can be.
-
-    Args:
-        journal: the events of an output folder.
     """
     runs: dict[str, _RunSoFar] = {}
-    for event in _events(journal):
+    for event in chain(_events(layout.events_before), _events(layout.events)):
         runs.setdefault(event["run"], _RunSoFar(event["time"])).add(event)
     newest = max(runs.values(), key=lambda told: told.started, default=None)
     if newest is None:

@@ -4,9 +4,11 @@ from enum import Enum
 
 import pytest
 import torch
+import torchvision
 from safetensors.torch import save
 
 from backbones import Backbone, BackboneError, Layer, weights
+from backbones.weights import builtin
 from backbones.weights.sources import TimmWeights, TorchvisionWeights
 from tests.backbones.weights import weights_tiny as tiny
 from tests.backbones.weights.weights_loopback import Answer, Site, kept, sha256
@@ -109,17 +111,25 @@ def test_weights_that_torchvision_does_not_have(enum: str) -> None:
         weights.pull(tiny.backbone(chosen), chosen)
 
 
-@pytest.mark.parametrize(
-    "enum",
-    [
-        "VGG19_Weights.IMAGENET1K_V1",
-        "VGG16_Weights.IMAGENET1K_V1",
-        "SqueezeNet1_1_Weights.IMAGENET1K_V1",
-        "MobileNet_V2_Weights.IMAGENET1K_V1",
-    ],
-)
-def test_torchvision_s_own_enums_have_an_address_with_a_hash(enum: str) -> None:
-    assert re.search(r"-[0-9a-f]{8}\.pth$", TorchvisionWeights(f"torchvision.models:{enum}")._url())
+OURS = [
+    each.source
+    for sets in (builtin.VGG19, builtin.VGG16, builtin.SQUEEZENET, builtin.MOBILENET)
+    for each in sets
+    if isinstance(each.source, TorchvisionWeights)
+]
+
+
+@pytest.mark.parametrize("source", OURS, ids=lambda source: source.enum)
+def test_torchvision_s_sets_are_pinned_in_full_and_as_torchvision_says(
+    source: TorchvisionWeights,
+) -> None:
+    """The digits in its file names and the sizes that it states are those of our pins."""
+    weights = torch.hub.HASH_REGEX.search(source._url())
+    assert weights is not None
+    assert source.sha256 is not None
+    assert re.fullmatch(f"{weights[1]}[0-9a-f]{{56}}", source.sha256)
+    enum = torchvision.models.get_weight(source.enum.partition(":")[2])
+    assert source.size == pytest.approx(enum.meta["_file_size"] * 2**20, rel=2e-3)
 
 
 MODEL = "test_efficientnet"  # timm's own, made for tests: 0.4 million parameters

@@ -254,6 +254,33 @@ def test_a_picture_below_the_minimum_fails_with_that_minimum(
     assert "Done: 4 made, 2 failed" in ended.err
 
 
+@pytest.mark.parametrize(
+    ("options", "height", "width", "problem"),
+    [
+        ((), 4, 40, "40×4 px is too small for tiny, which needs at least 8 px"),
+        (("--size", "64"), 40, 400, "64×6 px is too small for tiny"),  # once it is shrunk
+        (("--size", "16384", "--format", "webp"), 9, 16384, "webp holds at most 16383 pixels"),
+    ],
+)
+def test_what_can_be_told_of_sizes_is_told_before_anything_is_made(
+    nst: Nst, write_picture: Callable[..., Path], tmp_path: Path,
+    options: tuple[str, ...], height: int, width: int, problem: str,
+) -> None:  # fmt: skip
+    write_picture("photos/odd.png", height, width)
+    listed = nst(*RUN, *options, "-n")
+    assert listed.out.count("missing") == 4
+    assert listed.out.count(f"odd.png: {problem}") == 2
+    told = json.loads(nst(*RUN, *options, "-n", "--json").out)["pairs"]
+    assert [each["state"] for each in told if each["content"].endswith("odd.png")] == [
+        "cannot be made",
+        "cannot be made",
+    ]
+    ended = nst(*RUN, *options, "--strict")
+    assert (ended.code, ended.err.count("\n")) == (2, 1)
+    assert f"odd.png: {problem}" in ended.err
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_folder_that_cannot_be_written_to_stops_the_batch(
     nst: Nst, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -435,14 +462,14 @@ def test_a_file_that_changes_during_the_run_fails_its_pairs(
 
     from nstcli.run import check
 
-    look_at = check._broken
+    look_at = check._unusable
 
     def then_change(*arguments: object) -> object:
         found = look_at(*arguments)  # type: ignore[arg-type]
         write_picture("photos/dog.png", seed=77)
         return found
 
-    monkeypatch.setattr(check, "_broken", then_change)
+    monkeypatch.setattr(check, "_unusable", then_change)
     ended = nst(*RUN)
     assert ended.code == 1
     assert "photos/dog.png: changed while the batch was running" in ended.err

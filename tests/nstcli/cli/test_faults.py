@@ -416,21 +416,19 @@ def test_what_is_saved_under_the_name_of_the_running_pair_is_left_alone(
     assert place.read_bytes() == photo.read_bytes()
 
 
-def test_a_failure_of_a_pair_that_is_up_to_date_is_forgotten(
-    nst: Nst, tmp_path: Path, at_step: AtStep, pass_time: Callable[[float], None]
+def test_a_result_that_could_not_be_made_again_has_no_failure(
+    nst: Nst, at_step: AtStep, pass_time: Callable[[float], None]
 ) -> None:
     nst(*RUN)
     at_step(2, lambda: pass_time(1.1))
     assert nst(*RUN, "--force", "--timeout", "1").code == 1
-    assert nst("status", "out").code == 1
-    assert summary(nst(*RUN, "--json"))["cached"] == 4
     assert nst("status", "out").code == 0
-    assert [event["event"] for event in events(tmp_path)][-1] == "found"
+    assert summary(nst(*RUN, "--json"))["cached"] == 4
 
 
 def test_a_dry_run_forgets_no_failure(nst: Nst, tmp_path: Path) -> None:
-    nst(*RUN)
     store = Store(tmp_path / "out")
+    store.prepare()
     store.fail(Pair.of(Path("cat.png"), Path("ink.png"), "cat__ink.png"), "why", 0.0)
     assert nst(*RUN, "-n").code == 0
     assert store.failure("cat__ink.png") == "why"
@@ -502,7 +500,7 @@ def test_the_journal_and_the_log_tell_what_happened(nst: Nst, tmp_path: Path) ->
         *("ready", "failed", "failed", "started", "done", "started", "done"),
         *("ready", "failed", "started", "done"),
     ]
-    assert len({event["run"] for event in told}) in {1, 2}  # two runs within a second share a name
+    assert len({event["run"] for event in told}) == 2
     done = told[4]
     assert (done["content"], done["style"]) == ("photos/cat.png", "art/ink.png")
     assert done["result"] == "cat__ink.png"

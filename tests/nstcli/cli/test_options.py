@@ -233,6 +233,7 @@ def test_help_tells_the_default_of_each_option() -> None:
             told = "on" if setting.default is True else setting.default
             assert batch[setting.field].help.endswith(f" ({told})")
     assert f"({DEFAULT_MAX_PIXELS})" in batch["max_pixels"].help
+    assert InputOptions().max_pixels == DEFAULT_MAX_PIXELS
 
 
 def test_all_groups_are_settings() -> None:

@@ -1,5 +1,8 @@
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
+import filelock
 import pytest
 
 from tests.conftest import Plugin, install
@@ -22,6 +25,22 @@ def test_pull_then_list_verify_and_path(nst: Nst, tiny_plugin: Plugin) -> None:
     assert "87.6 MB" in listed["vgg19:gatys"]
     verified = nst("weights", "verify")
     assert (verified.code, verified.out) == (0, "tiny:random  good\n")
+
+
+def test_waiting_for_another_process_is_told(
+    nst_process: Callable[..., subprocess.Popen[str]], tiny_plugin: Plugin
+) -> None:
+    folder = tiny_plugin.cache / "weights"
+    folder.mkdir(parents=True)
+    with filelock.FileLock(folder / ".lock"):
+        waiting = nst_process("weights", "pull", "tiny")
+        assert waiting.stderr is not None
+        assert waiting.stderr.readline() == (
+            f"warning: another process is getting weights into {folder}; waiting until it is done\n"
+        )
+    _, told = waiting.communicate()
+    assert "✓ tiny:random" in told
+    assert waiting.returncode == 0
 
 
 def test_a_damaged_cache_is_found_and_mended(nst: Nst) -> None:

@@ -1,12 +1,15 @@
 """Config files: both forms mean the same, errors say where, and the nearest one is found."""
 
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nstcli.config import files
 from nstcli.config.files import nearest, read
 from nstcli.config.yaml12 import load
 from nstcli.errors import InputError
@@ -183,6 +186,79 @@ def test_the_nearest_file_is_that_of_the_first_folder_upwards(tmp_path: Path) ->
     assert nearest(deep) == tmp_path / "a" / "nst.toml"
     (tmp_path / "a" / "b" / "nst.toml").mkdir()  # a folder is no file
     assert nearest(deep) == tmp_path / "a" / "nst.toml"
+
+
+STRANGER = 4_000_000_000
+
+
+@pytest.fixture
+def give_away(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Return what lets a file belong to another user."""
+    owners = {}
+    of_file = files._owners
+    monkeypatch.setattr(files, "_owners", lambda path: owners.get(path) or of_file(path))
+    return lambda path, owner=STRANGER: owners.update({path: {owner}})
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no owners")
+@pytest.mark.parametrize("name", ["nst.toml", "pyproject.toml"])
+def test_a_file_of_another_user_is_passed_over_and_told(
+    tmp_path: Path, give_away: Callable[..., None], name: str
+) -> None:
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    (tmp_path / "nst.toml").touch()
+    (inner / name).write_text("[tool.nst]\noverwrite = true\n")
+    assert nearest(inner) == inner / name
+    told: list[Path] = []
+    give_away(inner / name)
+    assert nearest(inner, told.append) == tmp_path / "nst.toml"
+    assert told == [inner / name]
+    give_away(tmp_path / "nst.toml")
+    assert nearest(inner, told.append) is None
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no owners")
+@pytest.mark.parametrize("text", ["[tool.other]\n", "[tool.nst\n"])
+def test_projects_of_others_do_not_matter(
+    tmp_path: Path, give_away: Callable[..., None], text: str
+) -> None:
+    (tmp_path / "pyproject.toml").write_text(text)
+    give_away(tmp_path / "pyproject.toml")
+    told: list[Path] = []
+    assert nearest(tmp_path, told.append) is None
+    assert told == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no owners")
+def test_whose_files_are_taken(
+    tmp_path: Path, give_away: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Root's by all; by root those of the user who called sudo, and by nobody else."""
+    path = tmp_path / "nst.toml"
+    path.touch()
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setenv("SUDO_UID", "1001")
+    for owner, taken in ((1000, path), (0, path), (1001, None)):
+        give_away(path, owner)
+        assert nearest(tmp_path) == taken
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    for owner, taken in ((1001, path), (0, path), (1000, None)):
+        give_away(path, owner)
+        assert nearest(tmp_path) == taken
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() != 0, reason="only root gives files away")
+def test_a_link_of_another_user_s_is_theirs_wherever_it_leads(tmp_path: Path) -> None:
+    (tmp_path / "own.toml").touch()
+    (tmp_path / "nst.toml").symlink_to("own.toml")
+    assert nearest(tmp_path) == tmp_path / "nst.toml"
+    os.chown(tmp_path / "nst.toml", STRANGER, -1, follow_symlinks=False)
+    assert nearest(tmp_path) is None
+    (tmp_path / "nst.toml").unlink()
+    (tmp_path / "nst.toml").touch()
+    os.chown(tmp_path / "nst.toml", STRANGER, -1)
+    assert nearest(tmp_path) is None
 
 
 def test_broken_projects_of_others_do_not_matter(tmp_path: Path) -> None:

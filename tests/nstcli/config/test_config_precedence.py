@@ -1,6 +1,7 @@
 """Whatever is set wherever: the right value wins, and its source is told rightly."""
 
 import json
+import os
 import re
 import tempfile
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nstcli.config import files
 from nstcli.config.options import GROUPS, SETTINGS
 from nstcli.config.parsers import Shard
 from nstcli.config.precedence import Settled, settle
@@ -242,6 +244,23 @@ def test_a_named_file_may_have_any_path(tmp_path: Path) -> None:
     (tmp_path / "circle.toml").symlink_to("circle.toml")
     with pytest.raises(InputError, match="cannot be read"):
         settled(tmp_path, {"config": str(tmp_path / "circle.toml")})
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no owners")
+def test_a_file_of_another_user_is_taken_only_where_it_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "nst.toml").write_text("overwrite = true")
+    monkeypatch.setattr(files, "_owners", lambda path: {4_000_000_000})
+    found = settled(tmp_path)
+    assert (found["overwrite"], found.files) == (False, ())
+    assert found.remarks == (
+        "'nst.toml' belongs to another user and is not taken; -c 'nst.toml' takes it",
+    )
+    path = str(tmp_path / "nst.toml")
+    for named in (settled(tmp_path, {"config": path}), settled(tmp_path, NST_CONFIG=path)):
+        assert named["overwrite"] is True
+        assert named.remarks == ()
 
 
 def test_null_in_yaml_takes_an_option_back(tmp_path: Path) -> None:

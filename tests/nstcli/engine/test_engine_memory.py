@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from backbones.hooks import FeatureExtractor
-from nstcli.engine import memory
+from nstcli.engine import cgroups, memory
 from nstcli.engine.memory import (
     TensorBytes,
     advice,
@@ -164,7 +164,7 @@ def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., in
         monkeypatch.setattr(memory, "kept_bytes", lambda: kept)
         return free_bytes(torch.device("cpu"), share)
 
-    monkeypatch.setattr(memory, "_CGROUP", tmp_path)
+    monkeypatch.setattr(cgroups, "_PROCESS", tmp_path / "no-proc")
     return free
 
 
@@ -184,7 +184,6 @@ def test_a_share_is_what_a_process_may_take_with_what_it_has(machine: Callable[.
 # Takes, touches and frees memory as a step does; prints how much less and more is free, in MiB. On
 # a machine where nobody else takes or frees any, in no container, where others may.
 _FREED = """
-from pathlib import Path
 from types import SimpleNamespace
 import psutil, torch
 from nstcli.engine import memory
@@ -194,7 +193,7 @@ total, own = 2**40, psutil.Process()
 memory.psutil.virtual_memory = lambda: SimpleNamespace(
     total=total, available=total - own.memory_info().rss
 )
-memory._CGROUP = Path("no/such/folder")
+memory.left_by_groups = lambda kept: total
 keep_freed_memory()
 cpu = torch.device("cpu")
 before = free_bytes(cpu)
@@ -211,22 +210,3 @@ def test_memory_that_was_freed_is_free_again() -> None:
     ended = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
     taken, back = map(float, ended.stdout.split())
     assert (taken, back) == (pytest.approx(256, abs=100), pytest.approx(256, abs=100))
-
-
-@pytest.mark.parametrize(
-    ("limit", "used", "kept", "expected"),
-    [
-        ("max", 1_000_000, 0, 10**10),
-        ("3000000", 1_000_000, 0, 3_000_000 - 1_000_000 + 400_000),
-        ("3000000", 1_000_000, 300_000, 3_000_000 - 1_000_000 + 400_000 + 300_000),
-        ("3000000", 1_000_000, 900_000, 3_000_000),
-        ("5", 5_000_000, 0, 0),
-    ],
-)
-def test_a_container_has_what_its_limit_leaves(
-    tmp_path: Path, machine: Callable[..., int], limit: str, used: int, kept: int, expected: int
-) -> None:
-    (tmp_path / "memory.max").write_text(f"{limit}\n")
-    (tmp_path / "memory.current").write_text(f"{used}\n")
-    (tmp_path / "memory.stat").write_text("anon 600000\ninactive_file 400000\n")
-    assert machine(10**10, 10**10, kept=kept) == expected

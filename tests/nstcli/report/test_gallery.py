@@ -58,6 +58,54 @@ def test_copies_are_named_by_what_they_show_and_made_once(made: Store, tmp_path:
     assert first.items() <= second.items()
 
 
+def test_a_page_to_be_sent_says_nothing_of_folders(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Paths of inputs stand in titles, in labels where names are not unique, and in messages."""
+    home = tmp_path / "home/anna"
+    monkeypatch.setenv("HOME", str(home))
+    store = Store(home / "out")
+    store.prepare()
+    cats = [write(home / place / "cat.png", 36, 48, seed) for seed, place in enumerate("ab")]
+    ink = write(home / "art/ink.png", 40, 30, 9)
+    for number, cat in enumerate(cats):
+        make(store, cat, ink, f"{number}.png", notes=(f"{cat}: has no colour profile",))
+    bad = Pair.of(home / "a/dog.png", ink, "bad.png")
+    store.fail(bad, f"{home}/a/dog.png: is broken; '{store.folder}/x.png', {home}/.cache", 0.0)
+    beside = write_gallery(store.folder).read_text("utf-8")
+    assert f'title="{cats[0]}"' in beside
+    alone = write_gallery(store.folder, self_contained=True).read_text("utf-8")
+    assert str(tmp_path) not in alone
+    assert "anna" not in alone
+    labels = [each["label"] for each in data_of(store.layout.gallery)["contents"]]
+    digits = [sha256(cat.read_bytes())[:8] for cat in cats]
+    assert labels == [f"cat.png ({each})" for each in digits] + ["dog.png"]
+    assert "cat.png: has no colour profile" in alone
+    assert "dog.png: is broken; &#39;x.png&#39;, ~/.cache" in alone
+
+
+@pytest.mark.parametrize(
+    ("path", "title"),
+    [
+        ("photos/cat.png", "photos/cat.png"),
+        ("../secret/cat.png", "cat.png"),
+        (r"C:\Users\Anna\cat.png", "cat.png"),
+        ("/cat.png", "cat.png"),
+    ],
+)
+def test_what_a_page_to_be_sent_calls_an_input(made: Store, path: str, title: str) -> None:
+    for output, record in list(made.records()):
+        inputs = tuple(
+            each.model_copy(update={"path": path}) if each.path.endswith("cat.png") else each
+            for each in record.inputs
+        )
+        pair = Pair.of(Path("c"), Path("s"), output)
+        data = (made.folder / output).read_bytes()
+        made.save(pair, data, record.model_copy(update={"inputs": inputs}))
+    page = write_gallery(made.folder, self_contained=True).read_text("utf-8")
+    assert f'title="{title}"' in page
+
+
 def test_times_are_written_as_on_the_screen(made: Store) -> None:
     assert "made in 21.0s" in write_gallery(made.folder).read_text("utf-8")
     for output, record in made.records():

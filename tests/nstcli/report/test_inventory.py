@@ -118,11 +118,11 @@ def test_results_that_were_stopped_early(store: Store, tmp_path: Path) -> None:
 
 
 def test_failures_stand_beside_results(store: Store, tmp_path: Path) -> None:
-    pair = Pair.of(tmp_path / "photos/cat.png", tmp_path / "art/ink.png", RESULT)
+    pair = Pair.of(tmp_path / "photos/cow.png", tmp_path / "art/ink.png", "cow__ink.png")
     store.fail(pair, "why", 1.5)
     inventory = take_inventory(store.folder)
     ((name, failure),) = inventory.failures
-    assert (name, failure.error) == (RESULT, "why")
+    assert (name, failure.error) == ("cow__ink.png", "why")
     assert conditions(inventory)[RESULT] is State.UP_TO_DATE
     assert not inventory.is_well
 

@@ -308,6 +308,40 @@ def test_a_kill_at_the_end_of_a_save_leaves_no_failure_beside_the_result(
     assert store.failure(PAIR.output) is None
 
 
+def test_no_failure_is_kept_of_a_name_that_holds_a_result(store: Store) -> None:
+    _failed(store)
+    old = store.layout.failure(PAIR.output).read_bytes()
+    _saved(store)
+    _failed(store)
+    assert list(store.failures()) == []
+    assert not store.layout.failure(PAIR.output).exists()
+    store.layout.failure(PAIR.output).write_bytes(old)  # of an older program
+    assert list(store.failures()) == []
+    store.path(PAIR).unlink()
+    assert [name for name, _ in store.failures()] == [PAIR.output]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="folders cannot be opened there")
+def test_what_says_that_a_pair_is_made_outlives_a_power_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The entries of new folders reach the disk, and those of records in theirs."""
+    synced: list[Path] = []
+    monkeypatch.setattr(atomic, "_sync_folder", synced.append)
+    store = Store(tmp_path / "new" / "out")
+    store.prepare()
+    hidden = store.layout.hidden
+    assert {tmp_path, tmp_path / "new", store.folder, hidden} <= set(synced)
+    synced.clear()
+    below = replace(PAIR, output="holiday/beach/cat__wave.png")
+    store.save(below, result(), record(result()))
+    for place in (store.folder, hidden / "pairs", hidden / "coming"):
+        assert {place, place / "holiday", place / "holiday/beach"} <= set(synced)
+    synced.clear()
+    store.fail(replace(below, output="city/cat__wave.png"), "why", 1.0)
+    assert {hidden / "failures", hidden / "failures/city"} <= set(synced)
+
+
 def test_a_failure_is_forgotten_once(store: Store) -> None:
     assert not store.forget(PAIR)
     _failed(store)
@@ -449,6 +483,7 @@ OTHERS = {
     "schedule": "drop",
     "tolerance": 0.1,
     "seed": 1,
+    "plugin": "2" * 64,
 }
 
 

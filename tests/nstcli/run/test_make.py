@@ -14,15 +14,18 @@ from typing import Any
 
 import pytest
 
-from backbones import BackboneError, weights
+from backbones import Backbone, BackboneError, weights
 from backbones.hooks import FeatureExtractor
+from backbones.spec import CAFFE, IMAGENET
 from nstcli.errors import InputError
 from nstcli.plan.pair import Pair
 from nstcli.recipe import DEFAULT
+from nstcli.report.inventory import take_inventory
 from nstcli.results.folder import Store
 from nstcli.results.records import Form
+from nstcli.results.state import State
 from nstcli.run import loader
-from nstcli.run.check import Checked, Rules, check
+from nstcli.run.check import Checked, Rules, check, differences
 from nstcli.run.events import (
     Event,
     PairDone,
@@ -269,10 +272,13 @@ def test_where_all_have_failed_it_is_told_and_written_down_without_torch(
 
 
 def test_a_failure_that_was_overcome_is_told_once(pair: Callable[..., Pair]) -> None:
-    way = settings()
-    made([(pair(), way)])
-    store = Store(Path("out"))
+    way, store = settings(), Store(Path("out"))
+    store.prepare()
     store.fail(pair(), "why", 1.0)
+    failure = store.layout.failure(pair().output)
+    left = failure.read_bytes()
+    made([(pair(), way)])
+    failure.write_bytes(left)  # as a kill at the wrong moment would
     _, summary, ear = made([(pair(), way)])
     assert [type(event) for event in ear.events] == [PairFound]
     assert (summary.cached, summary.elsewhere, summary.made) == (1, 0, 0)
@@ -393,3 +399,92 @@ print(summary.end, summary.cached, len(summary.failures), "torch" in sys.modules
         env={**os.environ, "PYTHONPATH": f"{Path(__file__).parents[3]}:{os.environ['PYTHONPATH']}"},
     )  # fmt: skip
     assert ended.stdout == "End.COMPLETE 1 1 False\n", ended.stderr
+
+
+def test_of_two_recipes_on_one_folder_the_later_one_is_told_who_holds_the_name(
+    pair: Callable[..., Pair],
+) -> None:
+    """Both were planned while it was empty; the second has nothing of the first to complain of."""
+    one, other = checked([(pair(), settings())]), checked([(pair(), settings(steps=4))])
+    assert make(one, LOCAL).made == 1
+    (failed,) = make(other, LOCAL).failures
+    assert "another recipe holds the name: 'out/0-0.png' was made" in failed.error
+    assert "(steps 3 → 4)" in failed.error
+    assert "an output folder of its own" in failed.error
+    store = Store(Path("out"))
+    assert list(store.failures()) == []
+    assert [name for name, _ in store.records()] == ["0-0.png"]
+    assert take_inventory(Path("out")).is_well
+
+
+def seen_otherwise(backbone: Backbone, **changes: Any) -> Backbone:
+    """Return a plugin as a later release of it would be, of the same weights."""
+    (first, *others) = backbone.weight_sets
+    changed = replace(first, **changes.pop("weights", {}))
+    return replace(backbone, weight_sets=(changed, *others), **changes)
+
+
+LAYERS = tuple(
+    replace(layer, module="1") if layer.name == "relu2" else layer
+    for layer in tiny.TINY.layers
+    if layer.name != "relu1"
+)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"weights": {"preprocessing": CAFFE}},
+        {"weights": {"preprocessing": replace(IMAGENET, std=(0.2, 0.2, 0.3))}},
+        {"weights": {"content_sha256": "3" * 64}},
+        {"minimum_size": 16},
+        {"stem": "0"},
+        {"layers": LAYERS, "style_layers": {"relu2": 1.0}},
+    ],
+    ids=["preprocessing", "numbers of it", "tensors", "minimum size", "stem", "layers"],
+)
+def test_what_a_plugin_says_of_its_pixels_is_in_the_key(
+    pair: Callable[..., Pair], monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any]
+) -> None:
+    before = settings(style_layers="relu2")
+    made([(pair(), before)])
+    later = seen_otherwise(tiny.TINY, **changes)
+    monkeypatch.setattr("backbones.get", lambda name: later)
+    after = settings(style_layers="relu2", dense=False)
+    (standing,) = checked([(pair(), after)]).standings
+    assert standing.state is State.STALE
+    (difference,) = differences(Store(Path("out")).load(pair().output), standing.job)
+    assert difference.startswith("plugin ")
+
+
+def test_what_shows_in_no_pixel_is_in_no_key(
+    pair: Callable[..., Pair], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = settings(style_layers="relu2", content_weight=0)
+    layers = tuple(each for each in tiny.TINY.layers if each.name != "relu1")
+    later = seen_otherwise(
+        tiny.TINY,
+        description="as good as new",
+        layers=layers,
+        style_layers={"relu3": 1.0},
+        weights={"description": "the same"},
+    )
+    monkeypatch.setattr("backbones.get", lambda name: later)
+    assert settings(style_layers="relu2", content_weight=0).recipe == before.recipe
+
+
+def test_two_sets_of_one_file_that_is_seen_otherwise_are_two_networks(
+    pair: Callable[..., Pair], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (first, _) = tiny.TINY.weight_sets
+    twice = replace(tiny.TINY, weight_sets=(first, replace(first, name="bgr", preprocessing=CAFFE)))
+    monkeypatch.setattr("backbones.get", lambda name: twice)
+    wanted = [(pair(0, 0), settings()), (pair(0, 1, "b"), settings(weights="bgr"))]
+    assert made(wanted)[0] == alone(wanted)
+
+
+@pytest.mark.parametrize("name", ["vgg19", "squeezenet"])
+def test_the_key_of_our_own_backbones_knows_no_plugin(name: str) -> None:
+    found = settings_for({**DEFAULT, "model": name}, Form()).recipe
+    assert found.plugin == ""
+    assert "plugin" not in found.effective()
