@@ -40,6 +40,7 @@ class Summary:
         cached: pairs that were up to date before.
         failures: pairs that could not be made, and why.
         made: pairs that were made.
+        shortfalls: those of them that are no better than what they began with.
         elsewhere: pairs that another process made meanwhile.
         end: how it ended.
         problem: why, if it was stopped.
@@ -49,6 +50,7 @@ class Summary:
     cached: int = 0
     failures: list[PairFailed] = field(default_factory=list)
     made: int = 0
+    shortfalls: list[PairDone] = field(default_factory=list)
     elsewhere: int = 0
     end: End = End.COMPLETE
     problem: str = ""
@@ -58,6 +60,8 @@ class Summary:
         """Count a pair that ended; tell whether one did."""
         if isinstance(event, PairDone):
             self.made += 1
+            if event.record.shortfall:
+                self.shortfalls.append(event)
         elif isinstance(event, PairFound):
             self.elsewhere += 1
         elif isinstance(event, PairFailed):

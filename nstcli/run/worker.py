@@ -21,6 +21,7 @@ from backbones.hooks import FeatureExtractor
 from nstcli import images
 from nstcli.engine.memory import advice, keep_freed_memory, peak_bytes
 from nstcli.engine.precision import Precision, arranged
+from nstcli.engine.shortfall import shortfall
 from nstcli.engine.steps import Step
 from nstcli.engine.stylize import Result, stylize_together
 from nstcli.errors import DivergedError, InputError, NstError, no_memory, out_of_memory
@@ -260,6 +261,7 @@ class Worker:
             steps=result.steps,
             figures={
                 "loss": result.loss,
+                "loss_before": result.loss_before,
                 "content_error": result.content_error,
                 "style_error": result.style_error,
                 "style_error_before": result.style_error_before,
@@ -270,6 +272,7 @@ class Worker:
             peak_memory=peak_bytes(result.image.device),
             curve=result.curve,
             notes=notes,
+            shortfall=shortfall(result, settings.recipe),
         )
 
 
