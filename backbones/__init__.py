@@ -5,7 +5,7 @@
 """
 
 from backbones.registry import BackboneWarning, get, load_all, names
-from backbones.spec import Backbone, BackboneError, Layer, Preprocessing, WeightSet
+from backbones.spec import Backbone, BackboneError, Layer, Preprocessing, Stem, WeightSet
 
 __all__ = [
     "Backbone",
@@ -13,6 +13,7 @@ __all__ = [
     "BackboneWarning",
     "Layer",
     "Preprocessing",
+    "Stem",
     "WeightSet",
     "get",
     "load_all",

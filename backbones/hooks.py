@@ -103,7 +103,7 @@ class FeatureExtractor(nn.Module):
         al. 2018 (DeepLab), who keep the field of the later ones by dilation; here it may shrink.
         """
         if self.backbone.stem:
-            stem = self.network.get_submodule(self.backbone.stem)
+            stem = self.network.get_submodule(self.backbone.stem.module)
             stem.stride = (1, 1)  # type: ignore[assignment]
         return self
 

@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from backbones.hints import closest
@@ -97,6 +97,34 @@ class Layer:
 
 
 @dataclass(frozen=True)
+class Stem:
+    """A first convolution that skips pixels; see `FeatureExtractor.use_dense_stem`.
+
+    Attributes:
+        module: its dotted path.
+        kernel: its edge in pixels.
+        stride: from one of its places to the next, in pixels.
+    """
+
+    module: str
+    kernel: int
+    stride: int
+
+    def __post_init__(self) -> None:
+        if not self.module or self.kernel < 1 or self.stride < 2:
+            raise BackboneError(f"a stem needs a module, a kernel and a stride above 1: {self}")
+
+    def dense(self, layer: Layer) -> Layer:
+        """Return a layer behind it as it is when the stem takes every pixel."""
+        beyond = layer.receptive_field - self.kernel
+        return replace(
+            layer,
+            stride=layer.stride // self.stride,
+            receptive_field=self.kernel + beyond // self.stride,
+        )
+
+
+@dataclass(frozen=True)
 class Fetched:
     """A weights file as its source had it: nested mappings of arrays or tensors, and its sha256."""
 
@@ -167,15 +195,15 @@ class Backbone:
         name: what users call it (`--model NAME`).
         description: one line for listings.
         build: makes the network with random weights; torch is imported only inside of it.
-        layers: every useful layer, in forward order.
+        layers: every useful layer, in forward order; strides and receptive fields are those of
+            the network as it was trained.
         content_layers: default layers of the content term, name to relative weight.
         style_layers: default layers of the style term, name to relative weight.
         weight_sets: the first is the default.
         minimum_size: shortest edge in pixels that the deepest layer can still be read of.
         simplify: turns a network that has its weights into an equal one that runs faster, in
             place; every layer keeps its module path.
-        stem: module path of a first convolution that has a stride, if there is one; see
-            `FeatureExtractor.use_dense_stem`.
+        stem: its first convolution, if that has a stride.
     """
 
     name: str
@@ -187,7 +215,7 @@ class Backbone:
     weight_sets: tuple[WeightSet, ...]
     minimum_size: int = 32
     simplify: Callable[[nn.Module], None] | None = None
-    stem: str | None = None
+    stem: Stem | None = None
     _by_name: Mapping[str, Layer] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -224,6 +252,11 @@ class Backbone:
                 f"see: nst layers --model {self.name}"
             )
         return self._by_name[name]
+
+    def layers_with(self, dense: bool) -> tuple[Layer, ...]:
+        """Return the layers as they are with a dense stem, or as the network was trained."""
+        stem = self.stem
+        return tuple(map(stem.dense, self.layers)) if dense and stem else self.layers
 
     def weight_set(self, name: str | None = None) -> WeightSet:
         """Return the weight set with this name, or the default one for None.
