@@ -28,6 +28,7 @@ class FeatureExtractor(nn.Module):
         if backbone.simplify:
             backbone.simplify(network)
         self.network = network.eval().requires_grad_(False)
+        self.preprocessing = preprocessing
         self._flip = preprocessing.channels == "bgr"
         # (scale · image − mean) / std, as one multiplication and one addition.
         mean, std = (

@@ -95,4 +95,5 @@ MOBILENET = Backbone(
     weight_sets=builtin.MOBILENET,
     simplify=_fold_batch_norms,
     stem=Stem("conv_stem", kernel=3, stride=2),
+    usual_activation=0.33,
 )

@@ -64,6 +64,8 @@ class Preprocessing:
 
 IMAGENET = Preprocessing("rgb", 1.0, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 CAFFE = Preprocessing("bgr", 255.0, (103.939, 116.779, 123.68), (1.0, 1.0, 1.0))
+# By the names that users choose them by, for files that do not say what they expect.
+PREPROCESSINGS: Mapping[str, Preprocessing] = {"imagenet": IMAGENET, "caffe": CAFFE}
 
 
 @dataclass(frozen=True)
@@ -204,6 +206,8 @@ class Backbone:
         simplify: turns a network that has its weights into an equal one that runs faster, in
             place; every layer keeps its module path.
         stem: its first convolution, if that has a stride.
+        usual_activation: what `backbones.activations.typical` measures with its usual weights, by
+            which files of other preprocessing are noticed; None where nobody has measured it.
     """
 
     name: str
@@ -216,6 +220,7 @@ class Backbone:
     minimum_size: int = 32
     simplify: Callable[[nn.Module], None] | None = None
     stem: Stem | None = None
+    usual_activation: float | None = None
     _by_name: Mapping[str, Layer] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -39,7 +39,7 @@ class Settings:
     def network(self) -> tuple[object, ...]:
         """What tells its network from others: pairs of the same one can share what is loaded."""
         recipe = self.recipe
-        return recipe.model, recipe.weights, recipe.dense, recipe.pooling
+        return recipe.model, recipe.weights, recipe.preprocessing, recipe.dense, recipe.pooling
 
     @property
     def reading(self) -> tuple[object, ...]:
@@ -147,7 +147,7 @@ def settings_for(
         InputError: a value out of range.
     """
     backbone = backbones.get(choices["model"])
-    chosen = weights.select(backbone, choices["weights"])
+    chosen = weights.select(backbone, choices["weights"], choices["preprocessing"])
     title = weights.title(backbone, chosen)
     sha256 = weights.identity(backbone, chosen)
     if sha256 is None:

@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from backbones import BackboneError, weights
+from backbones.activations import doubt
 from backbones.hooks import FeatureExtractor
+from backbones.weights.sources import LocalFile
 from nstcli import images
 from nstcli.engine.memory import advice, keep_freed_memory, peak_bytes
 from nstcli.engine.precision import Precision, arranged
@@ -81,6 +83,7 @@ class Worker:
         self.device = device
         self._execution = execution
         self._loaded: _Network | None = None
+        self._notes: tuple[str, ...] = ()  # what the user should know of the network's weights
 
     def load(self, settings: Settings) -> str:
         """Get ready for pairs of these settings; return in which precision they will be made.
@@ -163,6 +166,8 @@ class Worker:
                 f"the weights {settings.title} changed while the pairs "
                 "were planned, or their source has others now; run it again"
             )
+        odd = doubt(extractor) if isinstance(settings.weight_set.source, LocalFile) else ""
+        self._notes = (f"{settings.weight_set.name}: {odd}",) if odd else ()
         return extractor
 
     def _arranged(self, settings: Settings, extractor: FeatureExtractor) -> _Network:
@@ -225,7 +230,8 @@ class Worker:
             job = replace(job, key=stopped_key(job.key))
         data = encoded(job, _to_array(result.image), task.loaded.content.alpha)
         seconds += task.seconds + time.perf_counter() - started
-        return Made(data, self._record(job, data, result, seconds, task.loaded.notes))
+        notes = (*self._notes, *task.loaded.notes)
+        return Made(data, self._record(job, data, result, seconds, notes))
 
     @contextmanager
     def _memory_limits(self, recipe: Recipe) -> Iterator[None]:
