@@ -11,7 +11,7 @@ from rich.text import Text
 
 from nstcli.cli.screen import Screen, redirect_to_devnull
 from nstcli.plan.pair import Pair
-from nstcli.run.events import PairDone, PairFailed
+from nstcli.run.events import PairFailed
 from nstcli.run.make import Summary
 from nstcli.text import duration, plural, stored
 
@@ -35,7 +35,7 @@ def tell_end(summary: Summary, screen: Screen, where: object) -> None:
     """Say it at length: the counts, where the results are, what failed and why."""
     nothing = not (summary.made or summary.elsewhere or summary.cached)
     screen.say(f"Done: {counts(summary)}" + ("" if nothing else f" → {where}"))
-    for line in shortfall_lines(summary.shortfalls):
+    for line in _by_cause(("! ", "yellow"), summary.shortfalls):
         screen.complain(line)
     for line in failure_lines(summary.failures):
         screen.complain(line)
@@ -55,8 +55,7 @@ def print_json(summary: Summary, where: Path, exit_code: int) -> None:
         "cached": summary.cached,
         "failed": len(summary.failures),
         "no_better": [
-            {**done.pair.for_json(), "shortfall": done.record.shortfall}
-            for done in summary.shortfalls
+            {**pair.for_json(), "shortfall": shortfall} for pair, shortfall in summary.shortfalls
         ],
         "seconds": round(summary.seconds, 3),
         "output": stored(where),
@@ -74,11 +73,6 @@ def print_json(summary: Summary, where: Path, exit_code: int) -> None:
 def failure_lines(failures: Iterable[PairFailed]) -> Iterator[Text]:
     """Describe failures, a line for each cause."""
     return _by_cause(("✗ ", "red"), [(each.pair, each.error) for each in failures])
-
-
-def shortfall_lines(shortfalls: Iterable[PairDone]) -> Iterator[Text]:
-    """Describe pictures that are no better than what they began with, a line for each cause."""
-    return _by_cause(("! ", "yellow"), [(each.pair, each.record.shortfall) for each in shortfalls])
 
 
 def _by_cause(sign: tuple[str, str], told: Iterable[tuple[Pair, str]]) -> Iterator[Text]:
