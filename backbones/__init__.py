@@ -11,6 +11,7 @@ from backbones.spec import (
     BackboneWarning,
     Layer,
     Preprocessing,
+    Stem,
     WeightSet,
 )
 
@@ -20,6 +21,7 @@ __all__ = [
     "BackboneWarning",
     "Layer",
     "Preprocessing",
+    "Stem",
     "WeightSet",
     "get",
     "load_all",

@@ -28,6 +28,7 @@ class FeatureExtractor(nn.Module):
         if backbone.simplify:
             backbone.simplify(network)
         self.network = network.eval().requires_grad_(False)
+        self.preprocessing = preprocessing
         self._flip = preprocessing.channels == "bgr"
         # (scale · image − mean) / std, as one multiplication and one addition.
         mean, std = (
@@ -103,7 +104,7 @@ class FeatureExtractor(nn.Module):
         al. 2018 (DeepLab), who keep the field of the later ones by dilation; here it may shrink.
         """
         if self.backbone.stem:
-            stem = self.network.get_submodule(self.backbone.stem)
+            stem = self.network.get_submodule(self.backbone.stem.module)
             stem.stride = (1, 1)  # type: ignore[assignment]
         return self
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from backbones.spec import Backbone, Layer
+from backbones.spec import Backbone, Layer, Stem
 from backbones.weights import builtin
 
 if TYPE_CHECKING:
@@ -94,5 +94,6 @@ MOBILENET = Backbone(
     style_layers={"stem": 1.0, **{f"stage{stage}_1": 1.0 for stage in range(1, 7)}},
     weight_sets=builtin.MOBILENET,
     simplify=_fold_batch_norms,
-    stem="conv_stem",
+    stem=Stem("conv_stem", kernel=3, stride=2),
+    usual_activation=0.33,
 )

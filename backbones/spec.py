@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from backbones.hints import closest
@@ -68,6 +68,8 @@ class Preprocessing:
 
 IMAGENET = Preprocessing("rgb", 1.0, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 CAFFE = Preprocessing("bgr", 255.0, (103.939, 116.779, 123.68), (1.0, 1.0, 1.0))
+# By the names that users choose them by, for files that do not say what they expect.
+PREPROCESSINGS: Mapping[str, Preprocessing] = {"imagenet": IMAGENET, "caffe": CAFFE}
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,34 @@ class Layer:
             value = getattr(self, what)
             if value < 1:
                 raise BackboneError(f"layer {self.name!r}: {what} must be at least 1, not {value}")
+
+
+@dataclass(frozen=True)
+class Stem:
+    """A first convolution that skips pixels; see `FeatureExtractor.use_dense_stem`.
+
+    Attributes:
+        module: its dotted path.
+        kernel: its edge in pixels.
+        stride: from one of its places to the next, in pixels.
+    """
+
+    module: str
+    kernel: int
+    stride: int
+
+    def __post_init__(self) -> None:
+        if not self.module or self.kernel < 1 or self.stride < 2:
+            raise BackboneError(f"a stem needs a module, a kernel and a stride above 1: {self}")
+
+    def dense(self, layer: Layer) -> Layer:
+        """Return a layer behind it as it is when the stem takes every pixel."""
+        beyond = layer.receptive_field - self.kernel
+        return replace(
+            layer,
+            stride=layer.stride // self.stride,
+            receptive_field=self.kernel + beyond // self.stride,
+        )
 
 
 @dataclass(frozen=True)
@@ -171,7 +201,8 @@ class Backbone:
         name: what users call it (`--model NAME`).
         description: one line for listings.
         build: makes the network with random weights; torch is imported only inside of it.
-        layers: every useful layer, in forward order.
+        layers: every useful layer, in forward order; strides and receptive fields are those of
+            the network as it was trained.
         content_layers: default layers of the content term, name to relative weight.
         style_layers: default layers of the style term, name to relative weight.
         weight_sets: the first is the default.
@@ -180,8 +211,9 @@ class Backbone:
         minimum_size: shortest edge in pixels that the deepest layer can still be read of.
         simplify: turns a network that has its weights into an equal one that runs faster, in
             place; every layer keeps its module path.
-        stem: module path of a first convolution that has a stride, if there is one; see
-            `FeatureExtractor.use_dense_stem`.
+        stem: its first convolution, if that has a stride.
+        usual_activation: what `backbones.activations.typical` measures with its usual weights, by
+            which files of other preprocessing are noticed; None where nobody has measured it.
     """
 
     name: str
@@ -194,7 +226,8 @@ class Backbone:
     nearest_layers: Mapping[str, float] = field(default_factory=dict)
     minimum_size: int = 32
     simplify: Callable[[nn.Module], None] | None = None
-    stem: str | None = None
+    stem: Stem | None = None
+    usual_activation: float | None = None
     _by_name: Mapping[str, Layer] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -252,6 +285,11 @@ class Backbone:
                 f"{width}×{height} px is too small for {self.name}, "
                 f"which needs at least {self.minimum_size} px on the shorter edge"
             )
+
+    def layers_with(self, dense: bool) -> tuple[Layer, ...]:
+        """Return the layers as they are with a dense stem, or as the network was trained."""
+        stem = self.stem
+        return tuple(map(stem.dense, self.layers)) if dense and stem else self.layers
 
     def weight_set(self, name: str | None = None) -> WeightSet:
         """Return the weight set with this name, or the default one for None.

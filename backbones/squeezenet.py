@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from backbones.spec import Backbone, Layer
+from backbones.spec import Backbone, Layer, Stem
 from backbones.weights import builtin
 
 if TYPE_CHECKING:
@@ -81,5 +81,5 @@ SQUEEZENET = Backbone(
     content_layers={"fire5": 1.0},
     style_layers={"conv1": 1.0, **{f"fire{number}": 1.0 for number in range(2, 8)}},
     weight_sets=builtin.SQUEEZENET,
-    stem="features.0",
+    stem=Stem("features.0", kernel=3, stride=2),
 )

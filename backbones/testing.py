@@ -18,7 +18,8 @@ def check_backbone(backbone: Backbone) -> None:
     Checked for every layer: it is reached, in the order declared; its channels, stride and
     receptive field are as declared; an image of the minimum size suffices; a gradient comes back
     to the image; the simplified network, if there is one, computes the same; and the stem, if there
-    is one, is what the strides come from. Needs no download.
+    is one, is as declared, and strides and receptive fields are what it says when it is dense.
+    Needs no download.
 
     Raises:
         BackboneError: the first statement found wrong.
@@ -44,7 +45,9 @@ def check_backbone(backbone: Backbone) -> None:
     _check_gradients(backbone, extractor)
     _check_simplified(backbone)
     _check_stem(backbone)
-    _check_receptive_fields(backbone)
+    _check_receptive_fields(backbone, dense=False)
+    if backbone.stem:
+        _check_receptive_fields(backbone, dense=True)
 
 
 def _strides(extractor: FeatureExtractor) -> dict[str, float]:
@@ -91,20 +94,21 @@ def _check_simplified(backbone: Backbone) -> None:
 
 def _check_stem(backbone: Backbone) -> None:
     """See that the stem has a stride, which all layers lose when it takes every pixel."""
-    if not backbone.stem:
+    declared = backbone.stem
+    if not declared:
         return
     network = backbone.build()
-    stem = dict(network.named_modules()).get(backbone.stem)
-    factor = stem.stride[0] if isinstance(stem, nn.Conv2d) else 1
-    strided = isinstance(stem, nn.Conv2d) and stem.stride == (factor, factor) and factor > 1
-    _expect(backbone, f"stem {backbone.stem!r} is a convolution with a stride", strided, True)
+    stem = dict(network.named_modules()).get(declared.module)
+    found = (stem.kernel_size, stem.stride) if isinstance(stem, nn.Conv2d) else None
+    wanted = ((declared.kernel,) * 2, (declared.stride,) * 2)
+    _expect(backbone, f"stem {declared.module!r}: (kernel, stride)", found, wanted)
     strides = _strides(FeatureExtractor(backbone, network, IMAGENET).use_dense_stem())
     for layer in backbone.layers:
         what = f"{layer.name!r}: stride with a dense stem"
-        _expect(backbone, what, strides[layer.name], layer.stride / factor)
+        _expect(backbone, what, strides[layer.name], layer.stride / declared.stride)
 
 
-def _check_receptive_fields(backbone: Backbone) -> None:
+def _check_receptive_fields(backbone: Backbone, dense: bool) -> None:
     """Measure them on a linear twin: all weights positive, no activation, pools that average.
 
     In such a network nothing cancels and nothing is dropped, so the gradient of one activation
@@ -113,17 +117,20 @@ def _check_receptive_fields(backbone: Backbone) -> None:
     network = backbone.build()
     _linearise(network)
     extractor = FeatureExtractor(backbone, network, IMAGENET).pool_by_average().double()
+    if dense:
+        extractor.use_dense_stem()
     wide = max(layer.receptive_field + 2 * layer.stride for layer in backbone.layers)
     edge = max(backbone.minimum_size, wide)
     image = torch.rand(1, 3, backbone.minimum_size, edge, dtype=torch.float64, requires_grad=True)
     features = extractor(image, [layer.name for layer in backbone.layers])
-    for layer in backbone.layers:
+    for layer in backbone.layers_with(dense):
         feature = features[layer.name]
         middle = feature[0, :, :, feature.shape[-1] // 2].sum()
         (gradient,) = torch.autograd.grad(middle, image, retain_graph=True)
         seen = gradient.abs().sum(dim=(0, 1, 2)).nonzero()
         width = int(seen.max() - seen.min()) + 1
-        _expect(backbone, f"{layer.name!r}: receptive field", width, layer.receptive_field)
+        what = f"{layer.name!r}: receptive field" + (" with a dense stem" if dense else "")
+        _expect(backbone, what, width, layer.receptive_field)
 
 
 def _linearise(network: nn.Module) -> None:

@@ -61,6 +61,7 @@ VGG19 = Backbone(
     content_layers={"relu4_2": 1.0},
     style_layers=_STYLE_LAYERS,
     weight_sets=builtin.VGG19,
+    usual_activation=1.0,
 )
 
 VGG16 = Backbone(
@@ -71,4 +72,5 @@ VGG16 = Backbone(
     content_layers={"relu3_3": 1.0},
     style_layers=_STYLE_LAYERS,
     weight_sets=builtin.VGG16,
+    usual_activation=0.75,
 )

@@ -316,15 +316,20 @@ def backbones() -> tuple[Backbone, ...]:
     return tuple(found)
 
 
-def layers(model: str) -> tuple[Layer, ...]:
+def layers(model: str, dense: bool = True) -> tuple[Layer, ...]:
     """List the layers of a backbone, shallowest first; nothing is downloaded.
 
         print([layer.name for layer in nstcli.layers("vgg19")])
 
+    Args:
+        model: the backbone.
+        dense: whether strides and receptive fields are those of a stem that sees every pixel, as
+            recipes have it by default, or those that the network was trained with.
+
     Raises:
         BackboneError: there is no such backbone.
     """
-    return registry.get(model).layers
+    return registry.get(model).layers_with(dense)
 
 
 class _Chosen:

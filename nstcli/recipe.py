@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, make_dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+from backbones.spec import PREPROCESSINGS
 from nstcli.config import parsers
 from nstcli.config.option import Option, settings_of
 from nstcli.config.validation import check
@@ -41,6 +42,10 @@ class _Basics:
             metavar="NAME|FILE",
         ),
     ] = None
+    # `own` is what a weight set has, or a file says; ImageNet's where neither does.
+    preprocessing: Annotated[
+        str, Option("What input a weights FILE expects", choices=("own", *PREPROCESSINGS))
+    ] = "own"
     # Content and style are shrunk to it; they never grow.
     size: Annotated[int, Option("Longest edge in pixels", "-s", least=1, metavar="PX")] = 512
     # Over all scales, of one evaluation each.
@@ -186,6 +191,7 @@ def effective(recipe: Mapping[str, Any]) -> dict[str, Any]:
         "learning_rate": unrated,
         "schedule": unrated,
         "plugin": not recipe.get("plugin"),
+        "preprocessing": recipe.get("preprocessing") == "own",
     }
     for term in TERMS.values():
         for option in (term.layers_option, term.norm):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backbones.paths import expanded, is_file, is_folder
-from backbones.spec import IMAGENET, BackboneError, WeightSet
+from backbones.spec import IMAGENET, PREPROCESSINGS, BackboneError, WeightSet
 from backbones.weights.readers import READERS
 from backbones.weights.sources import LocalFile
 
@@ -16,21 +16,31 @@ if TYPE_CHECKING:
     from backbones.spec import Backbone, Companion
 
 
-def select(backbone: Backbone, wanted: str | None) -> WeightSet:
+def select(backbone: Backbone, wanted: str | None, preprocessing: str = "own") -> WeightSet:
     """Return the weight set that `wanted` names.
 
     None is the default set; "gatys" and "vgg19:gatys" are names; anything with a slash, a "~" in
     front or the suffix of a weights file is the path of a file for this backbone.
 
+    `preprocessing` names what a file expects (`PREPROCESSINGS`); `own` is what the file says itself
+    or, where it does not, ImageNet's.
+
     Raises:
-        BackboneError: there is no such set or file, or it belongs to another backbone.
+        BackboneError: there is no such set or file, or it belongs to another backbone; or a set,
+            which has its own preprocessing, is to have another.
     """
     known = {weight_set.name for weight_set in backbone.weight_sets}
+    if wanted is not None and wanted not in known and _is_path(wanted):
+        # Absolute: the processes of a batch may work in other folders.
+        chosen = PREPROCESSINGS.get(preprocessing)
+        return _local(backbone, LocalFile(expanded(wanted).absolute(), chosen))
+    if preprocessing != "own":
+        raise BackboneError(
+            f"--preprocessing {preprocessing} is for a weights file of your own (--weights FILE); "
+            f"the weight sets of {backbone.name} have theirs"
+        )
     if wanted is None or wanted in known:
         return backbone.weight_set(wanted)
-    if _is_path(wanted):
-        # Absolute: the processes of a batch may work in other folders.
-        return _local(backbone, expanded(wanted).absolute())
     owner, colon, name = wanted.partition(":")
     if colon and owner != backbone.name:
         raise BackboneError(
@@ -54,13 +64,13 @@ def _is_path(wanted: str) -> bool:
     )
 
 
-def _local(backbone: Backbone, path: Path) -> WeightSet:
+def _local(backbone: Backbone, source: LocalFile) -> WeightSet:
+    path = source.path
     if not is_file(path):
         what = "is a folder" if is_folder(path) else "does not exist"
         raise BackboneError(f"the weights file {path} {what}")
     if path.suffix.lower() not in READERS:
         raise BackboneError(f"the weights file {path} must end in {', '.join(READERS)}")
-    source = LocalFile(path)
     found = source.sha256
     for weight_set in backbone.weight_sets:
         # The very file that a set of ours is made of, got by hand: read it as that set.

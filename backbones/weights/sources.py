@@ -22,7 +22,7 @@ from backbones.weights.hashing import content_sha256, file_sha256
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from backbones.spec import Progress
+    from backbones.spec import Preprocessing, Progress
 
 _ROUNDING = 1.01
 
@@ -182,9 +182,15 @@ def _quiet_hub() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class LocalFile:
-    """A file of the user's, read where it lies and identified by the sha256 of its bytes."""
+    """A file of the user's, read where it lies and identified by the sha256 of its bytes.
+
+    Attributes:
+        path: of the file.
+        preprocessing: what the user says that it expects; None leaves it to the file and its set.
+    """
 
     path: Path
+    preprocessing: Preprocessing | None = None
 
     @property
     def size(self) -> int | None:
@@ -207,9 +213,8 @@ class LocalFile:
         """Read the file. One that our cache wrote also knows the preprocessing it expects."""
         try:
             notes = cachefile.read_notes(self.path) if self.path.suffix == ".safetensors" else None
-            return Fetched(
-                readers.read(self.path), self.sha256, notes.preprocessing if notes else None
-            )
+            said = self.preprocessing or (notes.preprocessing if notes else None)
+            return Fetched(readers.read(self.path), self.sha256, said)
         except OSError as error:
             raise self._unreadable(error) from error
 

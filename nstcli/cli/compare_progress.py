@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
 from nstcli.cli.compare_table import DONE, FAILED, RUNNING, fitting
 from nstcli.cli.progress import Lines
-from nstcli.cli.screen import Screen, tell
+from nstcli.cli.screen import Screen, done_line, tell
 from nstcli.experiment.experiment import Experiment
 from nstcli.experiment.figures import Row, rows
 from nstcli.experiment.run import ExperimentEvent, JudgingStarted, PictureJudged, VariantStarted
@@ -118,6 +118,8 @@ class LiveTable:
             tell(self._screen, event)
             self._draw()
         elif isinstance(event, PairDone):
+            if event.record.shortfall:
+                self._screen.say(done_line(event, verbose=False))
             for note in event.record.notes:
                 self._screen.remark(note)
             self._draw()

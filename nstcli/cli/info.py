@@ -4,7 +4,7 @@ import json
 import os
 import platform
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -105,7 +105,28 @@ def _devices() -> dict[str, Any]:
     capability = torch.backends.cpu.get_cpu_capability()
     threads = torch.get_num_threads()
     found.append({"name": "cpu", "capability": capability, "threads": threads})
-    return {"cuda": torch.version.cuda, "found": found}
+    build = _build(torch.version.cuda, torch.version.hip, torch.backends.mps.is_built())
+    return {"build": build, "other_build": _other_build(build, found), "found": found}
+
+
+def _build(cuda: str | None, hip: str | None, mps: bool) -> str:
+    """Say what the torch at hand was built to compute on."""
+    if hip:
+        return f"ROCm {hip}"
+    if cuda:
+        return f"CUDA {cuda}"
+    return "CPU and MPS" if mps else "CPU only"
+
+
+def _other_build(build: str, found: Sequence[Mapping[str, Any]]) -> str | None:
+    """Say what another build of torch would give here; None where it would give nothing."""
+    if build == "CPU only":
+        return "with a GPU, a build for CUDA (NVIDIA) or ROCm (AMD) would compute on it"
+    if build.startswith(("CUDA", "ROCm")) and not any(
+        device["name"].startswith("cuda") for device in found
+    ):
+        return "it finds no GPU; a build for the CPU only would do the same in gigabytes less"
+    return None
 
 
 def _cache(folder: Path) -> dict[str, Any]:
@@ -211,7 +232,8 @@ def _device_lines(devices: dict[str, Any]) -> list[str]:
 
     if "error" in devices:
         return [f"devices: {devices['error']}"]
-    lines = [f"cuda of torch: {devices['cuda'] or 'none'}"]
+    other = f"; {devices['other_build']}" if devices["other_build"] else ""
+    lines = [f"build of torch: {devices['build']}{other}"]
     for device in devices["found"]:
         told = [f"{key} {value}" for key, value in device.items() if key not in {"name", "memory"}]
         told += [size(device["memory"])] if "memory" in device else []

@@ -5,14 +5,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nstcli.cli.groups import only, takes_groups
+from nstcli.config.options import RecipeOptions
+
 if TYPE_CHECKING:
     from backbones import Backbone, Layer
 
 
+@takes_groups
 def layers(
+    *,
     model: Annotated[
         str | None, typer.Option("-m", "--model", metavar="NAME", help="List its layers")
     ] = None,
+    recipe: Annotated[RecipeOptions, only("dense")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False,
 ) -> None:
     """List the layers of a backbone, or the backbones. Needs no download."""
@@ -22,11 +28,13 @@ def layers(
         _show_backbones(as_json)
         return
     backbone = backbones.get(model)
-    rows = [_row(backbone, index, layer) for index, layer in enumerate(backbone.layers)]
+    dense = recipe.dense and backbone.stem is not None
+    seen = backbone.layers_with(dense)
+    rows = [_row(backbone, index, layer) for index, layer in enumerate(seen)]
     if as_json:
-        _print_json({"model": backbone.name, "layers": rows})
+        _print_json({"model": backbone.name, "dense": dense, "layers": rows})
     else:
-        _print_layers(backbone, rows)
+        _print_layers(backbone, rows, dense)
 
 
 def _row(backbone: "Backbone", index: int, layer: "Layer") -> dict[str, Any]:
@@ -43,15 +51,18 @@ def _row(backbone: "Backbone", index: int, layer: "Layer") -> dict[str, Any]:
     }
 
 
-def _print_layers(backbone: "Backbone", rows: list[dict[str, Any]]) -> None:
+def _print_layers(backbone: "Backbone", rows: list[dict[str, Any]], dense: bool) -> None:
     from rich import box
     from rich.table import Table
 
     from nstcli.cli.screen import console
 
     out = console(stderr=False)
+    name = backbone.name
+    if backbone.stem:
+        name += " with a dense stem (the default)" if dense else " with its stride (--no-dense)"
     table = Table(
-        title=f"{backbone.name}: {len(rows)} layers, images of {backbone.minimum_size} px or more",
+        title=f"{name}: {len(rows)} layers, images of {backbone.minimum_size} px or more",
         caption="stride and receptive field in pixels; role: what the layer is used for by default",
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),

@@ -111,10 +111,12 @@ def done_line(event: PairDone, verbose: bool) -> Text:
     """Describe a finished pair in one line."""
     record = event.record
     line = Text.assemble(
-        ("✓ ", "green"), event.pair.title, (" → ", "dim"), event.pair.output,
+        ("! ", "yellow") if record.shortfall else ("✓ ", "green"),
+        event.pair.title, (" → ", "dim"), event.pair.output,
         (f"  {record.seconds:.1f}s", "dim"),
         (f"  stopped at step {record.steps}; the same command makes it whole", "yellow")
         if record.stopped else "",
+        f"  {record.shortfall}" if record.shortfall else "",
     )  # fmt: skip
     if verbose:
         line.append(f"  {record.width}×{record.height}{_figures(record)}", "dim")

@@ -146,6 +146,12 @@ def _troubles(inventory: Inventory) -> Iterator[tuple[str, Sequence[str]]]:
 
 def _notes(inventory: Inventory, verbose: bool) -> Iterator[tuple[str, Sequence[str]]]:
     """Yield what is good to know and does no harm."""
+    shortfalls: dict[str, list[str]] = defaultdict(list)
+    for item in inventory.items:
+        if item.record and item.record.shortfall:
+            shortfalls[item.record.shortfall].append(shown(item.name))
+    for shortfall, names in shortfalls.items():
+        yield f"note: {plural(len(names), 'result')}: {printable(shortfall)}", names
     gone = [o for o in inventory.origins if o.state is InputState.GONE]
     lost = [o for o in inventory.origins if o.state is InputState.NOT_FOUND]
     if gone:

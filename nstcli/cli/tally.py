@@ -10,6 +10,7 @@ import typer
 from rich.text import Text
 
 from nstcli.cli.screen import Screen, redirect_to_devnull
+from nstcli.plan.pair import Pair
 from nstcli.run.events import PairFailed
 from nstcli.run.make import Summary
 from nstcli.text import duration, plural, stored
@@ -17,8 +18,11 @@ from nstcli.text import duration, plural, stored
 
 def counts(summary: Summary) -> str:
     """Say it in one line."""
+    made = "made"
+    if summary.shortfalls:
+        made += f" ({len(summary.shortfalls)} no better than at the start)"
     parts = [
-        (summary.made, "made"),
+        (summary.made, made),
         (summary.elsewhere, "made by another process"),
         (summary.cached, "cached"),
         (len(summary.failures), "failed"),
@@ -31,6 +35,8 @@ def tell_end(summary: Summary, screen: Screen, where: object) -> None:
     """Say it at length: the counts, where the results are, what failed and why."""
     nothing = not (summary.made or summary.elsewhere or summary.cached)
     screen.say(f"Done: {counts(summary)}" + ("" if nothing else f" → {where}"))
+    for line in _by_cause(("! ", "yellow"), summary.shortfalls):
+        screen.complain(line)
     for line in failure_lines(summary.failures):
         screen.complain(line)
     if summary.failures:
@@ -48,6 +54,9 @@ def print_json(summary: Summary, where: Path, exit_code: int) -> None:
         "made_elsewhere": summary.elsewhere,
         "cached": summary.cached,
         "failed": len(summary.failures),
+        "no_better": [
+            {**pair.for_json(), "shortfall": shortfall} for pair, shortfall in summary.shortfalls
+        ],
         "seconds": round(summary.seconds, 3),
         "output": stored(where),
         "exit_code": exit_code,
@@ -63,9 +72,13 @@ def print_json(summary: Summary, where: Path, exit_code: int) -> None:
 
 def failure_lines(failures: Iterable[PairFailed]) -> Iterator[Text]:
     """Describe failures, a line for each cause."""
-    causes: dict[str, list[PairFailed]] = defaultdict(list)
-    for failure in failures:
-        causes[failure.error].append(failure)
-    for error, failed in causes.items():
-        titles = failed[0].pair.title if len(failed) == 1 else plural(len(failed), "pair")
-        yield Text.assemble("  ", ("✗ ", "red"), titles, "   ", error)
+    return _by_cause(("✗ ", "red"), [(each.pair, each.error) for each in failures])
+
+
+def _by_cause(sign: tuple[str, str], told: Iterable[tuple[Pair, str]]) -> Iterator[Text]:
+    causes: dict[str, list[Pair]] = defaultdict(list)
+    for pair, cause in told:
+        causes[cause].append(pair)
+    for cause, pairs in causes.items():
+        titles = pairs[0].title if len(pairs) == 1 else plural(len(pairs), "pair")
+        yield Text.assemble("  ", sign, titles, "   ", cause)

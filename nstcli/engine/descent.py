@@ -95,6 +95,7 @@ class Best:
     Attributes:
         image: (N, 3, H, W).
         loss: of each, (N,).
+        first: what each began with, (N,).
         open: numbers of the pictures that still go on.
         steps: taken by each.
         diverged: (step, loss) of those whose loss became NaN, infinite or exploded.
@@ -103,6 +104,7 @@ class Best:
     def __init__(self, image: Tensor, steps: int):
         self.image = image.detach().clone()
         self.loss = torch.full((len(image),), math.inf, device=image.device)
+        self.first = self.loss.clone()
         self.open = set(range(len(image)))
         self.steps = [steps] * len(image)
         self.diverged: dict[int, tuple[int, float]] = {}
@@ -127,6 +129,8 @@ class Best:
         self._terms = terms
         self._closed.logical_or_(self._closing)
         # The first loss alone is no measure: that of the content image itself may be next to 0.
+        if not self._offers:
+            self.first.copy_(loss)
         if self._offers < _FIRST_STEPS:
             self._ceiling.copy_(self._ceiling.maximum(_EXPLODED * self._latest))
         self._offers += 1

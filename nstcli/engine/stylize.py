@@ -36,6 +36,9 @@ class Result:
         steps: taken; fewer than the recipe's when it was stopped or made no more progress.
         stopped: whether the listener ended it.
         loss: its loss, the weighted sum, under the recipe's convention.
+        loss_before: that of what it began with, at full size.
+        moved: how far the optimizer took it from where a scale began, at the scale where that was
+            farthest: root mean square over pixel values in [0, 1].
         content_error: its relative content error, over the recipe's content layers.
         style_error: its relative style error, over the recipe's style layers.
         style_error_before: that of the unchanged content image.
@@ -48,6 +51,8 @@ class Result:
     steps: int
     stopped: bool
     loss: float
+    loss_before: float
+    moved: float
     content_error: float
     style_error: float
     style_error_before: float
@@ -102,7 +107,8 @@ def stylize_together(
     progress = Progress([_pixels(scales) for scales in by_scale], shares, on_steps)
     steps = [0] * len(pairs)
     failed: dict[int, DivergedError] = {}
-    image = torch.cat([start(scale.content, scale.style, recipe) for scale in by_scale[0]])
+    image = _starts(by_scale[0], recipe)
+    moved = torch.zeros(len(pairs), device=image.device)
     for number, (scales, share) in enumerate(zip(by_scale, shares, strict=True)):
         image = _fitting(image, scales[0])
         objective = _objective(extractor, scales, recipe, image if number else None)
@@ -111,12 +117,17 @@ def stylize_together(
             failed.setdefault(index, _diverged(progress.number(step), loss, recipe))
         steps = [before + taken for before, taken in zip(steps, best.steps, strict=True)]
         progress.next_scale()
+        moved = moved.maximum((best.image - image).square().mean((1, 2, 3)).sqrt())
         image, losses = best.image, best.loss
         if progress.stopped or len(failed) == len(pairs):
             break
     if progress.stopped and scales is not by_scale[-1]:  # a loss is that of one size
         image = _fitting(image, by_scale[-1][0])
-        losses = _losses(extractor, image, by_scale[-1], recipe)
+        objective = _objective(extractor, by_scale[-1], recipe, image)
+        losses = _losses(extractor, image, objective, recipe)
+    before = best.first
+    if len(by_scale) > 1:
+        before = _losses(extractor, _starts(by_scale[-1], recipe), objective, recipe)
     return [
         failed.get(index)
         or _judged(
@@ -127,11 +138,18 @@ def stylize_together(
             steps=steps[index],
             stopped=progress.stopped,
             loss=losses[index].item(),
+            loss_before=before[index].item(),
+            moved=moved[index].item(),
             curve=progress.curve(index),
             pace=progress.pace(),
         )
         for index, scale in enumerate(by_scale[-1])
     ]
+
+
+def _starts(scales: Sequence[Scale], recipe: Recipe) -> Tensor:
+    """Return what the pictures of a scale would begin with, were it the first: (N, 3, H, W)."""
+    return torch.cat([start(scale.content, scale.style, recipe) for scale in scales])
 
 
 def _pixels(scales: Sequence[Scale]) -> int:
@@ -160,10 +178,9 @@ def _objective(
 
 @torch.no_grad()
 def _losses(
-    extractor: FeatureExtractor, image: Tensor, scales: Sequence[Scale], recipe: Recipe
+    extractor: FeatureExtractor, image: Tensor, objective: Sequence[Part], recipe: Recipe
 ) -> Tensor:
-    """Evaluate the loss of every picture at a scale: (N, 3, H, W) -> (N,)."""
-    objective = _objective(extractor, scales, recipe, image)
+    """Evaluate the loss of every picture: (N, 3, H, W) -> (N,)."""
     return weighted(evaluate(extractor, image, objective), recipe)
 
 

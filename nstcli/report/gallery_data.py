@@ -82,7 +82,7 @@ def _facts(record: Record) -> dict[str, Any]:
         "size": [record.width, record.height],
         "steps": record.steps,
         "curve": [[step, _rounded(loss)] for step, loss in thinned(record.curve)],
-        "notes": record.notes,
+        "notes": [*filter(None, [record.shortfall]), *record.notes],
         "made": [
             ["format", record.format],
             ["device", record.device],

@@ -74,6 +74,8 @@ class Record(_Inputs):
         peak_memory: bytes that the process (on a GPU: its tensors) had taken at most until then.
         curve: (step, loss) of at most a hundred steps, first and last among them.
         notes: what the user should know of its files, a line each.
+        shortfall: why the picture is no better than what it began with, and what to change; empty
+            where it is.
     """
 
     key: str
@@ -92,6 +94,7 @@ class Record(_Inputs):
     peak_memory: Count = 0
     curve: tuple[tuple[Count, float], ...] = ()
     notes: tuple[str, ...] = ()
+    shortfall: str = ""
 
     @property
     def stopped(self) -> bool:

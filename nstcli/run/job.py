@@ -40,7 +40,7 @@ class Settings:
         """What tells its network from others: pairs of the same one can share what is loaded."""
         recipe = self.recipe
         # Two sets of a plugin may be the same file, seen otherwise.
-        weights = recipe.weights, self.weight_set.preprocessing
+        weights = recipe.weights, recipe.preprocessing, self.weight_set.preprocessing
         return recipe.model, *weights, recipe.dense, recipe.pooling
 
     @property
@@ -149,7 +149,7 @@ def settings_for(
         InputError: a value out of range.
     """
     backbone = backbones.get(choices["model"])
-    chosen = weights.select(backbone, choices["weights"])
+    chosen = weights.select(backbone, choices["weights"], choices["preprocessing"])
     title = weights.title(backbone, chosen)
     sha256 = weights.identity(backbone, chosen)
     if sha256 is None:

@@ -95,7 +95,10 @@ def _entry_of(event: object) -> tuple[str, str, dict[str, Any]] | None:
         case PairDone(pair, record):
             text = f"done {pair.title} → {pair.output} in {record.seconds:.1f} s"
             facts = {"seconds": record.seconds, "loss": record.figure("loss")}
-            return "done", text, {**pair.for_json(), **facts}
+            if record.shortfall:
+                text += f": {record.shortfall}"
+            told = {"shortfall": record.shortfall} if record.shortfall else {}
+            return "done", text, {**pair.for_json(), **facts, **told}
         case PairFailed(pair, error):
             return "failed", f"failed {pair.title}: {error}", {**pair.for_json(), "error": error}
         case PairFound(pair):

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from nstcli.errors import StoppedError
+from nstcli.plan.pair import Pair
 from nstcli.run import backends
 from nstcli.run.check import Checked
 from nstcli.run.driver import JobDriver, forget_failures, prepare
@@ -40,6 +41,7 @@ class Summary:
         cached: pairs that were up to date before.
         failures: pairs that could not be made, and why.
         made: pairs that were made.
+        shortfalls: those of them that are no better than what they began with, and why.
         elsewhere: pairs that another process made meanwhile.
         end: how it ended.
         problem: why, if it was stopped.
@@ -49,6 +51,7 @@ class Summary:
     cached: int = 0
     failures: list[PairFailed] = field(default_factory=list)
     made: int = 0
+    shortfalls: list[tuple[Pair, str]] = field(default_factory=list)
     elsewhere: int = 0
     end: End = End.COMPLETE
     problem: str = ""
@@ -58,6 +61,8 @@ class Summary:
         """Count a pair that ended; tell whether one did."""
         if isinstance(event, PairDone):
             self.made += 1
+            if event.record.shortfall:
+                self.shortfalls.append((event.pair, event.record.shortfall))
         elif isinstance(event, PairFound):
             self.elsewhere += 1
         elif isinstance(event, PairFailed):

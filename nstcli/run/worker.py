@@ -17,10 +17,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from backbones import BackboneError, weights
+from backbones.activations import doubt
 from backbones.hooks import FeatureExtractor
+from backbones.weights.sources import LocalFile
 from nstcli import images
 from nstcli.engine.memory import advice, keep_freed_memory, peak_bytes
 from nstcli.engine.precision import Precision, arranged
+from nstcli.engine.shortfall import shortfall
 from nstcli.engine.steps import Step
 from nstcli.engine.stylize import Result, stylize_together
 from nstcli.errors import DivergedError, InputError, NstError, no_memory, out_of_memory
@@ -80,6 +83,7 @@ class Worker:
         self.device = device
         self._execution = execution
         self._loaded: _Network | None = None
+        self._notes: tuple[str, ...] = ()  # what the user should know of the network's weights
 
     def load(self, settings: Settings) -> str:
         """Get ready for pairs of these settings; return in which precision they will be made.
@@ -162,6 +166,8 @@ class Worker:
                 f"the weights {settings.title} changed while the pairs "
                 "were planned, or their source has others now; run it again"
             )
+        odd = doubt(extractor) if isinstance(settings.weight_set.source, LocalFile) else ""
+        self._notes = (f"{settings.weight_set.name}: {odd}",) if odd else ()
         return extractor
 
     def _arranged(self, settings: Settings, extractor: FeatureExtractor) -> _Network:
@@ -224,7 +230,8 @@ class Worker:
             job = replace(job, key=stopped_key(job.key))
         data = encoded(job, _to_array(result.image), task.loaded.content.alpha)
         seconds += task.seconds + time.perf_counter() - started
-        return Made(data, self._record(job, data, result, seconds, task.loaded.notes))
+        notes = (*self._notes, *task.loaded.notes)
+        return Made(data, self._record(job, data, result, seconds, notes))
 
     @contextmanager
     def _memory_limits(self, recipe: Recipe) -> Iterator[None]:
@@ -260,6 +267,7 @@ class Worker:
             steps=result.steps,
             figures={
                 "loss": result.loss,
+                "loss_before": result.loss_before,
                 "content_error": result.content_error,
                 "style_error": result.style_error,
                 "style_error_before": result.style_error_before,
@@ -270,6 +278,7 @@ class Worker:
             peak_memory=peak_bytes(result.image.device),
             curve=result.curve,
             notes=notes,
+            shortfall=shortfall(result, settings.recipe),
         )
 
 

@@ -71,7 +71,7 @@ def network(asked: Settings) -> tuple[nn.Module, Preprocessing]:
         built = asked.backbone.build()
     built.load_state_dict(loaded.tensors, assign=True)
     if asked.recipe.dense:  # the same arithmetic on both sides
-        built.get_submodule(asked.backbone.stem).stride = (1, 1)
+        built.get_submodule(asked.backbone.stem.module).stride = (1, 1)
     return built.eval().requires_grad_(False), loaded.preprocessing
 
 

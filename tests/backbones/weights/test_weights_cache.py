@@ -216,6 +216,22 @@ def test_a_file_of_the_cache_knows_its_preprocessing(tmp_path: Path) -> None:
     assert weights.load(TINY, weights.select(TINY, str(copy))).preprocessing == CAFFE
 
 
+@pytest.mark.parametrize(("name", "wanted"), [("imagenet", IMAGENET), ("caffe", CAFFE)])
+def test_what_the_user_says_of_a_file_holds(tmp_path: Path, name: str, wanted: object) -> None:
+    plain, knowing = tmp_path / "plain.safetensors", tmp_path / "knowing.safetensors"
+    save_file(STATE, plain)
+    knowing.write_bytes(weights.pull(TINY, replace(SET, preprocessing=CAFFE)).read_bytes())
+    for file in (plain, knowing):
+        chosen = weights.select(TINY, str(file), name)
+        assert weights.load(TINY, chosen).preprocessing == wanted
+
+
+@pytest.mark.parametrize("wanted", [None, "first", "tiny:first"])
+def test_a_set_has_its_own_preprocessing(wanted: str | None) -> None:
+    with pytest.raises(BackboneError, match="--preprocessing caffe is for a weights file of your"):
+        weights.select(TINY, wanted, "caffe")
+
+
 def test_a_known_file_got_by_hand_is_read_as_its_set(tmp_path: Path) -> None:
     def convert(content, template):
         return {name.removeprefix("x."): tensor for name, tensor in content.items()}

@@ -133,6 +133,43 @@ def test_cards_are_listed_with_their_memory(nst: Nst, monkeypatch: pytest.Monkey
     assert "device cuda:1: model Card 24, bf16 True, 24.0 GB" in nst("info").out
 
 
+@pytest.mark.parametrize(
+    ("cuda", "hip", "mps", "gpus", "build", "other"),
+    [
+        (None, None, False, 0, "CPU only", "with a GPU, a build for CUDA (NVIDIA) or ROCm (AMD) "),
+        ("13.0", None, False, 0, "CUDA 13.0", "it finds no GPU; a build for the CPU only would do"),
+        ("13.0", None, False, 1, "CUDA 13.0", None),
+        (None, "7.2", False, 0, "ROCm 7.2", "it finds no GPU; a build for the CPU only would do"),
+        (None, None, True, 0, "CPU and MPS", None),
+    ],
+)
+def test_which_torch_it_is_and_what_another_would_give(
+    nst: Nst,
+    monkeypatch: pytest.MonkeyPatch,
+    cuda: str | None,
+    hip: str | None,
+    mps: bool,
+    gpus: int,
+    build: str,
+    other: str | None,
+) -> None:
+    import torch
+
+    card = SimpleNamespace(name="Card", total_memory=10**9)
+    monkeypatch.setattr(torch.version, "cuda", cuda)
+    monkeypatch.setattr(torch.version, "hip", hip)
+    monkeypatch.setattr(torch.backends.mps, "is_built", lambda: mps)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda index: card)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)
+    devices = told(nst)["devices"]
+    assert devices["build"] == build
+    assert (devices["other_build"] or "").startswith(other or "")
+    assert bool(devices["other_build"]) == bool(other)
+    (line,) = [line for line in nst("info").out.splitlines() if line.startswith("build of torch")]
+    assert line.startswith(f"build of torch: {build}" + (f"; {other}" if other else ""))
+
+
 def test_the_text_says_what_the_json_does(nst: Nst) -> None:
     found, lines = told(nst), nst("info").out.splitlines()
     assert f"nst: {nstcli.__version__}" in lines

@@ -59,6 +59,25 @@ def test_json_tells_everything_of_a_layer(nst: Nst) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("model", "layer", "dense", "strided"),
+    [("squeezenet", "fire2", (2, 9), (4, 15)), ("mobilenet", "stage2", (2, 11), (4, 19))],
+)
+def test_strides_and_fields_are_those_of_the_stem_that_a_recipe_has(
+    nst: Nst, model: str, layer: str, dense: tuple[int, int], strided: tuple[int, int]
+) -> None:
+    for flags, told, expected in ((("--dense",), True, dense), ((), True, dense),
+                                  (("--no-dense",), False, strided)):  # fmt: skip
+        listed = json.loads(nst("layers", "-m", model, *flags, "--json").out)
+        (row,) = [row for row in listed["layers"] if row["name"] == layer]
+        assert listed["dense"] is told
+        assert (row["stride"], row["receptive_field"]) == expected
+    assert f"{model} with a dense stem (the default): " in nst("layers", "-m", model).out
+    title = nst("layers", "-m", model, "--no-dense").out
+    assert f"{model} with its stride (--no-dense): " in title
+    assert json.loads(nst("layers", "-m", "vgg19", "--json").out)["dense"] is False
+
+
 def test_the_table_names_every_layer_and_the_roles(nst: Nst) -> None:
     ended = nst("layers", "--model", "tiny")
     assert ended.code == 0

@@ -44,6 +44,7 @@ GIVEN: dict[str, tuple[list[str], Any]] = {
     "preset": (["--preset", "high"], "high"),
     "model": (["-m", "vgg16"], "vgg16"),
     "weights": (["--weights", "x.pth"], "x.pth"),
+    "preprocessing": (["--preprocessing", "caffe"], "caffe"),
     "size": (["-s", "64"], 64),
     "steps": (["--steps", "5"], 5),
     "scales": (["--scales", "2"], 2),

@@ -63,6 +63,31 @@ def test_a_cause_is_told_once_where_the_end_comes_at_once(nst: Nst) -> None:
     assert nst(*RUN).err.count(CAUSE) == 1
 
 
+def test_a_picture_that_is_none_is_told_everywhere(nst: Nst, tmp_path: Path) -> None:
+    slow = (*RUN, "--optimizer", "adam", "--learning-rate", "1e-9", "--limit", "3")
+    why = "to the eye, it still is what it began with; try a larger --learning-rate, "
+    ended = nst(*slow, "-q", "--json")
+    assert ended.code == 0
+    assert ended.err.startswith(f"  ! 3 pairs   {why}")
+    told = json.loads(ended.out)
+    assert (told["made"], len(told["no_better"])) == (3, 3)
+    assert told["no_better"][0]["result"] == "cat__ink.png"
+    assert told["no_better"][0]["shortfall"].startswith(why)
+    records = [json.loads(path.read_text()) for path in tmp_path.glob("out/.nst/pairs/*.json")]
+    assert len(records) == 3
+    for record in records:
+        assert record["shortfall"].startswith(why)
+        assert record["figures"]["loss"] == pytest.approx(record["figures"]["loss_before"])
+    (log,) = tmp_path.glob("out/.nst/run-*.log")
+    assert log.read_text().count(why) == 3
+    assert nst("status", "out").out.splitlines()[4].startswith(f"note: 3 results: {why}")
+    lines = nst(*slow, "--force").err.splitlines()
+    assert lines[2].startswith("[1/3] ! cat.png × ink.png → cat__ink.png  ")
+    assert why in lines[2]
+    assert lines[5].startswith("Done: 3 made (3 no better than at the start) in ")
+    assert lines[6].startswith(f"  ! 3 pairs   {why}")
+
+
 @pytest.mark.usefixtures("bad")
 def test_what_was_not_made_is_not_pointed_at(nst: Nst, tmp_path: Path) -> None:
     ended = nst("stylize", "photos/bad.png", "art/ink.png", "-m", "tiny")

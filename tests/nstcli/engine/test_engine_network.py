@@ -9,7 +9,7 @@ from torch import nn
 import backbones
 from backbones import BackboneError
 from backbones.hooks import FeatureExtractor
-from backbones.spec import IMAGENET, Layer
+from backbones.spec import IMAGENET, Layer, Stem
 from backbones.testing import check_backbone
 from nstcli.engine.precision import adapted
 from nstcli.recipe import DEFAULT, Recipe, resolve
@@ -31,7 +31,7 @@ STRIDED = replace(
     layers=(Layer("conv1", "0", "conv", 8, 2, 3), Layer("conv2", "2", "conv", 4, 2, 7)),
     content_layers={"conv2": 1.0},
     style_layers={"conv1": 1.0},
-    stem="0",
+    stem=Stem("0", kernel=3, stride=2),
 )
 
 
@@ -76,13 +76,28 @@ def test_pooling_is_the_recipes(extractor: FeatureExtractor) -> None:
 
 
 @pytest.mark.parametrize(
-    ("stem", "problem"),
-    [("1", "is a convolution with a stride"), ("2", "a stride"), ("9", "a stride")],
+    "stem", [Stem("1", 3, 2), Stem("2", 3, 2), Stem("9", 3, 2), Stem("0", 5, 2), Stem("0", 3, 4)]
 )
-def test_the_contract_sees_a_wrong_stem(stem: str, problem: str) -> None:
+def test_the_contract_sees_a_wrong_stem(stem: Stem) -> None:
     check_backbone(STRIDED)
-    with pytest.raises(BackboneError, match=f"stem '{stem}' .*{problem}"):
+    with pytest.raises(BackboneError, match=rf"stem '{stem.module}': \(kernel, stride\) is "):
         check_backbone(replace(STRIDED, stem=stem))
+
+
+def test_the_contract_measures_what_a_dense_stem_sees(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert [(layer.stride, layer.receptive_field) for layer in STRIDED.layers_with(dense=True)] == [
+        (1, 3), (1, 5),
+    ]  # fmt: skip
+    assert STRIDED.layers_with(dense=False) == STRIDED.layers
+    monkeypatch.setattr(Stem, "dense", lambda stem, layer: layer)
+    with pytest.raises(BackboneError, match="'conv2': receptive field with a dense stem is 5"):
+        check_backbone(STRIDED)
+
+
+@pytest.mark.parametrize("wrong", [("", 3, 2), ("0", 0, 2), ("0", 3, 1)])
+def test_a_stem_has_a_stride(wrong: tuple[str, int, int]) -> None:
+    with pytest.raises(BackboneError, match="a stem needs a module, a kernel and a stride above 1"):
+        Stem(*wrong)
 
 
 class Beside(nn.Module):
@@ -101,7 +116,7 @@ class Beside(nn.Module):
 
 def test_the_contract_sees_a_layer_beside_the_stem() -> None:
     layers = (Layer("conv1", "stem", "conv", 8, 2, 3), Layer("conv2", "other", "conv", 4, 2, 3))
-    aside = replace(STRIDED, build=Beside, layers=layers, stem="stem")
+    aside = replace(STRIDED, build=Beside, layers=layers, stem=Stem("stem", 3, 2))
     check_backbone(replace(aside, stem=None))
     with pytest.raises(BackboneError, match=r"'conv2': stride with a dense stem is 2\.0, .* 1\.0"):
         check_backbone(aside)

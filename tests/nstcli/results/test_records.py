@@ -465,6 +465,7 @@ def test_the_key_is_pinned() -> None:
 OTHERS = {
     "model": "other",
     "weights": "1" * 64,
+    "preprocessing": "caffe",
     "size": 65,
     "steps": 4,
     "loss": "gatys",
