@@ -95,4 +95,5 @@ MOBILENET = Backbone(
     weight_sets=builtin.MOBILENET,
     simplify=_fold_batch_norms,
     stem="conv_stem",
+    structure_layer="stage4",
 )

@@ -171,6 +171,8 @@ class Backbone:
         content_layers: default layers of the content term, name to relative weight.
         style_layers: default layers of the style term, name to relative weight.
         weight_sets: the first is the default.
+        structure_layer: where a judge looks for what belongs together, the last style layer where
+            none is given: deep enough to know things, and not so deep that it forgets where.
         minimum_size: shortest edge in pixels that the deepest layer can still be read of.
         simplify: turns a network that has its weights into an equal one that runs faster, in
             place; every layer keeps its module path.
@@ -188,6 +190,7 @@ class Backbone:
     minimum_size: int = 32
     simplify: Callable[[nn.Module], None] | None = None
     stem: str | None = None
+    structure_layer: str = ""
     _by_name: Mapping[str, Layer] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -201,6 +204,8 @@ class Backbone:
         self._check_unique("module path", (layer.module for layer in self.layers))
         self._check_unique("weight set", (weights.name for weights in self.weight_sets))
         object.__setattr__(self, "_by_name", {layer.name: layer for layer in self.layers})
+        if not self.structure_layer and self.style_layers:
+            object.__setattr__(self, "structure_layer", list(self.style_layers)[-1])
         for role, chosen in (("content", self.content_layers), ("style", self.style_layers)):
             if not chosen:
                 raise BackboneError(f"backbone {self.name!r} has no default {role} layer")
@@ -211,6 +216,7 @@ class Backbone:
                         f"backbone {self.name!r}: {role} layer {name!r} needs a positive, finite "
                         f"weight, not {weight}"
                     )
+        self.layer(self.structure_layer)
 
     def layer(self, name: str) -> Layer:
         """Return the layer with this public name.

@@ -24,6 +24,7 @@ FLOORS = (
         "nstcli.text",
         "nstcli.remembered",
         "nstcli.terms",
+        "nstcli.measures",
         "nstcli.optimizers",
         "nstcli.backends",
         "nstcli.version",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from nstcli.experiment.experiment import Experiment
 from nstcli.experiment.figures import Row
+from nstcli.measures import MEASURES
 from nstcli.text import shown
 
 
@@ -31,6 +32,8 @@ def remarks(experiment: Experiment, rows: Sequence[Row], best: str) -> list[str]
     `best` says how the best values are marked.
     """
     judges = dict.fromkeys(row.judge for row in rows)
+    witnesses = dict.fromkeys(experiment.witness(judge) for judge in judges)
+    seen = [measure.heading for measure in MEASURES.values() if measure.judged]
     ranked = " They rank only under one judge." if len(judges) > 1 else ""
     if any(row.pairs > 1 for row in rows):
         spread = (
@@ -42,9 +45,15 @@ def remarks(experiment: Experiment, rows: Sequence[Row], best: str) -> list[str]
     said = [
         f"Best of their column: {best}. {spread}",
         "Peak memory is that of a process that made these pictures alone, or of a GPU's tensors.",
-        f"Content and style error are relative, as the judge sees them.{ranked}",
+        f"{_listed(seen)} are as the judge sees them, or its witness {_listed(witnesses)}.{ranked}",
     ]
     return said + [f"Made on {where}." for where in _machines(experiment)]
+
+
+def _listed(names: Iterable[str]) -> str:
+    """Write `a, b and c`."""
+    *most, last = names
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def _names(paths: Sequence[Path], noun: str) -> str:

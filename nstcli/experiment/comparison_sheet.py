@@ -65,7 +65,7 @@ def _result(experiment: Experiment, draw: Cells, variant: Variant, pair: Pair) -
     record = experiment.records.get(pair.output)
     if record is None:
         return _captioned(draw, None, (variant.title, "not made"), cells.ALARM)
-    known = experiment.measured.get(pair.output)
+    known = experiment.judgement(variant, pair)
     values = known.values if known else {}
     figures = [f"{record.seconds:.1f} s, {record.steps} steps"]
     if "style_error" in values:

@@ -1,29 +1,9 @@
-"""`Metrics`, the figures of a judged picture; and which backbone judges which. Without torch."""
+"""A judged picture next to the baselines, and which network judges which. Without torch."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
-
-@dataclass(frozen=True)
-class Metrics:
-    """One picture, held against the content and the style that it was made from.
-
-    The package's docstring says what each of them can and cannot tell.
-
-    Attributes:
-        content_error: relative to the content's energy; 0 is equal, 1 is nothing left.
-        style_error: relative to the style's energy; 0 is equal, 1 is nothing there.
-        lpips: perceptual distance to the content, from 0.
-        ssim: structural similarity to the content, at most 1.
-        frechet: distance of activations to the style's; 0 is equal, 1 is nothing there.
-        color: distance of colours to the style's, in units of CIELAB, from 0.
-    """
-
-    content_error: float
-    style_error: float
-    lpips: float
-    ssim: float
-    frechet: float
-    color: float
+from nstcli.measures import Metrics
 
 
 @dataclass(frozen=True)
@@ -48,3 +28,17 @@ def judge_of(model: str) -> str:
     it is LPIPS's network, too, and so costs nothing more; VGG-19 judges VGG-16.
     """
     return "vgg19" if model == "vgg16" else "vgg16"
+
+
+# Witnesses, the first of which that painted nothing is asked: far from the VGGs that judge.
+_WITNESSES = ("mobilenet", "squeezenet")
+
+
+def witness_of(painters: Collection[str], judge: str) -> str:
+    """Return the name of the backbone that is the witness where these painted.
+
+    It sees for what the judge should not: structure, and the distribution of activations. All
+    pictures that are compared have the same one, or their figures would not compare; where both
+    painted, the judge is its own witness.
+    """
+    return next((name for name in _WITNESSES if name not in painters), judge)

@@ -20,8 +20,8 @@ from backbones.hooks import FeatureExtractor
 from nstcli.engine.precision import adapted
 from nstcli.engine.stylize import Scale, stylize
 from nstcli.engine.targets import read_content, read_style
+from nstcli.measures import Metrics
 from nstcli.metrics.judge import Judge
-from nstcli.metrics.judgement import Metrics
 from nstcli.metrics.lpips import Lpips
 from nstcli.recipe import DEFAULT, resolve
 
