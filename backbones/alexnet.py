@@ -1,4 +1,4 @@
-"""AlexNet (Krizhevsky 2014), torchvision's architecture: it judges, and paints nothing.
+"""AlexNet (Krizhevsky 2014), torchvision's architecture: it judges, and never paints.
 
 Its filters of 11×11 pixels at a stride of 4 make poor pictures. LPIPS was fitted to it as well, and
 the content columns of published tables are those.
@@ -29,4 +29,5 @@ ALEXNET = Backbone(
     content_layers={"relu3": 1.0},
     style_layers={f"relu{number}": 1.0 for number in range(1, 6)},
     weight_sets=COMPANION.weight_sets,
+    structure_layer="relu4",
 )

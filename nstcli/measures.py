@@ -23,7 +23,8 @@ class Measure:
         source: who found or named the formula.
         form: how a value is written.
         best: picks the better of values.
-        judged: it depends on the judge or the witness, and ranks only among those of the same.
+        by: who sees it, where that depends on who painted. Witnesses are the same for all that is
+            compared, judges need not be.
         lasting: stays in a table longest where there is little room.
     """
 
@@ -34,7 +35,7 @@ class Measure:
     source: str
     form: str = ".3f"
     best: Callable[[Iterable[float]], float] = min
-    judged: bool = False
+    by: Literal["", "judge", "witness"] = ""
     lasting: bool = False
 
 
@@ -52,7 +53,7 @@ class Metrics:
         "0: the judge sees the same things at the same places",
         "whether a difference is damage or a brush stroke: no good picture has 0",
         "Gatys et al. 2016, eq. 1, relative to the photo's energy",
-        judged=True,
+        by="judge",
         lasting=True,
     )
     structure: float = _measure(
@@ -61,7 +62,7 @@ class Metrics:
         "0: what looked alike in the photo looks alike, so that its subject stands",
         "whether a thing is still recognised, or anything finer than a twentieth of the picture",
         "self-similarity: Shechtman, Irani 2007; Kolkin et al. 2019",
-        judged=True,
+        by="witness",
         lasting=True,
     )
     edges: float = _measure(
@@ -110,7 +111,7 @@ class Metrics:
         "what weak channels see, or where; those that paint optimize something alike",
         "Gatys et al. 2016, eq. 4, relative to the artwork's energy",
         form=".4f",
-        judged=True,
+        by="judge",
         lasting=True,
     )
     local_style_error: float = _measure(
@@ -119,7 +120,7 @@ class Metrics:
         "0: every place looks like some place of the artwork",
         "whether all of the artwork was used, or the right part of it for each thing",
         "windows' means and deviations (Huang, Belongie 2017) against the nearest",
-        judged=True,
+        by="judge",
     )
     sliced: float = _measure(
         "sliced Wasserstein",
@@ -127,7 +128,7 @@ class Metrics:
         "0: the witness finds the artwork's strokes, and no noise in their place",
         "where they are, or any shape that is larger than a stroke",
         "Rabin et al. 2011; Heitz et al. 2021",
-        judged=True,
+        by="witness",
     )
     frechet: float = _measure(
         "Fréchet",
@@ -135,7 +136,7 @@ class Metrics:
         "0: the artwork's textures are there, weak ones too",
         "where they are",
         "Dowson, Landau 1982, as in FID (Heusel et al. 2017)",
-        judged=True,
+        by="judge",
     )
     color: float = _measure(
         "colour",

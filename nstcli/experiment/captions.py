@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from nstcli.experiment.experiment import Experiment
@@ -32,9 +32,11 @@ def remarks(experiment: Experiment, rows: Sequence[Row], best: str) -> list[str]
     `best` says how the best values are marked.
     """
     judges = dict.fromkeys(row.judge for row in rows)
-    witnesses = dict.fromkeys(experiment.witness(judge) for judge in judges)
-    seen = [measure.heading for measure in MEASURES.values() if measure.judged]
-    ranked = " They rank only under one judge." if len(judges) > 1 else ""
+    seen, told = (
+        _listed([measure.heading for measure in MEASURES.values() if measure.by == who])
+        for who in ("judge", "witness")
+    )
+    ranked = " The judge's rank only under the same one." if len(judges) > 1 else ""
     if any(row.pairs > 1 for row in rows):
         spread = (
             "Figures are medians over the pairs. ± is half the distance between the quartiles, "
@@ -45,12 +47,12 @@ def remarks(experiment: Experiment, rows: Sequence[Row], best: str) -> list[str]
     said = [
         f"Best of their column: {best}. {spread}",
         "Peak memory is that of a process that made these pictures alone, or of a GPU's tensors.",
-        f"{_listed(seen)} are as the judge sees them, or its witness {_listed(witnesses)}.{ranked}",
+        f"The judge sees {seen}, a witness ({experiment.witness}) {told}.{ranked}",
     ]
     return said + [f"Made on {where}." for where in _machines(experiment)]
 
 
-def _listed(names: Iterable[str]) -> str:
+def _listed(names: Sequence[str]) -> str:
     """Write `a, b and c`."""
     *most, last = names
     return f"{', '.join(most)} and {last}" if most else last

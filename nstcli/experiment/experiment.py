@@ -151,14 +151,15 @@ class Experiment:
                     waiting.setdefault(variant.judge, []).append((variant, pair))
         return waiting
 
-    def witness(self, judge: str) -> str:
-        """Return the name of the witness beside a judge, the same for everybody it judges."""
-        return witness_of({variant.backbone.name for variant in self.variants}, judge)
+    @property
+    def witness(self) -> str:
+        """Name of the witness beside all judges."""
+        return witness_of({variant.backbone.name for variant in self.variants})
 
     def judgement(self, variant: Variant, pair: Pair) -> Measured | None:
         """Return what was measured of a picture, if it was by those who are to be asked."""
         known = self.measured.get(pair.output)
-        wanted = (variant.judge, self.witness(variant.judge))
+        wanted = (variant.judge, self.witness)
         return known if known and (known.judge, known.witness) == wanted else None
 
     def problems(self) -> dict[str, list[str]]:

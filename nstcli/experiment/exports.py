@@ -130,7 +130,7 @@ def _picture(experiment: Experiment, variant: Variant, pair: Pair) -> dict[str, 
         "parameters": variant.parameters,
         **(_of_record(record) if record else {}),
         "judge": variant.judge,
-        "witness": experiment.witness(variant.judge),
+        "witness": experiment.witness,
         **(known.values if known else {}),
         "error": experiment.failures.get(pair.output) or variant.error,
     }

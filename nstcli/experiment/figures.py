@@ -49,7 +49,7 @@ COLUMNS = (
     Column("peak_memory", "peak memory", lambda value: f"{value / 1e6:.0f} MB"),
     Column("parameters", "parameters used", count),
     *(
-        Column(key, each.heading, f"{{:{each.form}}}".format, each.best, each.judged)
+        Column(key, each.heading, f"{{:{each.form}}}".format, each.best, each.by == "judge")
         for key, each in MEASURES.items()
     ),
 )

@@ -40,7 +40,7 @@ def judge_all(experiment: Experiment, load: LoadJudge, max_pixels: int) -> Itera
     """
     for name, waiting in experiment.unjudged().items():
         try:
-            judge = load(name, experiment.witness(name))
+            judge = load(name, experiment.witness)
         except BackboneError as error:
             for _, pair in waiting:
                 experiment.failures[pair.output] = f"not judged: {error}"

@@ -21,7 +21,7 @@ from backbones.spec import Progress
 from nstcli.engine.init import STARTS
 from nstcli.engine.targets import Content
 from nstcli.measures import Metrics
-from nstcli.metrics import lpips, ssim
+from nstcli.metrics import ssim
 from nstcli.metrics.color import color_distance, colors
 from nstcli.metrics.dists import Dists
 from nstcli.metrics.edges import edges, kept_edges
@@ -76,20 +76,13 @@ class Judge:
         Raises:
             BackboneError: an unknown backbone, or weights that cannot be had.
         """
-        judge, other = (backbones.get(each) for each in (name, witness or name))
         loader = Loader(offline, progress)
-        perceptual = Lpips.load(loader)
-        found = {lpips.BACKBONE: perceptual.extractor}
-        for backbone in (judge, other):
-            if backbone.name not in found:
-                found[backbone.name] = loader.network(backbone)
-        made = cls(
-            found[judge.name],
-            found[other.name],
-            perceptual,
-            Lpips.load_alex(loader),
-            Dists.load(loader),
-        )
+        perceptual, alex = Lpips.load(loader), Lpips.load_alex(loader)
+        found = {each.extractor.backbone.name: each.extractor for each in (perceptual, alex)}
+        for wanted in (name, witness or name):
+            if wanted not in found:
+                found[wanted] = loader.network(backbones.get(wanted))
+        made = cls(found[name], found[witness or name], perceptual, alex, Dists.load(loader))
         named = (made.lpips, made.lpips_alex, made.dists)
         for each in {made.extractor, made.witness, *(part.extractor for part in named)}:
             each.to(device).arrange(torch.float32, torch.channels_last)

@@ -60,7 +60,7 @@ def tell(
     found.measured[output] = Measured(
         output_sha256="o",
         judge=variant.judge,
-        witness=found.witness(variant.judge),
+        witness=found.witness,
         values=values,
         baselines=BASELINES,
     )

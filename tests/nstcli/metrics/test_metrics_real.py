@@ -42,9 +42,9 @@ def lpips(real_cache: None) -> Lpips:
     return Lpips.load()
 
 
-@pytest.fixture(scope="module", params=["vgg16", "vgg19"])
+@pytest.fixture(scope="module", params=["vgg16 mobilenet", "vgg19 alexnet"])
 def judge(request: pytest.FixtureRequest, real_cache: None) -> Judge:
-    return Judge.load(request.param, "mobilenet")
+    return Judge.load(*request.param.split())
 
 
 def tensor(pixels: np.ndarray) -> Tensor:
