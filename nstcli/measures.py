@@ -45,7 +45,10 @@ def _measure(*arguments: str, **named: Any) -> Any:
 
 @dataclass(frozen=True)
 class Metrics:
-    """One picture, held against the content and the style that it was made from."""
+    """One picture, held against the content and the style that it was made from.
+
+    A figure that a pair has not is no number.
+    """
 
     content_error: float = _measure(
         "content error",
@@ -103,6 +106,14 @@ class Metrics:
         "Wang et al. 2004",
         best=max,
         lasting=True,
+    )
+    faces: float = _measure(
+        "kept faces",
+        "content",
+        "1: every face of the photo is still found where it was; without faces there is no figure",
+        "whose face it is; and what friends would know may be none to a detector of photos",
+        "MTCNN (Zhang et al. 2016)",
+        best=max,
     )
     style_error: float = _measure(
         "style error",

@@ -25,6 +25,7 @@ FLOORS = (
         "nstcli.remembered",
         "nstcli.terms",
         "nstcli.measures",
+        "nstcli.faces",
         "nstcli.optimizers",
         "nstcli.backends",
         "nstcli.version",

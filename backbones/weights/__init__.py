@@ -4,7 +4,7 @@ Importing this package does not import torch; reading tensors does.
 """
 
 from backbones.spec import Companion
-from backbones.weights.builtin import ALEXNET, COMPANIONS, DISTS, LPIPS, LPIPS_ALEX
+from backbones.weights.builtin import ALEXNET, COMPANIONS, DISTS, LPIPS, LPIPS_ALEX, MTCNN
 from backbones.weights.cache import State, cache_folder, cached_path, identity, verify
 from backbones.weights.obtain import Weights, load, pull
 from backbones.weights.selection import select, title
@@ -15,6 +15,7 @@ __all__ = [
     "DISTS",
     "LPIPS",
     "LPIPS_ALEX",
+    "MTCNN",
     "Companion",
     "State",
     "Weights",

@@ -12,7 +12,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from backbones.spec import CAFFE, IMAGENET, Companion, WeightSet
+from backbones.spec import CAFFE, IMAGENET, Companion, Preprocessing, WeightSet
 from backbones.weights.convert import (
     deepscale_squeezenet,
     gatys_vgg19,
@@ -289,4 +289,60 @@ DISTS = Companion(
     ),
 )
 
-COMPANIONS = (LPIPS, LPIPS_ALEX, ALEXNET, DISTS)
+
+def _mtcnn(name: str, network: str, sha256: str, content_sha256: str) -> Companion:
+    def build() -> nn.Module:
+        from backbones import mtcnn
+
+        made: nn.Module = getattr(mtcnn, network)()
+        return made
+
+    return Companion(
+        f"mtcnn-{network.lower()}",
+        build,
+        (
+            WeightSet(
+                name="facenet",
+                source=PackageFile(
+                    project="facenet-pytorch",
+                    version="2.6.0",
+                    filename="facenet_pytorch-2.6.0-py3-none-any.whl",
+                    archive_sha256=(
+                        "ecb82b27beb226d106f2219efe8f829b01b87a8595badd01545679bdb9f19cca"
+                    ),
+                    member=f"facenet_pytorch/data/{name}.pt",
+                    sha256=sha256,
+                    size=1_881_930,
+                ),
+                preprocessing=Preprocessing("rgb", 255.0, (127.5,) * 3, (128.0,) * 3),
+                licence="MIT (facenet-pytorch; D. Sandberg)",
+                description="one of the three networks that find faces; no backbone",
+                content_sha256=content_sha256,
+            ),
+        ),
+    )
+
+
+# In the order in which they look.
+MTCNN = (
+    _mtcnn(
+        "pnet",
+        "Proposal",
+        "a2a71925e0b9996a42f63e47efc1ca19043e69558b5c523b978d611dfae49c8f",
+        "902219710a346040aa4f6ecd628d9a3bb8c411eec2fa53cf1e6a1d30ddeb37f0",
+    ),
+    _mtcnn(
+        "rnet",
+        "Refinement",
+        "bbb937de72efc9ef83b186c49f5f558467a1d7e3453a8ece0d71a886633f6a86",
+        "154504e1f344b54ea4cbd2fa54e00f91f74ecc0f0287c257f97fb6489f6ca78d",
+    ),
+    _mtcnn(
+        "onet",
+        "Output",
+        "165bfbe42940416ccfb977545cf0e976d5bf321f67083ae2aaaa5c764280118d",
+        "c60bacb347584f6149c97cefd466407a8deb5bac341cbae10ef5d290ae274f6d",
+    ),
+)
+
+COMPANIONS = (LPIPS, LPIPS_ALEX, ALEXNET, DISTS, *MTCNN)

@@ -7,7 +7,7 @@ that certain figures are named after. Reading a picture takes up to four kilobyt
 pixel, of which half a kilobyte is kept.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Self
@@ -20,11 +20,13 @@ from backbones.hooks import FeatureExtractor
 from backbones.spec import Progress
 from nstcli.engine.init import STARTS
 from nstcli.engine.targets import Content
+from nstcli.faces import Face, FaceDetector
 from nstcli.measures import Metrics
 from nstcli.metrics import ssim
 from nstcli.metrics.color import color_distance, colors
 from nstcli.metrics.dists import Dists
 from nstcli.metrics.edges import edges, kept_edges
+from nstcli.metrics.faces import kept_faces
 from nstcli.metrics.frechet import of_features, style_distance
 from nstcli.metrics.judgement import Comparison
 from nstcli.metrics.loading import Loader
@@ -46,6 +48,7 @@ class Judge:
         lpips: LPIPS-VGG.
         lpips_alex: LPIPS-Alex.
         dists: DISTS, whose network is its own.
+        faces: finds the faces in a picture (1, 3, H, W).
     """
 
     extractor: FeatureExtractor
@@ -53,6 +56,7 @@ class Judge:
     lpips: Lpips
     lpips_alex: Lpips
     dists: Dists
+    faces: Callable[[Tensor], Sequence[Face]]
 
     @classmethod
     def load(
@@ -82,7 +86,9 @@ class Judge:
         for wanted in (name, witness or name):
             if wanted not in found:
                 found[wanted] = loader.network(backbones.get(wanted))
-        made = cls(found[name], found[witness or name], perceptual, alex, Dists.load(loader))
+        faces = FaceDetector.load(loader.tensors).to(device)
+        judge, other = found[name], found[witness or name]
+        made = cls(judge, other, perceptual, alex, Dists.load(loader), faces)
         named = (made.lpips, made.lpips_alex, made.dists)
         for each in {made.extractor, made.witness, *(part.extractor for part in named)}:
             each.to(device).arrange(torch.float32, torch.channels_last)
@@ -151,6 +157,7 @@ class Judge:
             lpips=scaled[0],
             lpips_alex=scaled[1],
             dists=() if is_style else self.dists.read(image),
+            faces=() if is_style else self.faces(image),
         )
 
     def metrics(
@@ -167,6 +174,7 @@ class Judge:
             lpips_alex=self.lpips_alex.distance(picture.lpips_alex, content.lpips_alex),
             dists=self.dists.distance(picture.dists, content.dists),
             ssim=ssim.ssim(picture.luminance, content.luminance),
+            faces=kept_faces(picture.faces, content.faces),
             style_error=style_error(picture, content, style, style_layers),
             local_style_error=local_distance(picture.windows, style.windows, style_layers),
             sliced=sliced_distance(

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nstcli.engine.targets import Content, Style
+from nstcli.faces import Face
 from nstcli.metrics.edges import Edges
 from nstcli.metrics.frechet import Gaussian
 
@@ -29,6 +30,7 @@ class PictureStatistics:
         lpips: by layer, what LPIPS compares; empty for a style, like the following.
         lpips_alex: likewise, LPIPS-Alex.
         dists: what DISTS compares.
+        faces: that were found.
     """
 
     content: Content
@@ -42,6 +44,7 @@ class PictureStatistics:
     lpips: Mapping[str, Tensor]
     lpips_alex: Mapping[str, Tensor]
     dists: Sequence[Tensor]
+    faces: Sequence[Face]
 
     @cached_property
     def style(self) -> Style:

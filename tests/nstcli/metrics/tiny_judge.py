@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from backbones.hooks import FeatureExtractor
+from nstcli.faces import Face
 from nstcli.metrics.dists import Dists
 from nstcli.metrics.judge import Judge
 from nstcli.metrics.lpips import Lpips
@@ -32,6 +33,11 @@ def textural(seed: int = 0) -> Dists:
     return Dists.of(network(seed), ("relu1", "relu2"), alpha, beta)
 
 
+def no_faces(image: Tensor) -> list[Face]:
+    """Find no face, wherever one looks."""
+    return []
+
+
 def of(
     extractor: FeatureExtractor,
     witness: FeatureExtractor | None = None,
@@ -39,7 +45,9 @@ def of(
 ) -> Judge:
     """Make a judge of tiny networks; what is not given looks through the same one."""
     own = lpips or perceptual(extractor)
-    return Judge(extractor, witness or extractor, own, perceptual(own.extractor), textural())
+    return Judge(
+        extractor, witness or extractor, own, perceptual(own.extractor), textural(), no_faces
+    )
 
 
 def judge() -> Judge:
