@@ -20,7 +20,7 @@ _FEATURES = (
 
 ALEXNET = Backbone(
     name=COMPANION.name,
-    description="AlexNet, for LPIPS alone",
+    description="AlexNet, for LPIPS and as a witness",
     build=COMPANION.build,
     layers=tuple(
         Layer(f"{kind}{number}", f"features.{index}", kind, channels, stride, field)
