@@ -1,6 +1,6 @@
 """Read a network's activations at named layers, through forward hooks."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from typing import Any, Self
 
@@ -88,10 +88,14 @@ class FeatureExtractor(nn.Module):
 
         Averages are smaller than maxima, so they are scaled up, or deeper layers would fade.
         """
+        return self.pool_by(_ScaledAverage)
+
+    def pool_by(self, instead: Callable[[nn.MaxPool2d], nn.Module]) -> Self:
+        """Swap every max pooling for what `instead` makes of it, from now on."""
         for parent in list(self.network.modules()):
             for name, child in list(parent.named_children()):
                 if isinstance(child, nn.MaxPool2d):
-                    setattr(parent, name, _ScaledAverage(child))
+                    setattr(parent, name, instead(child))
         self._find_modules()
         return self
 

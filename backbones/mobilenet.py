@@ -96,4 +96,5 @@ MOBILENET = Backbone(
     simplify=_fold_batch_norms,
     stem=Stem("conv_stem", kernel=3, stride=2),
     usual_activation=0.33,
+    structure_layer="stage4",
 )

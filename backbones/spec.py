@@ -208,6 +208,8 @@ class Backbone:
         weight_sets: the first is the default.
         nearest_layers: default layers of the nearest term, name to relative weight; those of both
             other terms where there are none.
+        structure_layer: where a judge looks for what belongs together, the last style layer where
+            none is given: deep enough to know things, and not so deep that it forgets where.
         minimum_size: shortest edge in pixels that the deepest layer can still be read of.
         simplify: turns a network that has its weights into an equal one that runs faster, in
             place; every layer keeps its module path.
@@ -228,6 +230,7 @@ class Backbone:
     simplify: Callable[[nn.Module], None] | None = None
     stem: Stem | None = None
     usual_activation: float | None = None
+    structure_layer: str = ""
     _by_name: Mapping[str, Layer] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -241,6 +244,8 @@ class Backbone:
         self._check_unique("module path", (layer.module for layer in self.layers))
         self._check_unique("weight set", (weights.name for weights in self.weight_sets))
         object.__setattr__(self, "_by_name", {layer.name: layer for layer in self.layers})
+        if not self.structure_layer and self.style_layers:
+            object.__setattr__(self, "structure_layer", list(self.style_layers)[-1])
         for role in ("content", "style", "nearest"):
             chosen = self.usual_layers(role)
             if not chosen:
@@ -252,6 +257,7 @@ class Backbone:
                         f"backbone {self.name!r}: {role} layer {name!r} needs a positive, finite "
                         f"weight, not {weight}"
                     )
+        self.layer(self.structure_layer)
 
     def layer(self, name: str) -> Layer:
         """Return the layer with this public name.

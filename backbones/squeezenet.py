@@ -82,4 +82,5 @@ SQUEEZENET = Backbone(
     style_layers={"conv1": 1.0, **{f"fire{number}": 1.0 for number in range(2, 8)}},
     weight_sets=builtin.SQUEEZENET,
     stem=Stem("features.0", kernel=3, stride=2),
+    structure_layer="fire8",
 )

@@ -24,6 +24,8 @@ FLOORS = (
         "nstcli.text",
         "nstcli.remembered",
         "nstcli.terms",
+        "nstcli.measures",
+        "nstcli.faces",
         "nstcli.optimizers",
         "nstcli.backends",
         "nstcli.version",

@@ -20,6 +20,7 @@ from nstcli.config.options import SETTINGS
 from nstcli.config.precedence import settle
 from nstcli.config.presets import PRESETS
 from nstcli.experiment.variant import of_backbones
+from nstcli.measures import MEASURES
 from nstcli.recipe import DEFAULT, resolve
 from tests.nstcli.cli.test_app import COMMANDS, PROGRAM
 from tests.test_architecture import FLOORS
@@ -261,3 +262,8 @@ def test_the_demo_runs_in_a_process_of_its_own(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert len(list((tmp_path / "nst-demo/stylized").glob("*__*.png"))) == 4
     assert str(tmp_path / "nst-demo/stylized") in done.stderr
+
+
+def test_the_figures_are_those_that_there_are() -> None:
+    for measure in MEASURES.values():
+        assert f"| {measure.heading} | {measure.says} | {measure.cannot} |" in README

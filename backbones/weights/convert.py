@@ -53,7 +53,17 @@ def gatys_vgg19(content: Mapping[str, Any], template: Mapping[str, Tensor]) -> d
 
 def lpips_vgg16(content: Mapping[str, Any], template: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Take VGG-16's 13 convolutions from the flax parameters of the LPIPS metric."""
-    network = _entry(content, "VGG16_0")
+    return _flax_convolutions(_entry(content, "VGG16_0"), template)
+
+
+def lpips_alexnet(content: Mapping[str, Any], template: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Take AlexNet's 5 convolutions from the flax parameters of the LPIPS metric."""
+    return _flax_convolutions(_entry(content, "AlexNet_0"), template)
+
+
+def _flax_convolutions(
+    network: Mapping[str, Any], template: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
     pairs = (_entry(network, f"Conv_{i}") for i in range(len(network)))
     converted: dict[str, Tensor] = {}
     for number, pair in enumerate(pairs):
@@ -63,7 +73,7 @@ def lpips_vgg16(content: Mapping[str, Any], template: Mapping[str, Tensor]) -> d
 
 
 def lpips_heads(content: Mapping[str, Any], template: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the five 1×1 convolutions of LPIPS after the layers of VGG-16 that they weigh."""
+    """Rename the five 1×1 convolutions of LPIPS after the layers that they weigh."""
     return _in_order(content, template)
 
 

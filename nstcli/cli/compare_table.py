@@ -9,9 +9,13 @@ from rich.table import Table
 from rich.text import Text
 
 from nstcli.experiment.figures import COLUMNS, Column, Row, columns
+from nstcli.measures import MEASURES
 
 # What gives way, in this order, where a terminal is too narrow.
-_DISPENSABLE = ("parameters", "peak_memory", "seconds", "ssim", "content_error")
+_DISPENSABLE = (
+    *(key for key in reversed(list(MEASURES)) if not MEASURES[key].lasting),
+    *("parameters", "peak_memory", "seconds", "ssim", "content_error"),
+)
 # Columns of a terminal that limits nothing: measured there, a table tells what it needs.
 _ENDLESS = 10_000
 # Signs before a backbone while the table fills.
@@ -41,7 +45,7 @@ def fitting(
         anywhere = out.options.update(width=_ENDLESS)
         if Measurement.get(out, anywhere, table).minimum <= out.width:
             break
-    what = f"No room for {' and '.join(left_out)}: widen the terminal." if left_out else ""
+    what = f"No room for {', '.join(left_out)}: widen the terminal." if left_out else ""
     return table, what
 
 

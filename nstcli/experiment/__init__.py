@@ -6,6 +6,6 @@ time, so that seconds and peak memory are its own; judgements wait until all pic
 disturb none of it.
 
 A backbone is judged by another (`nstcli.metrics.judgement.judge_of`). Content and style errors of
-different judges are different quantities: they are never ranked together. LPIPS and SSIM are the
-same for all.
+different judges are different quantities: they are never ranked together. Whoever sees the other
+figures is the same for all.
 """

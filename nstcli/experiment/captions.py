@@ -7,6 +7,7 @@ from pathlib import Path
 
 from nstcli.experiment.experiment import Experiment
 from nstcli.experiment.figures import Row
+from nstcli.measures import MEASURES
 from nstcli.text import shown
 
 
@@ -31,7 +32,11 @@ def remarks(experiment: Experiment, rows: Sequence[Row], best: str) -> list[str]
     `best` says how the best values are marked.
     """
     judges = dict.fromkeys(row.judge for row in rows)
-    ranked = " They rank only under one judge." if len(judges) > 1 else ""
+    seen, told = (
+        _listed([measure.heading for measure in MEASURES.values() if measure.by == who])
+        for who in ("judge", "witness")
+    )
+    ranked = " The judge's rank only under the same one." if len(judges) > 1 else ""
     if any(row.pairs > 1 for row in rows):
         spread = (
             "Figures are medians over the pairs. ± is half the distance between the quartiles, "
@@ -42,9 +47,15 @@ def remarks(experiment: Experiment, rows: Sequence[Row], best: str) -> list[str]
     said = [
         f"Best of their column: {best}. {spread}",
         "Peak memory is that of a process that made these pictures alone, or of a GPU's tensors.",
-        f"Content and style error are relative, as the judge sees them.{ranked}",
+        f"The judge sees {seen}, a witness ({experiment.witness}) {told}.{ranked}",
     ]
     return said + [f"Made on {where}." for where in _machines(experiment)]
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Write `a, b and c`."""
+    *most, last = names
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def _names(paths: Sequence[Path], noun: str) -> str:

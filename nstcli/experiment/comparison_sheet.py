@@ -11,6 +11,7 @@ from nstcli.experiment.experiment import Experiment
 from nstcli.experiment.variant import Variant
 from nstcli.images import Picture, cells, decode, encode, read_metadata
 from nstcli.images.cells import Cells, Ink, Pixels
+from nstcli.measures import MEASURES
 from nstcli.plan.pair import Pair
 from nstcli.report.foreign_files import refuse_foreign
 from nstcli.text import shown
@@ -20,6 +21,9 @@ _SOFTWARE = "nst compare-backbones"
 
 # Widths of a column in pixels; narrower ones have no room for the figures.
 _WIDEST, _NARROWEST = 384, 96
+
+# Measures that are written below pictures.
+_FIGURES = ("style_error", "structure", "lpips")
 
 
 def write_sheet(experiment: Experiment) -> Path:
@@ -65,13 +69,14 @@ def _result(experiment: Experiment, draw: Cells, variant: Variant, pair: Pair) -
     record = experiment.records.get(pair.output)
     if record is None:
         return _captioned(draw, None, (variant.title, "not made"), cells.ALARM)
-    known = experiment.measured.get(pair.output)
+    known = experiment.judgement(variant, pair)
     values = known.values if known else {}
     figures = [f"{record.seconds:.1f} s, {record.steps} steps"]
-    if "style_error" in values:
-        figures.append(f"style error {values['style_error']:.4f} ({variant.judge})")
-    if "lpips" in values:
-        figures.append(f"LPIPS {values['lpips']:.3f}")
+    for name in _FIGURES:
+        if name in values:
+            measure = MEASURES[name]
+            by = f" ({variant.judge})" if measure.by == "judge" else ""
+            figures.append(f"{measure.heading} {values[name]:{measure.form}}{by}")
     return _captioned(draw, _read(experiment.store.path(pair)), (variant.title, *figures))
 
 

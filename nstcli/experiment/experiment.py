@@ -10,6 +10,7 @@ from typing import Any
 from backbones import BackboneError
 from nstcli.errors import InputError
 from nstcli.experiment.variant import Variant
+from nstcli.metrics.judgement import witness_of
 from nstcli.plan.pair import Pair, Source
 from nstcli.plan.product import Naming, planned
 from nstcli.remembered import Remembered
@@ -146,10 +147,20 @@ class Experiment:
         waiting: dict[str, list[tuple[Variant, Pair]]] = {}
         for variant in self.variants:
             for pair in variant.pairs:
-                known = self.measured.get(pair.output)
-                if pair.output in self.records and not (known and known.judge == variant.judge):
+                if pair.output in self.records and not self.judgement(variant, pair):
                     waiting.setdefault(variant.judge, []).append((variant, pair))
         return waiting
+
+    @property
+    def witness(self) -> str:
+        """Name of the witness beside all judges."""
+        return witness_of({variant.backbone.name for variant in self.variants})
+
+    def judgement(self, variant: Variant, pair: Pair) -> Measured | None:
+        """Return what was measured of a picture, if it was by those who are to be asked."""
+        known = self.measured.get(pair.output)
+        wanted = (variant.judge, self.witness)
+        return known if known and (known.judge, known.witness) == wanted else None
 
     def problems(self) -> dict[str, list[str]]:
         """Return what went wrong, each with the titles of the variants that it befell."""

@@ -7,7 +7,7 @@ import io
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from nstcli.experiment.comparison_sheet import write_sheet
 from nstcli.experiment.experiment import Experiment
 from nstcli.experiment.figures import BASELINES, Column, Figure, Row, columns
 from nstcli.experiment.variant import Variant
-from nstcli.metrics.judgement import Metrics
+from nstcli.measures import MEASURES, Measure
 from nstcli.plan.pair import Pair
 from nstcli.report.summaries import Summaries
 from nstcli.results.records import Record
@@ -33,7 +33,6 @@ _RECORD = (
     "device", "precision", "width", "height", "steps", "seconds", "step_seconds", "step_spread",
     "peak_memory",
 )  # fmt: skip
-_METRICS = tuple(field.name for field in fields(Metrics))
 
 
 def as_json(
@@ -51,6 +50,7 @@ def as_json(
         "schema": _SCHEMA,
         "time_budget": time_budget,
         "machine": machine,
+        "measures": {name: _said(measure) for name, measure in MEASURES.items()},
         "recipes": {
             variant.title: variant.settings.recipe.dump()
             for variant in experiment.variants
@@ -58,7 +58,10 @@ def as_json(
         },
         "rows": [{**asdict(row), "best": sorted(row.best)} for row in rows],
         "pictures": [
-            {**_picture(experiment, variant, pair), "baselines": _baselines(experiment, pair)}
+            {
+                **_picture(experiment, variant, pair),
+                "baselines": _baselines(experiment, variant, pair),
+            }
             for variant in experiment.variants
             for pair in variant.pairs
         ],
@@ -70,15 +73,15 @@ def as_json(
 def as_csv(experiment: Experiment) -> str:
     """Write a line for every pair of every backbone; what is not known stays empty."""
     stream = io.StringIO()
-    baselines = [f"{name}_baseline_{metric}" for name in BASELINES for metric in _METRICS]
-    names = [*_KNOWN, *_RECORD, "judge", *_METRICS, *baselines, "error"]
+    baselines = [f"{name}_baseline_{metric}" for name in BASELINES for metric in MEASURES]
+    names = [*_KNOWN, *_RECORD, "judge", "witness", *MEASURES, *baselines, "error"]
     # Judgements of another version may know other measures.
     writer = csv.DictWriter(stream, names, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     for variant in experiment.variants:
         for pair in variant.pairs:
             line = _picture(experiment, variant, pair)
-            for name, values in _baselines(experiment, pair).items():
+            for name, values in _baselines(experiment, variant, pair).items():
                 line |= {f"{name}_baseline_{key}": value for key, value in values.items()}
             writer.writerow(line)
     return stream.getvalue()
@@ -102,12 +105,24 @@ def as_markdown(title: str, rows: Sequence[Row], remarks: Sequence[str]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _said(measure: Measure) -> dict[str, str]:
+    """Tell what there is to know of a measure."""
+    return {
+        "heading": measure.heading,
+        "near": measure.near,
+        "best": "highest" if measure.best is max else "lowest",
+        "says": measure.says,
+        "cannot": measure.cannot,
+        "source": measure.source,
+    }
+
+
 _KNOWN = ("content", "style", "result", "backbone", "weight_set", "parameters")
 
 
 def _picture(experiment: Experiment, variant: Variant, pair: Pair) -> dict[str, Any]:
     record = experiment.records.get(pair.output)
-    known = experiment.measured.get(pair.output)
+    known = experiment.judgement(variant, pair)
     return {
         **pair.for_json(),
         "backbone": variant.backbone.name,
@@ -115,6 +130,7 @@ def _picture(experiment: Experiment, variant: Variant, pair: Pair) -> dict[str, 
         "parameters": variant.parameters,
         **(_of_record(record) if record else {}),
         "judge": variant.judge,
+        "witness": experiment.witness,
         **(known.values if known else {}),
         "error": experiment.failures.get(pair.output) or variant.error,
     }
@@ -128,8 +144,8 @@ def _of_record(record: Record) -> dict[str, Any]:
     }
 
 
-def _baselines(experiment: Experiment, pair: Pair) -> dict[str, dict[str, float]]:
-    known = experiment.measured.get(pair.output)
+def _baselines(experiment: Experiment, variant: Variant, pair: Pair) -> dict[str, dict[str, float]]:
+    known = experiment.judgement(variant, pair)
     return known.baselines if known else {}
 
 

@@ -8,6 +8,7 @@ from statistics import median, quantiles
 
 from nstcli.experiment.experiment import Experiment
 from nstcli.experiment.variant import Variant
+from nstcli.measures import MEASURES
 from nstcli.plan.pair import Input
 from nstcli.results.records import Measured, Record
 
@@ -47,13 +48,12 @@ COLUMNS = (
     Column("step_seconds", "ms per step", lambda value: f"{value * 1000:.1f}"),
     Column("peak_memory", "peak memory", lambda value: f"{value / 1e6:.0f} MB"),
     Column("parameters", "parameters used", count),
-    Column("content_error", "content error", "{:.3f}".format, judged=True),
-    Column("style_error", "style error", "{:.4f}".format, judged=True),
-    Column("lpips", "LPIPS", "{:.3f}".format),
-    Column("ssim", "SSIM", "{:.3f}".format, better=max),
+    *(
+        Column(key, each.heading, f"{{:{each.form}}}".format, each.best, each.by == "judge")
+        for key, each in MEASURES.items()
+    ),
 )
 _OF_RECORDS = ("steps", "seconds", "step_seconds", "peak_memory")
-_OF_JUDGES = ("content_error", "style_error", "lpips", "ssim")
 
 
 @dataclass(frozen=True)
@@ -123,8 +123,8 @@ def columns(table: Sequence[Row]) -> list[Column]:
 def _row(experiment: Experiment, variant: Variant) -> Row:
     outputs = [pair.output for pair in variant.pairs]
     records = [experiment.records[name] for name in outputs if name in experiment.records]
-    seen = [experiment.measured[name] for name in outputs if name in experiment.measured]
-    seen = [known for known in seen if known.judge == variant.judge]
+    found = [experiment.judgement(variant, pair) for pair in variant.pairs]
+    seen = [known for known in found if known]
     figures = _of_records(records) | _of_measured([known.values for known in seen])
     if variant.parameters:
         figures["parameters"] = Figure(float(variant.parameters))
@@ -154,7 +154,7 @@ def _of_records(records: Sequence[Record]) -> dict[str, Figure]:
 def _of_measured(found: Sequence[Mapping[str, float]]) -> dict[str, Figure]:
     return {
         key: _figure(values)
-        for key in _OF_JUDGES
+        for key in MEASURES
         if (values := [known[key] for known in found if key in known])
     }
 
@@ -190,7 +190,7 @@ def _ranked(found: Sequence[Row], unranked: set[str]) -> list[Row]:
 def _complete(row: Row, column: Column) -> bool:
     if column.key == "parameters":
         return True
-    return (row.judged if column.key in _OF_JUDGES else row.made) == row.pairs
+    return (row.judged if column.key in MEASURES else row.made) == row.pairs
 
 
 def _baselines(experiment: Experiment, judge: str) -> list[Row]:
@@ -200,7 +200,7 @@ def _baselines(experiment: Experiment, judge: str) -> list[Row]:
     for variant in experiment.variants:
         for pair in variant.pairs:
             pairs.add(pair.inputs)
-            known = experiment.measured.get(pair.output)
+            known = experiment.judgement(variant, pair)
             if known and known.judge == judge:
                 seen.setdefault(pair.inputs, known)
     return [

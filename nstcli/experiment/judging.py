@@ -19,15 +19,15 @@ from nstcli.engine.device import choose
 from nstcli.errors import InputError
 from nstcli.experiment.experiment import Experiment
 from nstcli.experiment.variant import Variant
+from nstcli.measures import Metrics
 from nstcli.metrics.judge import Judge, JudgedPair
-from nstcli.metrics.judgement import Metrics
 from nstcli.plan.pair import Pair
 from nstcli.results.records import Measured
 from nstcli.run.driver import writing
 from nstcli.text import shown
 
-# Makes the judge of this name, and raises BackboneError where it cannot.
-LoadJudge = Callable[[str], Judge]
+# Makes the judge of this name with this witness, and raises BackboneError where it cannot.
+LoadJudge = Callable[[str, str], Judge]
 
 
 def judge_all(experiment: Experiment, load: LoadJudge, max_pixels: int) -> Iterator[Pair]:
@@ -40,7 +40,7 @@ def judge_all(experiment: Experiment, load: LoadJudge, max_pixels: int) -> Itera
     """
     for name, waiting in experiment.unjudged().items():
         try:
-            judge = load(name)
+            judge = load(name, experiment.witness)
         except BackboneError as error:
             for _, pair in waiting:
                 experiment.failures[pair.output] = f"not judged: {error}"
@@ -60,7 +60,7 @@ def _judge_pair(
     for variant, pair in same:
         try:
             judged = judged or _read_inputs(experiment, judge, variant, pair, max_pixels)
-            known = _measured(experiment, judge.name, judged, pair)
+            known = _measured(experiment, judge, judged, pair)
         except (BackboneError, InputError) as error:
             experiment.failures[pair.output] = f"not judged: {error}"
         else:
@@ -83,13 +83,14 @@ def _read_inputs(
     return judge.pair(content, style)
 
 
-def _measured(experiment: Experiment, name: str, judged: JudgedPair, pair: Pair) -> Measured:
+def _measured(experiment: Experiment, judge: Judge, judged: JudgedPair, pair: Pair) -> Measured:
     path = experiment.store.path(pair)
     picture = images.decode(_bytes(path), shown(path))
     compared = judged.compare(_tensor(picture))
     return Measured(
         output_sha256=experiment.records[pair.output].output_sha256,
-        judge=name,
+        judge=judge.name,
+        witness=judge.witness.backbone.name,
         values=_finite(compared.picture),
         baselines={"content": _finite(compared.content), "style": _finite(compared.style)},
     )
@@ -120,7 +121,7 @@ def _tensor(picture: images.Picture) -> Tensor:
 
 
 def load_judge(
-    name: str, device: str, *, offline: bool, progress: Callable[[str], Progress]
+    name: str, witness: str, device: str, *, offline: bool, progress: Callable[[str], Progress]
 ) -> Judge:
     """Load a judge onto the device that a user named, downloading what is not cached.
 
@@ -128,4 +129,4 @@ def load_judge(
         BackboneError: its weights cannot be had.
         InputError: there is no such device.
     """
-    return Judge.load(name, offline=offline, progress=progress, device=choose(device))
+    return Judge.load(name, witness, offline=offline, progress=progress, device=choose(device))

@@ -154,7 +154,9 @@ def _judge(experiment: Experiment, context: RunContext) -> None:
     device, offline = context.execution.device, context.execution.offline
     for pair in judge_all(
         experiment,
-        lambda name: load_judge(name, device, offline=offline, progress=context.downloading),
+        lambda name, witness: load_judge(
+            name, witness, device, offline=offline, progress=context.downloading
+        ),
         context.execution.max_pixels,
     ):
         context.tell(PictureJudged(pair))

@@ -8,29 +8,9 @@ everything and takes on nothing, and the style resized to its shape, the other w
 result is nearer to the style than the first and nearer to the content than the second. Between
 them a number has a scale; alone it has none.
 
-Near to the content:
-
-* **content_error** (`relative`), 0 when equal, 1 when nothing is left, more with other things in
-  its place. The engine's content term under the judging backbone. It says whether the same things
-  are seen at the same places. It cannot say whether a difference is damage or brush stroke, so 0
-  is not the aim.
-* **lpips** (`lpips`), 0 when equal. How different the two look to people who are shown small
-  patches of them. It was fitted to blur, noise and compression, not to paintings: a fine painting
-  and a spoiled photo may have the same figure.
-* **ssim** (`ssim`), 1 when equal. Whether edges and contrasts of the luminance are where they
-  were. Blind to colour, strict about texture, so that every strong style lowers it.
-
-Near to the style:
-
-* **style_error** (`relative`), 0 when equal, 1 when nothing is there, more with other textures in
-  its place. The engine's style term under the judging backbone: Gram matrices. The strongest
-  channels rule it, and since the picture may have been optimized for Gram matrices, even another
-  network's judgement is not independent.
-* **frechet** (`frechet`), 0 when equal, 1 when nothing is there. Compares the distribution of
-  the activations, average and spread apart, so that weak channels count as well. It knows nothing
-  of where a texture is, nor of shapes larger than what one activation sees.
-* **color** (`color`), 0 when equal, in units of CIELAB. How far one palette is from the other as
-  a whole. It cannot tell which thing has which colour, nor two pure colours from their mixtures.
+What the figures are called, and what each can tell and cannot, is in `nstcli.measures`; a module
+here has the formula of each. Beside the judge, whose family may have painted, a witness that looks
+at pictures quite differently (`judgement.witness_of`) sees to structure and to strokes.
 
 None of them says whether a picture is beautiful. Compare figures of one judge, one size and one
 pair; averages over many pairs can be compared between programs, single figures mislead.

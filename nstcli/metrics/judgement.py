@@ -1,29 +1,9 @@
-"""`Metrics`, the figures of a judged picture; and which backbone judges which. Without torch."""
+"""A judged picture next to the baselines, and which network judges which. Without torch."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
-
-@dataclass(frozen=True)
-class Metrics:
-    """One picture, held against the content and the style that it was made from.
-
-    The package's docstring says what each of them can and cannot tell.
-
-    Attributes:
-        content_error: relative to the content's energy; 0 is equal, 1 is nothing left.
-        style_error: relative to the style's energy; 0 is equal, 1 is nothing there.
-        lpips: perceptual distance to the content, from 0.
-        ssim: structural similarity to the content, at most 1.
-        frechet: distance of activations to the style's; 0 is equal, 1 is nothing there.
-        color: distance of colours to the style's, in units of CIELAB, from 0.
-    """
-
-    content_error: float
-    style_error: float
-    lpips: float
-    ssim: float
-    frechet: float
-    color: float
+from nstcli.measures import Metrics
 
 
 @dataclass(frozen=True)
@@ -48,3 +28,19 @@ def judge_of(model: str) -> str:
     it is LPIPS's network, too, and so costs nothing more; VGG-19 judges VGG-16.
     """
     return "vgg19" if model == "vgg16" else "vgg16"
+
+
+# The first of these that painted nothing is the witness. The last is no backbone and never paints.
+_WITNESSES = ("mobilenet", "squeezenet", "alexnet")
+
+
+def witness_of(painters: Collection[str]) -> str:
+    """Return the name of the network that is the witness where these backbones painted.
+
+    It sees for the judge what that should not: structure, and how activations are distributed.
+    Judges are VGGs, and a VGG that did not paint is still fooled by what another has painted: of
+    one pair (192 px) VGG-16 found the artwork's own structure in what VGG-16 and VGG-19 had made,
+    where the three witnesses agreed that most of the photo's was left. All pictures that are
+    compared have one witness, so that its figures compare.
+    """
+    return next(name for name in _WITNESSES if name not in painters)

@@ -1,13 +1,16 @@
-"""LPIPS-VGG, the learned perceptual distance of two pictures (Zhang et al. 2018), version 0.1.
+"""LPIPS, the learned perceptual distance of two pictures (Zhang et al. 2018), version 0.1.
 
-Activations of VGG-16 at five layers, each position's scaled to length 1, are compared position
+Activations of a network at five layers, each position's scaled to length 1, are compared position
 by position; how much each channel counts ("heads") was fitted to people's judgements of which of
 two spoiled patches is nearer to the original. It says how different two pictures look in their
 details. Nobody asked those people about paintings, so between two stylized pictures it tells how
 much was changed, not how well.
+
+There are two of them: with VGG-16, and with AlexNet, which the content columns of published tables
+of style transfer have. Their figures are different quantities.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -15,8 +18,9 @@ from torch import Tensor
 
 import backbones
 from backbones import weights
+from backbones.alexnet import ALEXNET
 from backbones.hooks import FeatureExtractor
-from backbones.spec import Progress
+from nstcli.metrics.loading import Loader
 
 # The network and the weights that the heads were fitted for; with others the figure has no name.
 BACKBONE, WEIGHT_SET = "vgg16", "imagenet"
@@ -30,7 +34,7 @@ class Lpips:
     """The network and its heads.
 
     Attributes:
-        extractor: VGG-16 with the weight set that the heads were fitted for.
+        extractor: the network with the weight set that the heads were fitted for.
         heads: layer to what each of its channels counts, (C,), none of them negative.
     """
 
@@ -38,33 +42,26 @@ class Lpips:
     heads: Mapping[str, Tensor]
 
     @classmethod
-    def load(
-        cls, *, offline: bool = False, progress: Callable[[str], Progress] | None = None
-    ) -> Self:
-        """Load VGG-16 and the heads, downloading what is not cached.
-
-        `progress` is given the name of what is downloaded.
+    def load(cls, loader: Loader | None = None) -> Self:
+        """Load LPIPS-VGG.
 
         Raises:
             BackboneError: the weights cannot be had.
         """
+        loader = loader or Loader()
         backbone = backbones.get(BACKBONE)
-        network = FeatureExtractor.load(
-            backbone,
-            backbone.weight_set(WEIGHT_SET),
-            offline=offline,
-            progress=progress(f"{BACKBONE}:{WEIGHT_SET}") if progress else None,
-        )
-        companion = weights.LPIPS
-        chosen = companion.weight_sets[0]
-        loaded = weights.load(
-            companion,
-            chosen,
-            offline=offline,
-            progress=progress(weights.title(companion, chosen)) if progress else None,
-        )
-        heads = {name.removesuffix(".weight"): t.flatten() for name, t in loaded.tensors.items()}
-        return cls(network, heads)
+        network = loader.network(backbone, backbone.weight_set(WEIGHT_SET))
+        return cls(network, _heads(loader.tensors(weights.LPIPS)))
+
+    @classmethod
+    def load_alex(cls, loader: Loader | None = None) -> Self:
+        """Load LPIPS-Alex.
+
+        Raises:
+            BackboneError: the weights cannot be had.
+        """
+        loader = loader or Loader()
+        return cls(loader.network(ALEXNET), _heads(loader.tensors(weights.LPIPS_ALEX)))
 
     def scaled(self, features: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Take the activations of the heads' layers, (1, C, H, W), scaled to length 1."""
@@ -81,3 +78,7 @@ class Lpips:
 
 def _scaled(features: Tensor) -> Tensor:
     return features / (features.square().sum(1, keepdim=True) + _EPSILON).sqrt()
+
+
+def _heads(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removesuffix(".weight"): tensor.flatten() for name, tensor in tensors.items()}

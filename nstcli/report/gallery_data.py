@@ -7,18 +7,22 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from nstcli.measures import MEASURES
 from nstcli.report.gallery_page import Header
 from nstcli.report.grid import Grid, GridPair
 from nstcli.report.recipes import described, words
-from nstcli.results.records import Record
+from nstcli.results.records import Measured, Record
 
 # Field of a record -> how it is called where it is shown and sorted by.
-MEASURES = {
+OF_RECORDS = {
     "seconds": "time",
     "loss": "loss",
     "content_error": "content error",
     "style_error": "style error",
 }
+
+# Before the names of figures that judges measured.
+_JUDGED = "judge:"
 
 # Points of a loss curve: one for every six pixels of its drawing.
 _POINTS = 50
@@ -26,9 +30,11 @@ _POINTS = 50
 
 def measures_of(pairs: Iterable[GridPair]) -> dict[str, str]:
     """List what pairs can be sorted by, field to words; what was measured comes last."""
-    measured = {name for e in pairs if e.measured for name in e.measured.values}
+    found = {name for e in pairs if e.measured for name in e.measured.values}
+    # In the order of the table of measures, and then what another version knows.
+    measured = [name for name in MEASURES if name in found] + sorted(found - set(MEASURES))
     # The judge's style error is another one than that of the backbone that painted.
-    return {**MEASURES, **{f"judge:{n}": f"measured {words(n)}" for n in sorted(measured)}}
+    return {**OF_RECORDS, **{f"{_JUDGED}{name}": f"measured {words(name)}" for name in measured}}
 
 
 def script_data(
@@ -63,12 +69,14 @@ def script_data(
                 "recipe": recipes.setdefault(recipe, len(recipes)),
                 "variant": pair.variant,
                 "values": [_value(pair, record, name) for name in measures],
-                "judge": pair.measured.judge if pair.measured else None,
+                "baselines": [_baselines(pair, name) for name in measures],
+                "judge": _judges(pair.measured) if pair.measured else None,
                 "full": full.get(number),
             }
         )
     return {
         "measures": list(measures.values()),
+        "about": [_about(name) for name in measures],
         "contents": [_header(header) for header in contents],
         "styles": [_header(header) for header in styles],
         "recipes": [json.loads(recipe) for recipe in recipes],
@@ -93,12 +101,34 @@ def _facts(record: Record) -> dict[str, Any]:
 
 
 def _value(pair: GridPair, record: Record, name: str) -> float | None:
-    if name in MEASURES:
+    if name in OF_RECORDS:
         value = record.figure(name)
     else:
         values = pair.measured.values if pair.measured else {}
-        value = values.get(name.removeprefix("judge:"))
+        value = values.get(name.removeprefix(_JUDGED))
     return None if value is None or not math.isfinite(value) else _rounded(value)
+
+
+def _baselines(pair: GridPair, name: str) -> list[float | None] | None:
+    """Return a figure of the unchanged content and of the resized style; None of a record's."""
+    if name in OF_RECORDS or not pair.measured or not pair.measured.baselines:
+        return None
+    found = (
+        pair.measured.baselines.get(which, {}).get(name.removeprefix(_JUDGED))
+        for which in ("content", "style")
+    )
+    return [None if value is None else _rounded(value) for value in found]
+
+
+def _judges(measured: Measured) -> str:
+    """Name who measured: the judge and, where it is another, its witness."""
+    return " and ".join(dict.fromkeys(filter(None, (measured.judge, measured.witness))))
+
+
+def _about(name: str) -> str:
+    """Say what a figure can tell, and what it cannot."""
+    measure = MEASURES.get(name.removeprefix(_JUDGED)) if name.startswith(_JUDGED) else None
+    return f"{measure.says}. It cannot say {measure.cannot}." if measure else ""
 
 
 def thinned(curve: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from nstcli.measures import MEASURES
 from nstcli.recipe import effective
 
 Recipe = Mapping[str, Any]
@@ -49,10 +50,10 @@ def described(recipe: Recipe) -> list[tuple[str, str]]:
 
 def words(name: str) -> str:
     """Write the name of a field or of a measure for people."""
+    if name in MEASURES:
+        return MEASURES[name].heading
     return {
         "model": "backbone",
-        "lpips": "LPIPS",
-        "ssim": "SSIM",
         "tv": "TV norm",
         "tv_weight": "TV weight",
         "dense": "dense stem",

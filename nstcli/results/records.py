@@ -119,6 +119,7 @@ class Measured(BaseModel):
     Attributes:
         output_sha256: of the result that was measured.
         judge: the backbone that judged it; it should not be the one that painted.
+        witness: the backbone that it asked for some of them; of an older program, none.
         values: by the name of the measure, `style_error`, `lpips`.
         baselines: likewise, of the two pictures that cost nothing: `content` is the unchanged
             content, `style` the style resized to its shape.
@@ -128,6 +129,7 @@ class Measured(BaseModel):
 
     output_sha256: str
     judge: str
+    witness: str = ""
     values: dict[str, FiniteFloat]
     baselines: dict[str, dict[str, FiniteFloat]] = {}
 

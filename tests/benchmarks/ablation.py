@@ -28,7 +28,7 @@ from nstcli.engine.stylize import stylize
 from nstcli.errors import DivergedError
 from nstcli.images import Picture
 from nstcli.metrics.judge import Judge
-from nstcli.metrics.judge import Pair as Judged
+from nstcli.metrics.judge import JudgedPair as Judged
 from tests.benchmarks import case
 from tests.benchmarks.report import Column, Row, Section, Table, markdown_of
 

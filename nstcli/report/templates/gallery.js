@@ -167,7 +167,8 @@
     return make("figure", {}, image, make("figcaption", {}, role));
   };
 
-  const list = (pairs) => make("dl", {}, ...pairs.flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]));
+  const list = (pairs) =>
+    make("dl", {}, ...pairs.flatMap(([name, value, title = ""]) => [make("dt", { title }, name), make("dd", {}, value)]));
 
   /** Draw the loss over the steps; its scale is logarithmic where the loss allows it. */
   const curve = (points) => {
@@ -199,12 +200,22 @@
     return [make("h3", {}, "loss"), svg, ends];
   };
 
+  /** Tell the figures of what anybody has for nothing. */
+  const scale = (measure, baselines) => {
+    const [photo, artwork] = (baselines ?? []).map((v) => (v == null ? null : written(measure, v)));
+    return photo == null || artwork == null ? "" : ` (photo ${photo}, artwork ${artwork})`;
+  };
+
   const facts = (work) => {
     const parts = [];
     const figures = data.measures
       .map((name, measure) => [name, work.values[measure], measure])
       .filter(([, value]) => value != null)
-      .map(([name, value, measure]) => [name, written(measure, value)]);
+      .map(([name, value, measure]) => [
+        name,
+        written(measure, value) + scale(measure, work.baselines[measure]),
+        data.about[measure],
+      ]);
     parts.push(list([["size", `${work.size[0]} × ${work.size[1]}`], ["steps", String(work.steps)], ...figures]));
     if (work.judge) parts.push(make("p", { className: "note" }, `Measured by ${work.judge}.`));
     if (work.curve.length > 1) parts.push(...curve(work.curve));

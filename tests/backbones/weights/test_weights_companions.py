@@ -40,6 +40,8 @@ def test_nobody_is_told_to_choose_others() -> None:
 
 def test_heads_are_named_after_the_layers_they_weigh() -> None:
     shapes = convert.template(LPIPS)
+    alex = convert.template(weights.LPIPS_ALEX)
+    assert [tuple(t.shape)[1] for t in alex.values()] == [64, 192, 384, 256, 256]
     assert {name: tuple(t.shape) for name, t in shapes.items()} == {
         f"{layer}.weight": (1, channels, 1, 1) for layer, channels in CHANNELS.items()
     }

@@ -176,11 +176,12 @@ def test_a_pin_is_a_sha256(wrong: str) -> None:
 
 def test_all_that_we_package_is_pinned_as_converted() -> None:
     """All but what the hubs alone have, whose tensors nobody here has seen."""
-    owners = (*(backbones.get(entry.name) for entry in backbones.registry.BUILTIN), builtin.LPIPS)
+    ours = [backbones.get(entry.name) for entry in backbones.registry.BUILTIN]
+    owners = (*ours, *builtin.COMPANIONS)
     sets: list[WeightSet] = [each for owner in owners for each in owner.weight_sets]
     assert {each.name for each in sets if each.content_sha256 is None} == {"torchvision", "timm"}
     packaged = [each for each in sets if isinstance(each.source, PackageFile)]
-    assert len(packaged) == 5
+    assert len(packaged) == 11
     assert all(each.content_sha256 for each in packaged)
 
 

@@ -380,8 +380,9 @@ def test_recipe_options_reach_the_record(nst: Nst, tmp_path: Path) -> None:
         "dense": False, "learning_rate": 0.1, "schedule": "drop",
         "content_weight": 2, "style_weight": 30, "tv_weight": 0.5, "tv": "l1",
         "content_layers": {"relu1": 1, "relu2": 2}, "style_layers": {"relu3": 1},
+        "nearest_weight": 0, "nearest_layers": {"relu1": 1, "relu2": 1, "relu3": 1},
         "optimizer": "adam", "init": "noise", "seed": 5, "scales": 1, "tolerance": 0.5,
-        "pooling": "avg",
+        "pooling": "avg", "plugin": recipe["plugin"],
     }  # fmt: skip
 
 

@@ -58,5 +58,9 @@ def tell(
     variant = next(e for e in found.variants if e.backbone.name == name)
     found.records[output] = record(**known)
     found.measured[output] = Measured(
-        output_sha256="o", judge=variant.judge, values=values, baselines=BASELINES
+        output_sha256="o",
+        judge=variant.judge,
+        witness=found.witness,
+        values=values,
+        baselines=BASELINES,
     )

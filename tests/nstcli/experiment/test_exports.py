@@ -7,6 +7,7 @@ from pathlib import Path
 from nstcli.experiment.experiment import Experiment
 from nstcli.experiment.exports import as_csv, as_json, as_markdown
 from nstcli.experiment.figures import rows
+from nstcli.measures import MEASURES
 from nstcli.plan.pair import Pair
 from tests.nstcli.experiment.comparisons import experiment, tell
 
@@ -27,6 +28,10 @@ def test_json_has_the_table_and_every_picture(tmp_path: Path) -> None:
     assert [row["title"] for row in document["rows"]] == [
         "a:random", "b:random", "unchanged content", "resized style",
     ]  # fmt: skip
+    assert list(document["measures"]) == list(MEASURES)
+    ssim = document["measures"]["ssim"]
+    assert (ssim["heading"], ssim["near"], ssim["best"]) == ("SSIM", "content", "highest")
+    assert ssim["cannot"].startswith("anything of colour")
     assert document["rows"][0]["figures"]["lpips"] == {"value": 0.3, "spread": 0.0}
     first, second = document["pictures"]
     assert (first["backbone"], first["weight_set"], first["judge"]) == ("a", "random", "vgg16")
@@ -38,6 +43,9 @@ def test_json_has_the_table_and_every_picture(tmp_path: Path) -> None:
 def test_csv_has_a_line_for_every_pair_of_every_backbone(tmp_path: Path) -> None:
     lines = list(csv.DictReader(io.StringIO(as_csv(some(tmp_path)))))
     assert [line["backbone"] for line in lines] == ["a", "b"]
+    for name in MEASURES:
+        assert {name, f"content_baseline_{name}", f"style_baseline_{name}"} <= set(lines[0])
+    assert (lines[0]["judge"], lines[0]["witness"]) == ("vgg16", "mobilenet")
     assert (lines[0]["style_error"], lines[0]["error"]) == ("0.1", "")
     assert (lines[0]["content_baseline_style_error"], lines[0]["style_baseline_lpips"]) == (
         "0.9",

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from nstcli.experiment.figures import Row, columns, count, rows
+from nstcli.measures import MEASURES
 from tests.nstcli.experiment.comparisons import experiment, tell
 
 GOOD = {"content_error": 0.3, "style_error": 0.1, "lpips": 0.3, "ssim": 0.7}
@@ -101,15 +102,39 @@ def test_the_same_seconds_rank_nobody(tmp_path: Path) -> None:
     assert "seconds" not in rows(made, same_seconds=True)[0].best
 
 
-def test_the_judgement_of_another_judge_does_not_count(tmp_path: Path) -> None:
+@pytest.mark.parametrize("other", [{"judge": "vgg19"}, {"witness": ""}, {"witness": "alexnet"}])
+def test_the_judgement_of_others_does_not_count(tmp_path: Path, other: dict[str, str]) -> None:
     made = experiment(tmp_path, "a")
     tell(made, "a", GOOD)
     assert made.complete
     output = "c0__s__a.png"
-    made.measured[output] = made.measured[output].model_copy(update={"judge": "vgg19"})
+    made.measured[output] = made.measured[output].model_copy(update=other)
     assert "lpips" not in rows(made)[0].figures
     assert [pair.output for _, pair in made.unjudged()["vgg16"]] == [output]
     assert not made.complete
+
+
+def test_a_witness_that_began_to_paint_is_one_no_longer(tmp_path: Path) -> None:
+    made = experiment(tmp_path, "vgg19", "mobilenet")
+    tell(made, "vgg19", GOOD)
+    assert made.witness == "squeezenet"
+    assert made.measured["c0__s__vgg19.png"].witness == "squeezenet"
+    assert not made.unjudged()
+    alone = experiment(tmp_path, "vgg19")
+    alone.records, alone.measured = made.records, made.measured
+    assert alone.witness == "mobilenet"
+    assert list(alone.unjudged()) == ["vgg16"]
+
+
+def test_every_measure_is_a_column_with_its_direction(tmp_path: Path) -> None:
+    made = experiment(tmp_path, "a", "b")
+    tell(made, "a", dict.fromkeys(MEASURES, 0.3))
+    tell(made, "b", dict.fromkeys(MEASURES, 0.4))
+    first, second, *_ = rows(made)
+    for key, measure in MEASURES.items():
+        assert key in (first if measure.best is min else second).best
+        (column,) = [each for each in columns([first]) if each.key == key]
+        assert (column.heading, column.better) == (measure.heading, measure.best)
 
 
 def test_steps_are_a_column_only_where_they_differ(tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def test_every_picture_is_judged_once_and_it_is_remembered(made: Experiment) -> 
     assert (unchanged.values["lpips"], unchanged.values["ssim"]) == (0.0, pytest.approx(1.0))
     assert painted.values["lpips"] > 0.01
     assert painted.baselines == unchanged.baselines
-    assert painted.judge == "vgg16"
+    assert (painted.judge, painted.witness) == ("vgg16", "mobilenet")
     kept = made.store.measured("c__s__b.png", painted.output_sha256)
     assert kept == painted
     assert made.complete
@@ -57,22 +57,22 @@ def test_every_picture_is_judged_once_and_it_is_remembered(made: Experiment) -> 
 def test_inputs_are_read_once_for_all_backbones(
     made: Experiment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[str] = []
+    asked: list[tuple[str, ...]] = []
     styles: list[object] = []
 
-    def call(name: str) -> Judge:
-        asked.append(name)
-        found = judge(name)
-        read = found.read_style
-        monkeypatch.setattr(found, "read_style", lambda image: styles.append(1) or read(image))
-        return found
+    def call(*names: str) -> Judge:
+        asked.append(names)
+        return judge(*names)
+
+    read = Judge.read_style
+    monkeypatch.setattr(Judge, "read_style", lambda *seen: styles.append(1) or read(*seen))
 
     run(made, call)
-    assert (asked, len(styles)) == (["vgg16"], 1)
+    assert (asked, len(styles)) == ([("vgg16", "mobilenet")], 1)
 
 
 def test_without_its_judge_a_picture_is_not_judged_and_says_so(made: Experiment) -> None:
-    def call(name: str) -> Judge:
+    def call(name: str, witness: str) -> Judge:
         raise BackboneError("no weights")
 
     assert len(run(made, call)) == 2

@@ -14,12 +14,13 @@ from torch import Tensor
 import backbones
 from backbones import BackboneError
 from nstcli.engine.stylize import Result
+from nstcli.measures import MEASURES, Metrics
 from nstcli.metrics.judge import Judge, JudgedPair
-from nstcli.metrics.judgement import Metrics, judge_of
+from nstcli.metrics.judgement import judge_of, witness_of
 from nstcli.metrics.relative import style_error
 from tests.nstcli.engine import scene
 from tests.nstcli.engine.scene import CONTENT, OTHER, STYLE, picture
-from tests.nstcli.metrics.tiny_judge import judge, network, noisy, perceptual
+from tests.nstcli.metrics.tiny_judge import judge, network, noisy, of, perceptual
 
 
 def result(asked_extractor: object) -> Result:
@@ -36,9 +37,16 @@ def test_nobody_judges_himself() -> None:
     assert judge_of("a plugin") == "vgg16"
 
 
+def test_a_witness_painted_nothing() -> None:
+    assert witness_of({"vgg19", "vgg16"}) == "mobilenet"
+    assert witness_of({"mobilenet"}) == "squeezenet"
+    assert witness_of({"vgg16", "squeezenet"}) == "mobilenet"
+    assert witness_of(backbones.names()) == "alexnet"
+
+
 def test_choice_and_record_do_not_import_torch() -> None:
     code = (
-        "import sys, nstcli.metrics.judgement\n"
+        "import sys, nstcli.metrics.judgement, nstcli.measures\n"
         "assert not {'torch', 'skimage', 'numpy'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -65,21 +73,21 @@ def test_layers_count_by_their_relative_weights() -> None:
 def test_the_unchanged_content_keeps_everything() -> None:
     pair = judge().pair(CONTENT, STYLE)
     content = pair.content
-    assert (content.content_error, content.lpips) == (0, 0)
-    assert content.ssim == pytest.approx(1)
-    assert min(content.style_error, content.frechet, content.color) > 0.01
-    assert pair.measure(CONTENT) == content
+    for name in NEAR_CONTENT:
+        kept = 1 if MEASURES[name].best is max else 0
+        assert getattr(content, name) == pytest.approx(kept, abs=1e-6)
+    assert min(getattr(content, name) for name in NEAR_STYLE) > 0.01
+    assert figures(pair.measure(CONTENT)) == figures(content)
 
 
 def test_the_style_in_the_content_s_shape_has_all_of_it() -> None:
     fitting = picture(24, 32, seed=1)
     style = judge().pair(CONTENT, fitting).style
-    assert style.style_error == pytest.approx(0, abs=1e-10)
-    assert style.frechet == pytest.approx(0, abs=1e-9)
-    assert style.color == pytest.approx(0, abs=1e-4)
-    assert style.content_error > 0.1
-    assert style.lpips > 0.01
-    assert style.ssim < 0.5
+    for name in NEAR_STYLE:
+        assert getattr(style, name) == pytest.approx(0, abs=1e-4 if name == "color" else 1e-9)
+    for name in NEAR_CONTENT:
+        found = getattr(style, name)
+        assert found < 0.9 if MEASURES[name].best is max else found > 0.01
 
 
 def test_the_style_is_resized_to_cover_and_cut() -> None:
@@ -101,53 +109,57 @@ def test_a_comparison_holds_all_three() -> None:
     assert len({comparison.picture, comparison.content, comparison.style}) == 3
 
 
-class Counting(Judge):
-    """Counts the passes through its network."""
-
-    def __init__(self) -> None:
-        extractor = network()
-        super().__init__(extractor, perceptual(extractor))
-        self.passes = 0
-        extractor.network.register_forward_pre_hook(self._count)
-
-    def _count(self, *_: object) -> None:
-        self.passes += 1
-
-
 def test_each_image_is_looked_at_once() -> None:
-    counting = Counting()
+    counting = judge()
+    passes: list[object] = []
+    counting.extractor.network.register_forward_pre_hook(lambda *_: passes.append(1))
     pair = counting.pair(CONTENT, STYLE)
-    assert counting.passes == 2
+    assert len(passes) == 2
     pair.compare(OTHER)  # the picture and the resized style
-    assert counting.passes == 4
+    assert len(passes) == 4
     pair.compare(OTHER)
-    assert counting.passes == 5
+    assert len(passes) == 5
     content, style = counting.read(CONTENT), counting.read_style(STYLE)
-    counting.passes = 0
+    passes.clear()
     again = JudgedPair(counting, content, style)
-    assert counting.passes == 0
+    assert not passes
     assert again.measure(OTHER) == pair.measure(OTHER)
 
 
-def test_lpips_keeps_its_own_network() -> None:
-    """Another judge changes the other figures; LPIPS stays what it is."""
+def test_each_network_has_its_figures() -> None:
+    """Another judge changes its figures; LPIPS and those of the witness stay what they are."""
     one = judge().pair(CONTENT, STYLE).measure(OTHER)
-    own = Judge(network(seed=1), perceptual(network())).pair(CONTENT, STYLE).measure(OTHER)
-    assert own.lpips == pytest.approx(one.lpips)
-    assert (own.ssim, own.color) == (one.ssim, one.color)
+    other = of(network(seed=1), network(), perceptual(network()))
+    own = other.pair(CONTENT, STYLE).measure(OTHER)
+    for name in ("lpips", "lpips_alex", "dists", "structure", "sliced"):
+        assert getattr(own, name) == pytest.approx(getattr(one, name))
+    assert (own.ssim, own.color, own.edges) == (one.ssim, one.color, one.edges)
     assert own.content_error != pytest.approx(one.content_error)
     assert own.frechet != pytest.approx(one.frechet)
+    assert own.local_style_error != pytest.approx(one.local_style_error)
 
 
-@pytest.mark.parametrize("name", ["content_error", "lpips", "ssim"])
+NEAR_CONTENT, NEAR_STYLE = (
+    # There is no face in these pictures.
+    [name for name, each in MEASURES.items() if each.near == near and name != "faces"]
+    for near in ("content", "style")
+)
+
+
+def figures(metrics: Metrics) -> dict[str, float]:
+    """Return all that these pictures have."""
+    return {name: value for name, value in asdict(metrics).items() if name != "faces"}
+
+
+@pytest.mark.parametrize("name", NEAR_CONTENT)
 def test_what_is_compared_with_the_content_worsens_with_noise(name: str) -> None:
     pair = judge().pair(CONTENT, STYLE)
     found = [getattr(pair.measure(noisy(CONTENT, x)), name) for x in (0, 0.03, 0.1, 0.3)]
-    assert found == sorted(found, reverse=name == "ssim")
+    assert found == sorted(found, reverse=MEASURES[name].best is max)
     assert len(set(found)) == 4
 
 
-@pytest.mark.parametrize("name", ["style_error", "frechet", "color"])
+@pytest.mark.parametrize("name", NEAR_STYLE)
 def test_what_is_compared_with_the_style_worsens_with_noise(name: str) -> None:
     pair = judge().pair(CONTENT, CONTENT)
     found = [getattr(pair.measure(noisy(CONTENT, x)), name) for x in (0, 0.03, 0.1, 0.3)]
@@ -160,8 +172,9 @@ def test_pictures_of_any_size(height: int, width: int, style_h: int, style_w: in
     content, style = picture(height, width, seed=0), picture(style_h, style_w, seed=1)
     comparison = judge().pair(content, style).compare(picture(height, width, seed=2))
     for metrics in (comparison.picture, comparison.content, comparison.style):
-        assert all(math.isfinite(value) for value in asdict(metrics).values())
-        assert min(value for name, value in asdict(metrics).items() if name != "ssim") >= 0
+        assert all(math.isfinite(value) for value in figures(metrics).values())
+        errors = {n: value for n, value in figures(metrics).items() if MEASURES[n].best is min}
+        assert min(errors.values()) >= 0
 
 
 @pytest.mark.parametrize("black", ["picture", "content", "style"])
@@ -169,7 +182,7 @@ def test_black_images_give_numbers(black: str) -> None:
     images: dict[str, Tensor] = {"picture": OTHER, "content": CONTENT, "style": STYLE}
     images[black] = torch.zeros_like(images[black])
     metrics = judge().pair(images["content"], images["style"]).measure(images["picture"])
-    assert all(math.isfinite(value) for value in asdict(metrics).values())
+    assert all(math.isfinite(value) for value in figures(metrics).values())
 
 
 def test_gradients_are_not_kept() -> None:

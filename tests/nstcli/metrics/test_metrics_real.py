@@ -1,4 +1,4 @@
-"""The real networks: LPIPS against torchmetrics', and judgements that anybody would agree with.
+"""The real networks: LPIPS and DISTS against torchmetrics', and judgements all would agree with.
 
 Weights are downloaded once per run, or taken from $NST_CACHE where that is set.
 """
@@ -20,8 +20,9 @@ from backbones.hooks import FeatureExtractor
 from nstcli.engine.precision import adapted
 from nstcli.engine.stylize import Scale, stylize
 from nstcli.engine.targets import read_content, read_style
+from nstcli.measures import MEASURES, Metrics
+from nstcli.metrics.dists import Dists
 from nstcli.metrics.judge import Judge
-from nstcli.metrics.judgement import Metrics
 from nstcli.metrics.lpips import Lpips
 from nstcli.recipe import DEFAULT, resolve
 
@@ -41,9 +42,9 @@ def lpips(real_cache: None) -> Lpips:
     return Lpips.load()
 
 
-@pytest.fixture(scope="module", params=["vgg16", "vgg19"])
+@pytest.fixture(scope="module", params=["vgg16 mobilenet", "vgg19 alexnet"])
 def judge(request: pytest.FixtureRequest, real_cache: None) -> Judge:
-    return Judge.load(request.param)
+    return Judge.load(*request.param.split())
 
 
 def tensor(pixels: np.ndarray) -> Tensor:
@@ -70,35 +71,88 @@ def distance(lpips: Lpips, a: Tensor, b: Tensor) -> float:
 
 
 @pytest.fixture(scope="module")
-def theirs(lpips: Lpips) -> torch.nn.Module:
-    """torchmetrics' LPIPS with its own heads, and our VGG-16 in place of a hub's."""
+def alex(real_cache: None) -> Lpips:
+    return Lpips.load_alex()
+
+
+@pytest.fixture(scope="module")
+def dists(real_cache: None) -> Dists:
+    return Dists.load()
+
+
+def theirs(ours: Lpips, net: str) -> torch.nn.Module:
+    """Make torchmetrics' LPIPS with its own heads, and our network in place of a hub's."""
     from torchmetrics.functional.image.lpips import _LPIPS
 
-    made = _LPIPS(net="vgg", pnet_rand=True)
-    features = lpips.extractor.network.features
-    for part in (made.net.slice1, made.net.slice2, made.net.slice3, made.net.slice4):
-        for name, module in part.named_children():
+    made = _LPIPS(net=net, pnet_rand=True)
+    features = ours.extractor.network.features
+    for number in range(1, 6):
+        for name, module in getattr(made.net, f"slice{number}").named_children():
             module.load_state_dict(features[int(name)].state_dict())
-    for name, module in made.net.slice5.named_children():
-        module.load_state_dict(features[int(name)].state_dict())
     return made.eval()
 
 
-@pytest.mark.parametrize("shape", [(64, 64), (96, 128), (33, 47), (200, 151)])
-@pytest.mark.parametrize("other", ["coffee", "noise", "gray"])
-def test_lpips_is_torchmetrics(
-    lpips: Lpips, theirs: torch.nn.Module, shape: tuple[int, int], other: str
-) -> None:
-    a = photo("chelsea", *shape)
-    b = {
-        "coffee": photo("coffee", *shape),
-        "noise": (a + 0.2 * torch.randn(a.shape, generator=torch.Generator().manual_seed(0))),
-        "gray": torch.full_like(a, 0.5),
+def spoiled(image: Tensor, other: str) -> Tensor:
+    """Return another picture of the same shape."""
+    noise = torch.randn(image.shape, generator=torch.Generator().manual_seed(0))
+    return {
+        "coffee": photo("coffee", *image.shape[2:]),
+        "noise": image + 0.2 * noise,
+        "gray": torch.full_like(image, 0.5),
     }[other].clamp(0, 1)
+
+
+SHAPES = [(64, 64), (96, 128), (33, 47), (200, 151)]
+OTHERS = ["coffee", "noise", "gray"]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("other", OTHERS)
+@pytest.mark.parametrize("net", ["vgg", "alex"])
+def test_lpips_is_torchmetrics(
+    lpips: Lpips, alex: Lpips, net: str, shape: tuple[int, int], other: str
+) -> None:
+    ours = {"vgg": lpips, "alex": alex}[net]
+    a = photo("chelsea", *shape)
+    b = spoiled(a, other)
     with torch.inference_mode():
-        expected = theirs(a, b, normalize=True).item()
+        expected = theirs(ours, net)(a, b, normalize=True).item()
     assert expected > 0.05
-    assert distance(lpips, a, b) == pytest.approx(expected, abs=1e-4)
+    assert distance(ours, a, b) == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("other", OTHERS)
+def test_dists_is_torchmetrics(
+    lpips: Lpips,
+    dists: Dists,
+    shape: tuple[int, int],
+    other: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Theirs has its own factors, and our VGG-16 in place of a hub's."""
+    from torchmetrics.functional.image import dists as module
+
+    monkeypatch.setattr(module, "vgg16", lambda **_: lpips.extractor.network)
+    a = photo("chelsea", *shape)
+    b = spoiled(a, other)
+    expected = module.DISTSNetwork()(a, b).item()
+    assert expected > 0.05
+    with torch.no_grad():
+        assert dists.distance(dists.read(a), dists.read(b)) == pytest.approx(expected, abs=1e-4)
+
+
+def test_dists_takes_a_texture_for_the_same_elsewhere_and_lpips_does_not(
+    lpips: Lpips, dists: Dists
+) -> None:
+    """Two cuttings of one texture, and one of it with a blur, as in the paper's first figure."""
+    grass = skimage.data.grass()[:, :, None].repeat(3, 2) / 255
+    here, elsewhere = (tensor(grass[y : y + 192, y : y + 192]) for y in (0, 256))
+    blurred = tensor(gaussian_filter(here[0].permute(1, 2, 0).numpy(), (1.0, 1.0, 0)))
+    with torch.no_grad():
+        first, second, third = (dists.read(x) for x in (here, elsewhere, blurred))
+    assert dists.distance(first, second) < dists.distance(first, third)
+    assert distance(lpips, here, elsewhere) > distance(lpips, here, blurred)
 
 
 def test_lpips_sees_what_people_see(lpips: Lpips) -> None:
@@ -114,16 +168,29 @@ def test_lpips_sees_what_people_see(lpips: Lpips) -> None:
     assert all(0.1 < found < 0.2 for found in worse)
 
 
+# A face is there or not, and in the smallest of these pictures it is not.
+GRADUAL = {name: measure for name, measure in MEASURES.items() if name != "faces"}
+
+
+def test_a_face_is_kept_or_lost(judge: Judge) -> None:
+    pair = judge.pair(photo("astronaut", 256, 256), photo("coffee", 256, 256))
+    assert (pair.content.faces, pair.style.faces) == (1, 0)
+    washed = 0.4 * photo("astronaut", 256, 256) + 0.3
+    assert pair.measure(washed).faces == 1
+    assert np.isnan(judge.pair(photo("coffee"), photo("astronaut")).content.faces)
+
+
 def test_a_picture_on_its_way_lies_between_the_baselines(judge: Judge) -> None:
     content, style = photo("astronaut"), strokes(photo("coffee"))
     comparison = judge.pair(content, style).compare(0.5 * strokes(content) + 0.5 * content)
-    for name in ("content_error", "lpips"):
-        kept, found, lost = (getattr(x, name) for x in three(comparison))
-        assert kept == 0 < found < lost
-    assert comparison.content.ssim > comparison.picture.ssim > comparison.style.ssim
-    for name in ("style_error", "frechet"):
-        untouched, found, taken = (getattr(x, name) for x in three(comparison))
-        assert untouched > found > taken
+    for name, measure in GRADUAL.items():
+        values = [getattr(each, name) for each in three(comparison)]
+        worse = -1 if measure.best is max else 1
+        untouched, found, taken = (worse * value for value in values)
+        if measure.near == "content":
+            assert untouched < found < taken, name
+        elif name != "color":  # noise along diagonals has none
+            assert untouched > found > taken, name
 
 
 def three(comparison: object) -> list[Metrics]:
@@ -140,11 +207,12 @@ def test_optimizing_for_the_style_brings_every_style_figure_nearer(judge: Judge)
     scale = Scale(read_content(extractor, content, recipe), read_style(extractor, [style], recipe))
     comparison = judge.pair(content, style).compare(stylize(extractor, [scale], recipe).image)
     made, before = asdict(comparison.picture), asdict(comparison.content)
-    for name in ("style_error", "frechet", "color"):
-        assert made[name] < before[name], name
-    assert comparison.picture.content_error < comparison.style.content_error
-    assert comparison.picture.lpips < comparison.style.lpips
-    assert comparison.picture.ssim > comparison.style.ssim
+    taken = asdict(comparison.style)
+    for name, measure in GRADUAL.items():
+        if measure.near == "style":
+            assert made[name] < before[name], name
+        else:
+            assert measure.best((made[name], taken[name])) == made[name], name
 
 
 def test_the_smallest_pictures_are_judged(judge: Judge) -> None:
@@ -152,4 +220,4 @@ def test_the_smallest_pictures_are_judged(judge: Judge) -> None:
     comparison = judge.pair(photo("astronaut", edge, edge), photo("coffee", edge, 40)).compare(
         photo("chelsea", edge, edge)
     )
-    assert all(np.isfinite(list(asdict(x).values())).all() for x in three(comparison))
+    assert all(np.isfinite([asdict(x)[name] for name in GRADUAL]).all() for x in three(comparison))

@@ -4,6 +4,8 @@ import torch
 from torch import Tensor
 
 from backbones.hooks import FeatureExtractor
+from nstcli.faces import Face
+from nstcli.metrics.dists import Dists
 from nstcli.metrics.judge import Judge
 from nstcli.metrics.lpips import Lpips
 from tests import tiny
@@ -24,10 +26,33 @@ def perceptual(extractor: FeatureExtractor) -> Lpips:
     return Lpips(extractor, heads)
 
 
+def textural(seed: int = 0) -> Dists:
+    """Make a DISTS of a tiny backbone of its own."""
+    generator = torch.Generator().manual_seed(4)
+    alpha, beta = torch.rand(2, 3 + 8 + 12, generator=generator)
+    return Dists.of(network(seed), ("relu1", "relu2"), alpha, beta)
+
+
+def no_faces(image: Tensor) -> list[Face]:
+    """Find no face, wherever one looks."""
+    return []
+
+
+def of(
+    extractor: FeatureExtractor,
+    witness: FeatureExtractor | None = None,
+    lpips: Lpips | None = None,
+) -> Judge:
+    """Make a judge of tiny networks; what is not given looks through the same one."""
+    own = lpips or perceptual(extractor)
+    return Judge(
+        extractor, witness or extractor, own, perceptual(own.extractor), textural(), no_faces
+    )
+
+
 def judge() -> Judge:
     """Make a judge whose LPIPS looks through the same network."""
-    extractor = network()
-    return Judge(extractor, perceptual(extractor))
+    return of(network())
 
 
 def noisy(image: Tensor, strength: float) -> Tensor:

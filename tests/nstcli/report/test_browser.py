@@ -173,16 +173,29 @@ def test_the_lightbox_by_mouse_tells_how_a_picture_was_made(made: Store, visit: 
     output, record = next(made.records())
     made.save_measured(
         output,
-        Measured(output_sha256=record.output_sha256, judge="vgg16", values={"lpips": 0.4321}),
+        Measured(
+            output_sha256=record.output_sha256,
+            judge="vgg16",
+            witness="mobilenet",
+            values={"lpips": 0.4321, "structure": 0.134},
+            baselines={
+                "content": {"lpips": 0.0, "structure": 0.0},
+                "style": {"structure": 0.191},
+            },
+        ),
     )
     page = visit(write_gallery(made.folder))
     open_box(page)
     told = page.locator(".facts").inner_text()
     for fact in (
-        "48 × 36", "10.0 s", "0.0125", "relu1_1, relu5_1=0.5", "0.432", "Measured by vgg16",
+        "48 × 36", "10.0 s", "0.0125", "relu1_1, relu5_1=0.5", "0.432",
+        "Measured by vgg16 and mobilenet",
+        "0.134 (photo 0, artwork 0.191)",
         "step 1: 10", "step 20: 0.5", "vgg19", "nst 0.1.0",
     ):  # fmt: skip
         assert fact in told
+    cannot = page.get_by_text("measured structure").get_attribute("title")
+    assert "cannot say whether a thing is still recognised" in cannot
     curve = page.get_by_role("img", name="Loss from 10 at step 1 to 0.5 at step 20")
     assert curve.locator("path").nth(1).get_attribute("d").count("L") == 19
     picture = page.get_by_role("link", name="Open the picture")

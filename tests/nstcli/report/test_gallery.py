@@ -21,6 +21,7 @@ from nstcli.report.gallery import write_gallery
 from nstcli.report.gallery_data import thinned
 from nstcli.report.thumbs import SMALL, Thumbs
 from nstcli.results.folder import Store
+from nstcli.results.records import Measured
 from tests.conftest import draw
 from tests.nstcli.report.output_folders import batch, make, sha256, write
 
@@ -113,6 +114,28 @@ def test_times_are_written_as_on_the_screen(made: Store) -> None:
         data = (made.folder / output).read_bytes()
         made.save(pair, data, record.model_copy(update={"seconds": 4000.0}))
     assert "made in 2h13m" in write_gallery(made.folder).read_text("utf-8")
+
+
+def test_figures_stand_beside_both_baselines_with_what_they_can_tell(made: Store) -> None:
+    output, record = next(made.records())
+    known = Measured(
+        output_sha256=record.output_sha256,
+        judge="vgg16",
+        witness="mobilenet",
+        values={"structure": 0.134, "beauty": 1.0, "lpips": 0.4},
+        baselines={"content": {"structure": 0.0}, "style": {"structure": 0.19111}},
+    )
+    made.save_measured(output, known)
+    page = data_of(write_gallery(made.folder))
+    first = page["measures"].index("measured structure")
+    assert page["measures"][first:] == ["measured structure", "measured LPIPS", "measured beauty"]
+    work = next(each for each in page["works"] if each["judge"])
+    assert work["judge"] == "vgg16 and mobilenet"
+    assert work["values"][first:] == [0.134, 0.4, 1.0]
+    assert work["baselines"] == [None] * first + [[0.0, 0.1911], [None, None], [None, None]]
+    assert "It cannot say whether a thing is still recognised" in page["about"][first]
+    assert page["about"][:first] == [""] * first
+    assert page["about"][-1] == ""
 
 
 def test_a_gallery_without_news_reads_no_picture(
