@@ -18,6 +18,7 @@ from nstcli.cli import (
     gallery,
     info,
     layers,
+    run,
     samples,
     sheet,
     status,
@@ -40,7 +41,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for command in (batch.batch, stylize.stylize, compare.compare_backbones):
+for command in (batch.batch, stylize.stylize, run.run, compare.compare_backbones):
     app.command(epilog=EXIT_CODES)(command)
 for command in (
     status.status,

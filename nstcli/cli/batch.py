@@ -59,17 +59,18 @@ def batch(
 
     A finished pair is recorded, and the same command makes only what is missing.
     """
-    from nstcli.cli.making import Order, run_pairs
+    from nstcli.cli.making import Order, header_of, run_pairs
     from nstcli.cli.screen import Screen
     from nstcli.plan.product import Naming
     from nstcli.report.summaries import Summaries
     from nstcli.results.folder import Store
+    from nstcli.run.job import form_of, settings_for
     from nstcli.run.journal import Journal
 
     screen = Screen(messages.quiet, messages.verbose, messages.progress, messages.color)
-    file_format = output_options.format or "png"
+    form = form_of(output_options)
     values = {"model": recipe.model, "size": str(recipe.size), "preset": recipe.preset}
-    naming = Naming(f".{file_format}", output_options.name, values)
+    naming = Naming(f".{form.format}", output_options.name, values)
     pairs = _planned((content, style), input_options, output, naming, screen)
     if execution.shard:
         pairs = _part(pairs, execution.shard, screen)
@@ -77,14 +78,19 @@ def batch(
     summaries = Summaries(
         store, lambda text: screen.complain(f"warning: {text}"), output_options.gallery
     )
+    settings = settings_for(
+        recipe.choices(),
+        form,
+        offline=execution.offline,
+        progress=screen.downloading,
+    )
     order = Order(
-        pairs,
+        [(pair, settings) for pair in pairs],
         store,
-        recipe,
         output_options,
         execution,
         messages,
-        file_format,
+        header_of(pairs, settings),
         dry_run=dry_run,
         max_pixels=input_options.max_pixels,
         strict=input_options.strict,
@@ -115,7 +121,8 @@ def _planned(
     from nstcli.cli.making import find_pictures, tell_renamed
     from nstcli.plan.product import planned
 
-    contents, styles = find_pictures(arguments, input_options, output, screen)
+    given = [[each] for each in arguments]
+    contents, styles = find_pictures(given, input_options, output, screen)
     plan = planned(contents, styles, naming, input_options.pairs, input_options.limit)
     tell_renamed(plan.renamed, screen)
     return plan.pairs

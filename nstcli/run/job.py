@@ -129,6 +129,58 @@ def execution_of(options: ExecutionOptions, max_pixels: int) -> Execution:
     )
 
 
+class Networks:
+    """The backbones and weight sets that several settings name, each looked up once.
+
+    Args:
+        offline: never use the network.
+        progress: shows downloads.
+    """
+
+    def __init__(self, offline: bool = False, progress: Downloading | None = None):
+        self._offline = offline
+        self._progress = progress
+        self._found: dict[tuple[str, str | None], tuple[Backbone, WeightSet]] = {}
+        self._identities: dict[tuple[str, str | None], str] = {}
+
+    def find(self, model: str, wanted: str | None) -> tuple[Backbone, WeightSet]:
+        """Return a backbone and its weight set of that name; None is the default one.
+
+        Raises:
+            BackboneError: an unknown name.
+        """
+        if (model, wanted) not in self._found:
+            backbone = backbones.get(model)
+            self._found[model, wanted] = backbone, weights.select(backbone, wanted)
+        return self._found[model, wanted]
+
+    def settings(self, choices: Mapping[str, Any], form: Form) -> Settings:
+        """Resolve names and defaults; see `settings_for`."""
+        names = choices["model"], choices["weights"]
+        backbone, chosen = self.find(*names)
+        if names not in self._identities:
+            self._identities[names] = self._identity(backbone, chosen)
+        recipe = resolve(backbone, self._identities[names], choices)
+        weight = recipe.weights_of_terms
+        layers = {
+            name for term, names in recipe.layers_of_terms.items() for name in names if weight[term]
+        }
+        plugin = backbones.registry.plugin_sha256(backbone, chosen, layers)
+        return Settings(backbone, chosen, replace(recipe, plugin=plugin), form)
+
+    def _identity(self, backbone: Backbone, chosen: WeightSet) -> str:
+        """Return the sha256 of weights, downloaded only where nothing else can tell it."""
+        title = weights.title(backbone, chosen)
+        sha256 = weights.identity(backbone, chosen)
+        if sha256 is None:
+            shown = self._progress(title) if self._progress else None
+            weights.pull(backbone, chosen, offline=self._offline, progress=shown)
+            sha256 = weights.identity(backbone, chosen)
+        if sha256 is None:
+            raise backbones.BackboneError(f"weights {title} have no identity")
+        return sha256
+
+
 def settings_for(
     choices: Mapping[str, Any],
     form: Form,
@@ -148,20 +200,4 @@ def settings_for(
         BackboneError: an unknown name, or weights that cannot be had.
         InputError: a value out of range.
     """
-    backbone = backbones.get(choices["model"])
-    chosen = weights.select(backbone, choices["weights"])
-    title = weights.title(backbone, chosen)
-    sha256 = weights.identity(backbone, chosen)
-    if sha256 is None:
-        shown = progress(title) if progress else None
-        weights.pull(backbone, chosen, offline=offline, progress=shown)
-        sha256 = weights.identity(backbone, chosen)
-    if sha256 is None:
-        raise backbones.BackboneError(f"weights {title} have no identity")
-    recipe = resolve(backbone, sha256, choices)
-    weight = recipe.weights_of_terms
-    layers = {
-        name for term, names in recipe.layers_of_terms.items() for name in names if weight[term]
-    }
-    plugin = backbones.registry.plugin_sha256(backbone, chosen, layers)
-    return Settings(backbone, chosen, replace(recipe, plugin=plugin), form)
+    return Networks(offline, progress).settings(choices, form)
