@@ -17,6 +17,7 @@ from nstcli.cli import (
     demo,
     gallery,
     info,
+    init,
     layers,
     run,
     samples,
@@ -44,6 +45,7 @@ app = typer.Typer(
 for command in (batch.batch, stylize.stylize, run.run, compare.compare_backbones):
     app.command(epilog=EXIT_CODES)(command)
 for command in (
+    init.init,
     status.status,
     layers.layers,
     gallery.gallery,

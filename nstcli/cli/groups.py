@@ -68,7 +68,8 @@ def takes_groups(
     def call(**values: Any) -> None:
         offered = [setting for each in taken.values() for setting in each.settings]
         flags = {setting.field: values.pop(setting.field) for setting in offered}
-        settled = _values(offered, flags, document(values) if document else None)
+        received = [setting for each in taken.values() for setting in each.received]
+        settled = _values(received, flags, document(values) if document else None)
         for name, each in taken.items():
             own = {setting.field: settled[setting.field] for setting in each.received}
             values[name] = each.group(**own)
@@ -81,7 +82,7 @@ def takes_groups(
 
 
 def _values(
-    offered: list[Setting], flags: Mapping[str, Any], document: "Document | None"
+    received: list[Setting], flags: Mapping[str, Any], document: "Document | None"
 ) -> Mapping[str, Any]:
     """Return the value of every setting by field, and say what there is to say of them."""
     from nstcli.config.precedence import settle
@@ -95,7 +96,7 @@ def _values(
     if "verbose" in flags and values["verbose"]:
         for path in settled.files:
             typer.echo(f"settings are read from {path.resolve()}", err=True)
-        for line in settled.lines(offered):
+        for line in settled.lines(received):
             typer.echo(line, err=True)
     return values
 

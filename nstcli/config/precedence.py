@@ -21,7 +21,7 @@ from nstcli.text import printable
 # Variables that are no settings.
 _OTHER_VARIABLES = ("NST_CACHE",)
 # Options that are no settings, since they belong to one command at a time.
-_FLAGS_ONLY = {"output": "-o", "dry-run": "-n"}
+FLAGS_ONLY = {"output": "-o", "dry-run": "-n"}
 
 COMMAND_LINE = "command line"
 DEFAULT = "default"
@@ -158,7 +158,7 @@ def _remarks(settings: Sequence[Setting], environment: Mapping[str, str]) -> lis
     remarks = []
     for name in sorted(environment):
         key = name.removeprefix(PREFIX).replace("_", "-").lower()
-        if name.startswith(PREFIX) and key in _FLAGS_ONLY:
+        if name.startswith(PREFIX) and key in FLAGS_ONLY:
             remarks.append(f"the variable {name} is ignored: {_flag_only(key)}")
         elif name.startswith(PREFIX) and name not in known:
             (match, *_) = [*get_close_matches(name, known, n=1), ""]
@@ -180,7 +180,7 @@ def _file(settings: Sequence[Setting], document: Document, folder: Path) -> dict
     values: dict[str, object] = {}
     for name, value in document.table.items():
         key = name.replace("_", "-")
-        if key in _FLAGS_ONLY:
+        if key in FLAGS_ONLY:
             raise InputError(f"{shown}: {_flag_only(key)}")
         if key in files.EXPERIMENT:
             raise InputError(f"{shown}: '{key}' belongs to an experiment; see: nst run --help")
@@ -198,7 +198,7 @@ def _file(settings: Sequence[Setting], document: Document, folder: Path) -> dict
 
 
 def _flag_only(key: str) -> str:
-    return f"'{key}' is given on the command line only ({_FLAGS_ONLY[key]})"
+    return f"'{key}' is given on the command line only ({FLAGS_ONLY[key]})"
 
 
 def _preset(settings: Sequence[Setting], name: str) -> dict[str, Given]:

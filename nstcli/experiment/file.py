@@ -20,7 +20,7 @@ from backbones.hints import closest
 from nstcli.config import files
 from nstcli.config.option import Setting, settings_of
 from nstcli.config.options import SETTINGS
-from nstcli.config.precedence import Document
+from nstcli.config.precedence import FLAGS_ONLY, Document
 from nstcli.config.validation import check, written
 from nstcli.errors import InputError
 from nstcli.experiment.sweep import MOST, Axis, How, Range, Sweep, Value, spaced
@@ -118,7 +118,8 @@ def changed(table: Mapping[str, Any], change: str) -> dict[str, Any]:
     place, equals, text = change.partition("=")
     *tables, key = (part.strip() for part in place.split("."))
     key, value = key.replace("_", "-"), _value(text.strip())
-    if not equals or not key or not all(tables) or len(tables) != _DEPTHS.get((*tables, "")[0], 0):
+    depth = _DEPTHS.get((*tables, key)[0], 0)
+    if not equals or not key or not all(tables) or len(tables) != depth:
         raise InputError(
             f"--set '{shown(change)}': should be KEY=VALUE, sweep.KEY=[VALUES] or "
             "backbone.NAME.KEY=VALUE"
@@ -139,7 +140,7 @@ def changed(table: Mapping[str, Any], change: str) -> dict[str, Any]:
     return result
 
 
-# How many names stand before the key, by the first of them.
+# How many names stand before a key in a table, by the first of them.
 _DEPTHS = {"sweep": 1, "backbone": 2}
 
 
@@ -160,7 +161,7 @@ def checked(path: Path, table: Mapping[str, Any]) -> ExperimentFile:
     name = shown(path)
     known = {setting.key for setting in SETTINGS if setting.option.in_files}
     for key in table:
-        if key not in known and key not in files.EXPERIMENT:
+        if key not in known and key not in files.EXPERIMENT and key not in FLAGS_ONLY:
             hint = closest(key, [*known, *files.EXPERIMENT])
             raise InputError(f"{name}: unknown key '{key}'{hint}")
     contents, styles = (_pictures(table, role, name) for role in ("content", "style"))

@@ -16,6 +16,7 @@ from nstcli.images import DEFAULT_MAX_PIXELS
 from nstcli.plan.pair import Pair
 from nstcli.recipe import Recipe, resolve
 from nstcli.results.records import Form, KnownInput, key_of, known_inputs
+from nstcli.terms import TERMS
 
 # Is given the name of what is downloaded, and returns what shows its progress.
 Downloading = Callable[[str], Progress]
@@ -46,9 +47,11 @@ class Settings:
     @property
     def reading(self) -> tuple[object, ...]:
         """What tells from others what its network sees of inputs: at which size, which layers."""
-        recipe = self.recipe
+        recipe, weighs = self.recipe, self.recipe.weights_of_terms
         layers = tuple((term, *names) for term, names in recipe.layers_of_terms.items())
-        return *self.network, recipe.size, layers
+        # A term that weighs nothing may have been left out when the inputs were read.
+        aimed = tuple(name for name, term in TERMS.items() if term.target and weighs[name])
+        return *self.network, recipe.size, layers, aimed
 
     def fetch(self, offline: bool, progress: Progress | None) -> None:
         """Download the weights if they are not here.
