@@ -15,6 +15,8 @@ from yaml.nodes import MappingNode, Node, ScalarNode
 
 # Settings hold lists and tables at most; Python could follow a few hundred levels.
 _DEEPEST = 20
+# Ends of lines that other programs know.
+_LINE_ENDS = frozenset("\x85\u2028\u2029")
 # Python would not print numbers of some thousand digits.
 _LONGEST = 1000
 
@@ -119,6 +121,8 @@ def load(text: str) -> dict[str, Any]:
 def dump(settings: Mapping[str, Any]) -> str:
     """Write settings so that `load` reads the same, in their order."""
     text: str = yaml.dump(settings, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+    if _LINE_ENDS.intersection(text):  # which PyYAML would not read as it has written them
+        text = yaml.dump(settings, Dumper=_Dumper, sort_keys=False)
     return text
 
 
