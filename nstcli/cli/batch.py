@@ -16,7 +16,6 @@ from nstcli.config.options import (
 
 if TYPE_CHECKING:
     from nstcli.cli.screen import Screen
-    from nstcli.config.parsers import Shard
     from nstcli.plan.pair import Pair
     from nstcli.plan.product import Naming
 
@@ -59,7 +58,7 @@ def batch(
 
     A finished pair is recorded, and the same command makes only what is missing.
     """
-    from nstcli.cli.making import Order, header_of, run_pairs
+    from nstcli.cli.making import Order, header_of, part_of, run_pairs
     from nstcli.cli.screen import Screen
     from nstcli.plan.product import Naming
     from nstcli.report.summaries import Summaries
@@ -73,7 +72,7 @@ def batch(
     naming = Naming(f".{form.format}", output_options.name, values)
     pairs = _planned((content, style), input_options, output, naming, screen)
     if execution.shard:
-        pairs = _part(pairs, execution.shard, screen)
+        pairs = part_of(pairs, execution.shard, "pair", screen)
     store = Store(output)
     summaries = Summaries(
         store, lambda text: screen.complain(f"warning: {text}"), output_options.gallery
@@ -98,16 +97,6 @@ def batch(
         finish=summaries.finish,
     )
     raise typer.Exit(run_pairs(order, screen))
-
-
-def _part(pairs: "list[Pair]", shard: "Shard", screen: "Screen") -> "list[Pair]":
-    """Return one part of a batch. An empty one is no failure: job arrays have more at times."""
-    from nstcli.text import plural
-
-    part = shard.of(pairs)
-    if not part:
-        screen.say(f"note: part {shard} is empty: the batch has {plural(len(pairs), 'pair')}")
-    return part
 
 
 def _planned(

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from nstcli.cli.making import Order, find_pictures, product_of, run_pairs, tell_renamed
+from nstcli.cli.making import Order, find_pictures, part_of, product_of, run_pairs, tell_renamed
 from nstcli.cli.screen import Screen, size
 from nstcli.config.option import settings_of
 from nstcli.config.options import (
@@ -75,7 +75,7 @@ def run_experiment(request: Request, *, dry_run: bool) -> int:
     experiment = plan(request, screen)
     pairs = experiment.settled
     if request.execution.shard:
-        pairs = request.execution.shard.of(pairs)
+        pairs = part_of(pairs, request.execution.shard, "picture", screen)
     store = experiment.store
     complain = _complaining(screen)
     summaries = Summaries(store, complain, written.gallery)
@@ -169,8 +169,10 @@ class _Header:
         pairs = self.variants[0].pairs
         count = len(pairs) * len(self.variants)
         variants = [plural(len(self.variants), "variant")] if len(self.variants) > 1 else []
+        shard = self.request.execution.shard
         lines = [
-            plural(count, "picture")
+            (f"part {shard} of " if shard else "")
+            + plural(count, "picture")
             + product_of(pairs, *variants)
             + (f", {checked.cached} cached" if checked.cached else ""),
             " · ".join([*self._axes(), *self._common()]),

@@ -16,6 +16,7 @@ from nstcli.config.options import (
     MessageOptions,
     OutputOptions,
 )
+from nstcli.config.parsers import Item, Shard
 from nstcli.errors import InputError
 from nstcli.plan import inputs
 from nstcli.plan.pair import Pair, Source
@@ -172,6 +173,14 @@ def product_of(pairs: Sequence[Pair], *others: str) -> str:
     if len(pairs) != contents * styles:
         return " × ".join([f" of {' and '.join(of)}", *others])
     return ": " + " × ".join([*of, *others]) if pairs else ""
+
+
+def part_of(batch: list[Item], shard: Shard, noun: str, screen: Screen) -> list[Item]:
+    """Return one part of a batch. An empty one is no failure: job arrays have more at times."""
+    part = shard.of(batch)
+    if not part:
+        screen.say(f"note: part {shard} is empty: the batch has {plural(len(batch), noun)}")
+    return part
 
 
 def find_pictures(

@@ -174,8 +174,11 @@ def test_the_time_of_many_is_measured_first_where_nobody_knows_it(
 
 def test_parts_of_an_experiment_are_the_whole(nst: Nst) -> None:
     for part in ("1/3", "2/3", "3/3"):
-        assert nst(*RUN, "--shard", part).code == 0
+        ended = nst(*RUN, "--shard", part)
+        assert ended.code == 0
+        assert ended.err.startswith(f"part {part} of 16 pictures: 2 contents × 2 styles × ")
     assert len(results()) == 16
+    assert "note: part 17/20 is empty" in nst(*RUN, "--shard", "17/20").err
 
 
 def test_several_workers_make_the_same_experiment(nst: Nst) -> None:
