@@ -208,7 +208,9 @@ class _Header:
         unknown = sum(map(len, paces.unknown(jobs)))
         if unknown < len(jobs):
             more = f" and {plural(unknown, 'picture')} of unknown pace" if unknown else ""
-            said.append(f"about {duration(paces.seconds(jobs))}{more}, by what was made here")
+            said.append(
+                f"about {duration(paces.seconds(jobs))}{more}, by this machine's pace so far"
+            )
         if not self.dry_run:  # whose plan tells it
             needed = checked.memory_needed(self.request.execution.precision)
             said.append(f"memory up to {size(needed)} besides torch and the network")

@@ -165,7 +165,7 @@ def test_the_time_of_many_is_measured_first_where_nobody_knows_it(
     monkeypatch.setattr(experimenting, "_WORTH_MEASURING", 8)
     ended = nst(*RUN)
     assert ended.err.count("measuring the pace of t") == 2
-    assert ", by what was made here · memory up to " in ended.err
+    assert ", by this machine's pace so far · memory up to " in ended.err
     assert len(results()) == 16
     ended = nst(*RUN, "-f")
     assert "measuring" not in ended.err
@@ -328,4 +328,4 @@ def test_paces_of_a_batch_are_known_to_an_experiment(nst: Nst) -> None:
     assert "about " in ended.err
     assert "unknown pace" not in ended.err
     ended = nst(*RUN, "-n")
-    assert " and 8 pictures of unknown pace, by what was made here" in ended.err
+    assert " and 8 pictures of unknown pace, by this machine's pace so far" in ended.err
