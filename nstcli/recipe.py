@@ -177,6 +177,17 @@ class Recipe(Choices):
         """Return, as for JSON, what changes pixels; options without effect here are left out."""
         return effective(self.dump())
 
+    def per_pixel(self) -> dict[str, Any]:
+        """Return, as for JSON, what the time and the memory of a step depend on, for each pixel."""
+        found = self.effective()
+        for term in TERMS.values():
+            found[term.weight_option] = bool(found[term.weight_option])
+        return {name: value for name, value in found.items() if name not in _OF_NO_COST}
+
+
+# What makes a step no dearer than another, for each pixel.
+_OF_NO_COST = {"size", "steps", "seed", "init", "tolerance", "learning_rate", "schedule"}
+
 
 def effective(recipe: Mapping[str, Any]) -> dict[str, Any]:
     """Return what of a recipe changes pixels; of an older one, what is not known to be idle.

@@ -19,6 +19,7 @@ from nstcli.cli.weights import _find
 from nstcli.config.options import SETTINGS
 from nstcli.config.precedence import settle
 from nstcli.config.presets import PRESETS
+from nstcli.experiment.file import read
 from nstcli.experiment.variant import of_backbones
 from nstcli.measures import MEASURES
 from nstcli.recipe import DEFAULT, resolve
@@ -29,6 +30,7 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
 CONSOLE = "\n".join(re.findall(r"```console\n(.*?)```", README, re.DOTALL))
 PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+TOML = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
 LIBRARY = [block for block in PYTHON if "nstcli." in block]
 PLUGIN = [block for block in PYTHON if block not in LIBRARY]
 # What is said in the README -> what stands for it where no weights are to be had.
@@ -158,6 +160,17 @@ def test_other_commands_install_or_are_tools_of_the_test_extra() -> None:
         if part and not part.startswith(("nst ", "python -m "))
     }
     assert tools == {"uv", "pipx", "ruff", "mypy"}
+
+
+def test_the_experiment_is_one(tmp_path: Path) -> None:
+    (text,) = [block for block in TOML if block.startswith("# sweep.toml")]
+    (tmp_path / "sweep.toml").write_text(text)
+    points = read(tmp_path / "sweep.toml").sweep.points()
+    assert len(points) == 8
+    assert f"weights/{read(tmp_path / 'sweep.toml').sweep.name(points[4])}/" in README
+    for line in NST:
+        if line.startswith("nst run "):
+            read(tmp_path / "sweep.toml", parsed(line).params["changes"] or ())
 
 
 def test_the_plugin_example_keeps_its_word() -> None:

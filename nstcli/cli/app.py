@@ -17,7 +17,9 @@ from nstcli.cli import (
     demo,
     gallery,
     info,
+    init,
     layers,
+    run,
     samples,
     sheet,
     status,
@@ -40,9 +42,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for command in (batch.batch, stylize.stylize, compare.compare_backbones):
+for command in (batch.batch, stylize.stylize, run.run, compare.compare_backbones):
     app.command(epilog=EXIT_CODES)(command)
 for command in (
+    init.init,
     status.status,
     layers.layers,
     gallery.gallery,

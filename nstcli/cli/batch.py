@@ -16,7 +16,6 @@ from nstcli.config.options import (
 
 if TYPE_CHECKING:
     from nstcli.cli.screen import Screen
-    from nstcli.config.parsers import Shard
     from nstcli.plan.pair import Pair
     from nstcli.plan.product import Naming
 
@@ -59,32 +58,38 @@ def batch(
 
     A finished pair is recorded, and the same command makes only what is missing.
     """
-    from nstcli.cli.making import Order, run_pairs
+    from nstcli.cli.making import Order, header_of, part_of, run_pairs
     from nstcli.cli.screen import Screen
     from nstcli.plan.product import Naming
     from nstcli.report.summaries import Summaries
     from nstcli.results.folder import Store
+    from nstcli.run.job import form_of, settings_for
     from nstcli.run.journal import Journal
 
     screen = Screen(messages.quiet, messages.verbose, messages.progress, messages.color)
-    file_format = output_options.format or "png"
+    form = form_of(output_options)
     values = {"model": recipe.model, "size": str(recipe.size), "preset": recipe.preset}
-    naming = Naming(f".{file_format}", output_options.name, values)
+    naming = Naming(f".{form.format}", output_options.name, values)
     pairs = _planned((content, style), input_options, output, naming, screen)
     if execution.shard:
-        pairs = _part(pairs, execution.shard, screen)
+        pairs = part_of(pairs, execution.shard, "pair", screen)
     store = Store(output)
     summaries = Summaries(
         store, lambda text: screen.complain(f"warning: {text}"), output_options.gallery
     )
+    settings = settings_for(
+        recipe.choices(),
+        form,
+        offline=execution.offline,
+        progress=screen.downloading,
+    )
     order = Order(
-        pairs,
+        [(pair, settings) for pair in pairs],
         store,
-        recipe,
         output_options,
         execution,
         messages,
-        file_format,
+        header_of(pairs, settings),
         dry_run=dry_run,
         max_pixels=input_options.max_pixels,
         strict=input_options.strict,
@@ -92,16 +97,6 @@ def batch(
         finish=summaries.finish,
     )
     raise typer.Exit(run_pairs(order, screen))
-
-
-def _part(pairs: "list[Pair]", shard: "Shard", screen: "Screen") -> "list[Pair]":
-    """Return one part of a batch. An empty one is no failure: job arrays have more at times."""
-    from nstcli.text import plural
-
-    part = shard.of(pairs)
-    if not part:
-        screen.say(f"note: part {shard} is empty: the batch has {plural(len(pairs), 'pair')}")
-    return part
 
 
 def _planned(
@@ -115,7 +110,8 @@ def _planned(
     from nstcli.cli.making import find_pictures, tell_renamed
     from nstcli.plan.product import planned
 
-    contents, styles = find_pictures(arguments, input_options, output, screen)
+    given = [[each] for each in arguments]
+    contents, styles = find_pictures(given, input_options, output, screen)
     plan = planned(contents, styles, naming, input_options.pairs, input_options.limit)
     tell_renamed(plan.renamed, screen)
     return plan.pairs

@@ -112,9 +112,9 @@ class Comparison:
         for error in broken:
             screen.complain(f"warning: {error}")
         _refuse(variants, self.recipe.preset, self.execution.device)
-        found = find_pictures(self.arguments, options, self.output, screen)
+        arguments = [[each] for each in self.arguments]
+        contents, styles = find_pictures(arguments, options, self.output, screen)
         form, offline = form_of(self.output_options), self.execution.offline
-        contents, styles = (each.sources for each in found)
         variants, renamed = with_pairs(
             variants, contents, styles, f".{form.format}", options.pairs, options.limit
         )

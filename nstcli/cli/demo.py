@@ -16,13 +16,16 @@ def demo(
     ] = Path("nst-demo"),
 ) -> None:
     """Paint two sample photos in the manner of two sample artworks. Takes a minute or so."""
-    from nstcli.cli.making import Order, run_pairs
+    from nstcli.cli.making import Order, header_of, run_pairs
     from nstcli.cli.samples import write
     from nstcli.cli.screen import Screen
-    from nstcli.config.options import ExecutionOptions, MessageOptions, OutputOptions, RecipeOptions
+    from nstcli.config.options import ExecutionOptions, MessageOptions, OutputOptions
     from nstcli.config.presets import PRESETS
     from nstcli.plan import product
+    from nstcli.recipe import DEFAULT
     from nstcli.results.folder import Store
+    from nstcli.results.records import Form
+    from nstcli.run.job import settings_for
 
     screen = Screen()
     screen.say(f"drawing sample pictures in {folder} …")
@@ -31,14 +34,15 @@ def demo(
         [folder / role / f"{name}.png" for name in names]
         for role, names in (("content", _CONTENT), ("style", _STYLE))
     )
+    settings = settings_for({**DEFAULT, **PRESETS["draft"]}, Form(), progress=screen.downloading)
+    pairs = product.planned(contents, styles, product.Naming()).pairs
     order = Order(
-        product.planned(contents, styles, product.Naming()).pairs,
+        [(pair, settings) for pair in pairs],
         Store(folder / "stylized"),
-        RecipeOptions(preset="draft", **PRESETS["draft"]),
         OutputOptions(),
         ExecutionOptions(),
         MessageOptions(),
-        "png",
+        header_of(pairs, settings),
         advice=f"They stay as they are; for new ones, name another folder: nst demo {folder}-2",
     )
     code = run_pairs(order, screen)

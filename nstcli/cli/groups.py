@@ -6,12 +6,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin, get_type_hints
 
 import typer
 
 from nstcli.config.option import Setting, settings_of
 from nstcli.config.options import GROUPS, SETTINGS
+
+if TYPE_CHECKING:
+    from nstcli.config.precedence import Document
+
+
+# Reads, from a command's other arguments, the config file that its options are set in.
+ReadDocument = Callable[[Mapping[str, Any]], "Document"]
 
 
 @dataclass(frozen=True)
@@ -19,26 +26,34 @@ class Only:
     """In the annotation of a group: the options of it that a command has; see `only`."""
 
     fields: frozenset[str]
+    others: bool = False
 
 
-def only(*fields: str) -> Only:
-    """Offer just these options of a group; the others keep their defaults, whatever a file says."""
-    return Only(frozenset(fields))
+def only(*fields: str, others: bool = False) -> Only:
+    """Offer just these options of a group; the others keep their defaults, whatever a file says.
+
+    With `others`, they have the values that files and variables give them.
+    """
+    return Only(frozenset(fields), others)
 
 
 @dataclass(frozen=True)
 class _OptionGroup:
-    """A group that a command takes, and what it offers of it."""
+    """A group that a command takes, what it offers of it, and what it receives."""
 
     group: Any
     settings: tuple[Setting, ...]
+    received: tuple[Setting, ...]
 
 
-def takes_groups(command: Callable[..., None]) -> Callable[..., None]:
+def takes_groups(
+    command: Callable[..., None], document: ReadDocument | None = None
+) -> Callable[..., None]:
     """Let a command declare parameters that are groups; typer sees each of their options.
 
     The command receives every value settled: flag, environment, config files, preset, default.
-    `-v`, where a command has it, says where the values come from.
+    `-v`, where a command has it, says where the values come from. What `document` returns is a
+    config file, too, in place of one named by `-c`.
     """
     hints = get_type_hints(command, include_extras=True)
     taken = {name: found for name, hint in hints.items() if (found := _group_in(hint))}
@@ -53,9 +68,10 @@ def takes_groups(command: Callable[..., None]) -> Callable[..., None]:
     def call(**values: Any) -> None:
         offered = [setting for each in taken.values() for setting in each.settings]
         flags = {setting.field: values.pop(setting.field) for setting in offered}
-        settled = _values(offered, flags)
+        received = [setting for each in taken.values() for setting in each.received]
+        settled = _values(received, flags, document(values) if document else None)
         for name, each in taken.items():
-            own = {setting.field: settled[setting.field] for setting in each.settings}
+            own = {setting.field: settled[setting.field] for setting in each.received}
             values[name] = each.group(**own)
         command(**values)
 
@@ -65,20 +81,22 @@ def takes_groups(command: Callable[..., None]) -> Callable[..., None]:
     return call
 
 
-def _values(offered: list[Setting], flags: Mapping[str, Any]) -> Mapping[str, Any]:
+def _values(
+    received: list[Setting], flags: Mapping[str, Any], document: "Document | None"
+) -> Mapping[str, Any]:
     """Return the value of every setting by field, and say what there is to say of them."""
     from nstcli.config.precedence import settle
 
     # typer gives None, or an empty list, for an option that is not on the command line.
     given = {field: value for field, value in flags.items() if value not in (None, [], ())}
-    settled = settle(SETTINGS, given, os.environ, Path.cwd())
+    settled = settle(SETTINGS, given, os.environ, Path.cwd(), document=document)
     for remark in settled.remarks:
         typer.echo(f"warning: {remark}", err=True)
     values = {setting.field: settled[setting.field] for setting in SETTINGS}
     if "verbose" in flags and values["verbose"]:
         for path in settled.files:
             typer.echo(f"settings are read from {path.resolve()}", err=True)
-        for line in settled.lines(offered):
+        for line in settled.lines(received):
             typer.echo(line, err=True)
     return values
 
@@ -88,13 +106,14 @@ def _group_in(hint: Any) -> _OptionGroup | None:
     group, *notes = get_args(hint) if get_origin(hint) is Annotated else (hint,)
     if group not in GROUPS:
         return None
-    settings = settings_of(group)
+    settings = received = settings_of(group)
     for note in notes:
         unknown = note.fields - {setting.field for setting in settings}
         if unknown:
             raise TypeError(f"{group.__name__} has no {', '.join(sorted(unknown))}")
         settings = tuple(setting for setting in settings if setting.field in note.fields)
-    return _OptionGroup(group, settings)
+        received = received if note.others else settings
+    return _OptionGroup(group, settings, received)
 
 
 def _parameters(taken: _OptionGroup) -> list[inspect.Parameter]:

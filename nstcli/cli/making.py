@@ -15,19 +15,18 @@ from nstcli.config.options import (
     InputOptions,
     MessageOptions,
     OutputOptions,
-    RecipeOptions,
 )
+from nstcli.config.parsers import Item, Shard
 from nstcli.errors import InputError
 from nstcli.plan import inputs
-from nstcli.plan.inputs import Found
-from nstcli.plan.pair import Pair
+from nstcli.plan.pair import Pair, Source
 from nstcli.plan.walk import Selection
-from nstcli.results.records import Form
 from nstcli.results.store import Results
 from nstcli.run.check import Checked, Rules, check
 from nstcli.run.events import Listener
-from nstcli.run.job import Settings, execution_of, settings_for
+from nstcli.run.job import Settings, execution_of
 from nstcli.run.make import End, Summary, make
+from nstcli.run.pace import Paces
 from nstcli.text import plural
 
 # What a user can do about results that are in the way.
@@ -41,19 +40,20 @@ class Order:
     """What a command wants made, and how.
 
     Attributes:
+        pairs: each with the settings that make it.
+        header: says what they are, once it is known how they stand.
         listeners: hear every event, besides the screen.
         keep_best: an interruption writes the best picture so far; else it drops the running pair.
         finish: called at the end, however it comes; returns what to name as the place of results.
         advice: what to do about results in the way.
     """
 
-    pairs: Sequence[Pair]
+    pairs: Sequence[tuple[Pair, Settings]]
     results: Results
-    recipe: RecipeOptions
     written: OutputOptions
     execution: ExecutionOptions
     messages: MessageOptions
-    format: str
+    header: Callable[[Checked], Sequence[str]]
     dry_run: bool = False
     keep_best: bool = False
     max_pixels: int = InputOptions.max_pixels
@@ -71,23 +71,19 @@ def run_pairs(order: Order, screen: Screen) -> int:
             picture cannot be used.
         BackboneError: the backbone or its weights cannot be had.
     """
-    written = order.written
-    settings = settings_for(
-        order.recipe.choices(),
-        Form(order.format, written.quality, written.metadata),
-        offline=order.execution.offline,
-        progress=screen.downloading,
-    )
     fail_fast, keep_best = order.execution.fail_fast, order.keep_best
-    rules = Rules.of(written, order.max_pixels, fail_fast=fail_fast, keep_best=keep_best)
-    checked = check([(pair, settings) for pair in order.pairs], order.results, rules)
+    rules = Rules.of(order.written, order.max_pixels, fail_fast=fail_fast, keep_best=keep_best)
+    checked = check(order.pairs, order.results, rules)
     if order.dry_run:
+        for line in order.header(checked):
+            screen.say(line)
         print_plan(checked, screen, order.execution.precision, as_json=order.messages.as_json)
         return 0
     refuse(checked, strict=order.strict, advice=order.advice)
-    screen.say(_header(order.pairs, checked.cached, settings))
-    for line in failure_lines(checked.failures) if checked.jobs else ():  # else the end says it
+    for line in order.header(checked):
         screen.say(line)
+    for told in failure_lines(checked.failures) if checked.jobs else ():  # else the end says it
+        screen.say(told)
     interruption = Interruption(screen, order.keep_best)
     summary = _make(order, checked, screen, interruption)
     where = order.finish() if order.finish else order.results.where
@@ -113,20 +109,24 @@ def refuse(checked: Checked, *, strict: bool, advice: str) -> None:
 def _make(order: Order, checked: Checked, screen: Screen, interruption: Interruption) -> Summary:
     """Make what was checked, and show it while it is made."""
     show = Watch(screen, [job.pair for job in checked.jobs])
+    execution = execution_of(order.execution, order.max_pixels)
+    paces = Paces(execution)
 
     @contextmanager
     def during() -> Iterator[None]:
         with interruption, show:
             yield
 
-    return make(
+    summary = make(
         checked,
-        execution_of(order.execution, order.max_pixels),
-        (*order.listeners, show),
+        execution,
+        (*order.listeners, paces, show),
         stop=lambda: interruption.asked,
         downloading=screen.downloading,
         during=during(),
     )
+    paces.save()
+    return summary
 
 
 def _tell(
@@ -146,40 +146,62 @@ def _tell(
     return interruption.exit_code or (1 if summary.failures else 0)
 
 
-def _header(pairs: Sequence[Pair], cached: int, settings: Settings) -> str:
+def header_of(pairs: Sequence[Pair], settings: Settings) -> Callable[[Checked], list[str]]:
+    """Return what says what pairs of one recipe are."""
     recipe = settings.recipe
+
+    def header(checked: Checked) -> list[str]:
+        return [
+            plural(len(pairs), "pair")
+            + product_of(pairs)
+            + (f", {checked.cached} cached" if checked.cached else "")
+            + f" · {recipe.model} {settings.weight_set.name} · {recipe.size} px"
+            f" · {plural(recipe.steps, 'step')}"
+        ]
+
+    return header
+
+
+def product_of(pairs: Sequence[Pair], *others: str) -> str:
+    """Say what pairs are the product of: `: 5 contents × 4 styles`, with what else varies."""
     contents, styles = (
         len({tuple(i.path for i in pair.inputs if i.role == role) for pair in pairs})
         for role in ("content", "style")
     )
-    of = f"{plural(contents, 'content')} {{}} {plural(styles, 'style')}"
+    of = [plural(contents, "content"), plural(styles, "style")]
     # Of a part of a batch, and of contents with a style each, the product would be no truth.
-    whole = len(pairs) == contents * styles
-    parts = f": {of.format('×')}" if whole else f" of {of.format('and')}"
-    return (
-        plural(len(pairs), "pair")
-        + (parts if pairs else "")
-        + (f", {cached} cached" if cached else "")
-        + f" · {recipe.model} {settings.weight_set.name} · {recipe.size} px"
-        f" · {plural(recipe.steps, 'step')}"
-    )
+    if len(pairs) != contents * styles:
+        return " × ".join([f" of {' and '.join(of)}", *others])
+    return ": " + " × ".join([*of, *others]) if pairs else ""
+
+
+def part_of(batch: list[Item], shard: Shard, noun: str, screen: Screen) -> list[Item]:
+    """Return one part of a batch. An empty one is no failure: job arrays have more at times."""
+    part = shard.of(batch)
+    if not part:
+        screen.say(f"note: part {shard} is empty: the batch has {plural(len(batch), noun)}")
+    return part
 
 
 def find_pictures(
-    arguments: tuple[str, str], taken: InputOptions, output: Path, screen: Screen
-) -> tuple[Found, Found]:
-    """Find contents and styles, and tell what was left out.
+    arguments: Sequence[Sequence[str]], taken: InputOptions, output: Path, screen: Screen
+) -> list[list[Source]]:
+    """Find the pictures of each role, by folders, files and patterns; tell what was left out.
 
     Raises:
         InputError: there are none, or the output folder would be taken for one of theirs.
     """
     wanted = Selection(taken.recursive, taken.include, taken.exclude, taken.strict)
-    contents, styles = (inputs.find(argument, wanted) for argument in arguments)
-    for found in (contents, styles):
-        inputs.refuse_nested(output, found)
-        for note in found.notes:
-            screen.say(f"note: {note}")
-    return contents, styles
+    roles: list[list[Source]] = []
+    for several in arguments:
+        roles.append([])
+        for argument in several:
+            found = inputs.find(argument, wanted)
+            inputs.refuse_nested(output, found)
+            for note in found.notes:
+                screen.say(f"note: {note}")
+            roles[-1] += found.sources
+    return roles
 
 
 def tell_renamed(renamed: Sequence[tuple[Pair, str]], screen: Screen) -> None:

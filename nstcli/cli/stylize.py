@@ -37,11 +37,12 @@ def stylize(
 
     Ctrl-C ends the work early and keeps the best picture so far.
     """
-    from nstcli.cli.making import Order, run_pairs
+    from nstcli.cli.making import Order, header_of, run_pairs
     from nstcli.cli.screen import Screen
     from nstcli.errors import InputError
     from nstcli.plan import inputs, product
     from nstcli.results.store import SingleFile
+    from nstcli.run.job import form_of, settings_for
 
     file_format = _format_of(output, context.params["format"], output_options.format)
     contents, styles = (inputs.find(str(argument)) for argument in (content, style))
@@ -50,16 +51,21 @@ def stylize(
     if others:
         raise InputError("stylize takes one photo and one artwork; for folders, use: nst batch")
     path = output or Path(pair.output)
-    pairs = [replace(pair, output=path.name)]
+    pair = replace(pair, output=path.name)
     screen = Screen(messages.quiet, messages.verbose, messages.progress, messages.color)
+    settings = settings_for(
+        recipe.choices(),
+        replace(form_of(output_options), format=file_format),
+        offline=execution.offline,
+        progress=screen.downloading,
+    )
     order = Order(
-        pairs,
+        [(pair, settings)],
         SingleFile(path),
-        recipe,
         output_options,
         execution,
         messages,
-        file_format,
+        header_of([pair], settings),
         keep_best=True,
     )
     raise typer.Exit(run_pairs(order, screen))

@@ -14,6 +14,8 @@ from nstcli.errors import InputError
 
 NAME = "nst.toml"
 PROJECT = "pyproject.toml"
+# What a file has besides settings that describes an experiment.
+EXPERIMENT = ("content", "style", "sweep", "backbone")
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from nstcli.text import printable
 # Variables that are no settings.
 _OTHER_VARIABLES = ("NST_CACHE",)
 # Options that are no settings, since they belong to one command at a time.
-_FLAGS_ONLY = {"output": "-o", "dry-run": "-n"}
+FLAGS_ONLY = {"output": "-o", "dry-run": "-n"}
 
 COMMAND_LINE = "command line"
 DEFAULT = "default"
@@ -37,6 +37,14 @@ class Given:
 
 # What one place gives, by field.
 Layer = Mapping[str, Given]
+
+
+@dataclass(frozen=True)
+class Document:
+    """A config file that was read: its path, for messages, and the settings that it gives."""
+
+    path: Path
+    table: Mapping[str, object]
 
 
 @dataclass(frozen=True)
@@ -76,6 +84,7 @@ def settle(
     environment: Mapping[str, str],
     folder: Path | None,
     says: Says = _as_flag,
+    document: Document | None = None,
 ) -> Settled:
     """Decide the value of every setting.
 
@@ -85,6 +94,7 @@ def settle(
         environment: of the process.
         folder: the working directory, where the search for a config file starts; None for none.
         says: how a flag is written, for messages.
+        document: a config file that was read already, in place of one that is named.
 
     Raises:
         InputError: a key or value in one of the places that cannot be.
@@ -102,13 +112,16 @@ def settle(
     foreign: list[Path] = []
     found = files.nearest(folder, foreign.append) if folder else None
     here = folder or Path()
-    itself = resolved(here / named) if named else None
-    if found and resolved(found) == itself:
+    itself = {resolved(here / path) for path in (named, document and document.path) if path}
+    if found and resolved(found) in itself:
         found = None
     remarks = _remarks(settings, environment)
-    remarks += [_not_taken(path, here) for path in foreign if resolved(path) != itself]
+    remarks += [_not_taken(path, here) for path in foreign if resolved(path) not in itself]
     paths = [path for path in (named, found) if path is not None]
-    read = [_file(settings, path, here) for path in paths]
+    read = [_file(settings, Document(path, files.read(path)), here) for path in paths]
+    if document:
+        read.insert(0, _file(settings, document, here))
+        paths.insert(0, document.path)
     given: dict[str, Given] = {}
     for layer in (*reversed(read), above):
         given.update(layer)
@@ -145,7 +158,7 @@ def _remarks(settings: Sequence[Setting], environment: Mapping[str, str]) -> lis
     remarks = []
     for name in sorted(environment):
         key = name.removeprefix(PREFIX).replace("_", "-").lower()
-        if name.startswith(PREFIX) and key in _FLAGS_ONLY:
+        if name.startswith(PREFIX) and key in FLAGS_ONLY:
             remarks.append(f"the variable {name} is ignored: {_flag_only(key)}")
         elif name.startswith(PREFIX) and name not in known:
             (match, *_) = [*get_close_matches(name, known, n=1), ""]
@@ -160,15 +173,17 @@ def _not_taken(path: Path, folder: Path) -> str:
     return f"'{shown}' belongs to another user and is not taken; -c '{shown}' takes it"
 
 
-def _file(settings: Sequence[Setting], path: Path, folder: Path) -> dict[str, Given]:
-    """Read a config file, in which `style_weight` is `style-weight`, too."""
-    shown = _relative(path, folder)
+def _file(settings: Sequence[Setting], document: Document, folder: Path) -> dict[str, Given]:
+    """Take what a config file says, in which `style_weight` is `style-weight`, too."""
+    shown = _relative(document.path, folder)
     known = {setting.key: setting for setting in settings if setting.option.in_files}
     values: dict[str, object] = {}
-    for name, value in files.read(path).items():
+    for name, value in document.table.items():
         key = name.replace("_", "-")
-        if key in _FLAGS_ONLY:
+        if key in FLAGS_ONLY:
             raise InputError(f"{shown}: {_flag_only(key)}")
+        if key in files.EXPERIMENT:
+            raise InputError(f"{shown}: '{key}' belongs to an experiment; see: nst run --help")
         if key not in known:
             raise InputError(f"{shown}: unknown key '{name}'{closest(key, known)}")
         if key in values:
@@ -183,7 +198,7 @@ def _file(settings: Sequence[Setting], path: Path, folder: Path) -> dict[str, Gi
 
 
 def _flag_only(key: str) -> str:
-    return f"'{key}' is given on the command line only ({_FLAGS_ONLY[key]})"
+    return f"'{key}' is given on the command line only ({FLAGS_ONLY[key]})"
 
 
 def _preset(settings: Sequence[Setting], name: str) -> dict[str, Given]:

@@ -7,6 +7,7 @@ ruamel.yaml would need the same table: it has dates, `0b11` and `1_000` beyond 1
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import yaml
@@ -14,6 +15,8 @@ from yaml.nodes import MappingNode, Node, ScalarNode
 
 # Settings hold lists and tables at most; Python could follow a few hundred levels.
 _DEEPEST = 20
+# Ends of lines that other programs know.
+_LINE_ENDS = frozenset("\x85\u2028\u2029")
 # Python would not print numbers of some thousand digits.
 _LONGEST = 1000
 
@@ -113,3 +116,27 @@ def load(text: str) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise ValueError("should be settings like 'size: 512', one a line")
     return found
+
+
+def dump(settings: Mapping[str, Any]) -> str:
+    """Write settings so that `load` reads the same, in their order."""
+    text: str = yaml.dump(settings, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+    if _LINE_ENDS.intersection(text):  # which PyYAML would not read as it has written them
+        text = yaml.dump(settings, Dumper=_Dumper, sort_keys=False)
+    return text
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes also the texts that are values in YAML 1.2 alone, and repeats what occurs twice."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's own way
+        start: [
+            *yaml.SafeDumper.yaml_implicit_resolvers.get(start, []),
+            *_Loader.yaml_implicit_resolvers.get(start, []),
+        ]
+        for start in {**yaml.SafeDumper.yaml_implicit_resolvers, **_Loader.yaml_implicit_resolvers}
+    }
+
+    def ignore_aliases(self, data: Any) -> bool:
+        """Write no aliases: those of lists and tables would not be read."""
+        return True

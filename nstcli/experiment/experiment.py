@@ -9,16 +9,19 @@ from typing import Any
 
 from backbones import BackboneError
 from nstcli.errors import InputError
+from nstcli.experiment.sweep import Sweep
 from nstcli.experiment.variant import Variant
 from nstcli.metrics.judgement import witness_of
+from nstcli.plan.names import folded, safe_folder
 from nstcli.plan.pair import Pair, Source
 from nstcli.plan.product import Naming, planned
-from nstcli.remembered import Remembered
+from nstcli.remembered import Remembered, digest
 from nstcli.results.folder import Store
 from nstcli.results.records import Form, Measured, Record
 from nstcli.run.check import Checked, Rules, check, survey
 from nstcli.run.events import Event, PairDone, PairFailed, PairFound
-from nstcli.run.job import Downloading, Settings, settings_for
+from nstcli.run.job import Downloading, Networks, Settings
+from nstcli.text import shown
 
 # Names of the results; a folder of them can be sorted by content, style and variant.
 TEMPLATE = "{content}__{style}__{model}"
@@ -53,6 +56,28 @@ def with_pairs(
     return given, renamed
 
 
+def in_folders(variants: Sequence[Variant], pairs: Sequence[Pair], suffix: str) -> list[Variant]:
+    """Give every variant these pairs, whose results go into a folder of its name.
+
+    Raises:
+        InputError: two variants would have the same folder.
+    """
+    taken: dict[str, Variant] = {}
+    given = []
+    for variant in variants:
+        # Without a name, since nothing varies, the output folder itself.
+        folder = safe_folder(variant.name, suffix) + "/" if variant.name else ""
+        other = taken.setdefault(folded(folder), variant)
+        if other is not variant:
+            raise InputError(
+                f"the results of '{shown(other.title)}' and '{shown(variant.title)}' would go into "
+                f"one folder, '{folder}'; give the values names of their own: {{a = …, b = …}}"
+            )
+        own = tuple(Pair(pair.inputs, folder + pair.output) for pair in pairs)
+        given.append(replace(variant, pairs=own))
+    return given
+
+
 def with_settings(
     variants: Sequence[Variant],
     choices: Mapping[str, Any],
@@ -67,12 +92,14 @@ def with_settings(
         BackboneError: none of them can be.
         InputError: a value that is wrong for all.
     """
+    networks = Networks(offline, progress)
     settled: list[Variant] = []
     errors: list[BackboneError] = []
     for variant in variants:
-        own = {**choices, **variant.changes}
         try:
-            settings = settings_for(own, form, offline=offline, progress=progress)
+            settings = networks.settings({**choices, **variant.changes}, form)
+        except InputError as error:
+            raise InputError(f"{shown(variant.title)}: {error}") from error
         except BackboneError as error:
             errors.append(error)
             settled.append(replace(variant, error=str(error)))
@@ -81,6 +108,49 @@ def with_settings(
     if errors and len(errors) == len(variants):
         raise errors[0]
     return settled
+
+
+def refuse_unable(variants: Sequence[Variant]) -> None:
+    """Refuse an experiment of which a variant cannot be made.
+
+    Raises:
+        InputError: says which and why.
+    """
+    unable = next((variant for variant in variants if variant.error), None)
+    if unable:
+        raise InputError(
+            f"{shown(unable.title)}: {unable.error}. What holds for one backbone alone stands in a "
+            "table of its own: [backbone.NAME]"
+        )
+
+
+def same_pictures(variants: Sequence[Variant], sweep: Sweep) -> list[tuple[Variant, Variant]]:
+    """List variants that differ in nothing that has an effect, each with the first of its like.
+
+    Raises:
+        InputError: all the values of a key give the same pictures.
+    """
+    recipes = [_effective(variant) for variant in variants]
+    for at, axis in enumerate(sweep.axes):
+        others: dict[tuple[str, ...], list[str]] = {}
+        for variant, recipe in zip(variants, recipes, strict=True):
+            labels = tuple(value.label for n, value in enumerate(variant.point) if n != at)
+            others.setdefault(labels, []).append(recipe)
+        several = [found for found in others.values() if len(found) > 1]
+        if several and all(len(set(found)) == 1 for found in several):
+            raise InputError(
+                f"[sweep] {axis.key}: all its values give the same pictures, since it has no "
+                "effect with the other settings"
+            )
+    first: dict[str, Variant] = {}
+    pairs = zip(variants, recipes, strict=True)
+    same = [(variant, first.setdefault(recipe, variant)) for variant, recipe in pairs]
+    return [(variant, other) for variant, other in same if variant is not other]
+
+
+def _effective(variant: Variant) -> str:
+    """Return what stands for all that its pictures depend on."""
+    return digest(variant.settings.recipe.effective()) if variant.settings else variant.name
 
 
 @dataclass
@@ -118,7 +188,7 @@ class Experiment:
         Raises:
             InputError: what lies in the output folder cannot be read, or is no file.
         """
-        checked = check(self._settled(), self.store, rules)
+        checked = check(self.settled, self.store, rules)
         for pair in () if rules.force else checked.up_to_date:
             self._recall(pair)
         return checked
@@ -129,7 +199,7 @@ class Experiment:
         Raises:
             InputError: what lies in the output folder cannot be read, or is no file.
         """
-        return survey(self._settled(), self.store, rules)
+        return survey(self.settled, self.store, rules)
 
     def in_the_way(self, checked: Checked) -> dict[str, str]:
         """Say by the titles of variants what a user has to agree to before they are made."""
@@ -183,7 +253,8 @@ class Experiment:
         """The pairs whose results are there, as far as is known."""
         return [p for variant in self.variants for p in variant.pairs if p.output in self.records]
 
-    def _settled(self) -> list[tuple[Pair, Settings]]:
+    @property
+    def settled(self) -> list[tuple[Pair, Settings]]:
         """The pairs of the variants that can be made, with what makes them."""
         return [
             (pair, variant.settings)

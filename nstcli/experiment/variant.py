@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import backbones
 from backbones import Backbone, BackboneError, WeightSet, registry, weights
 from nstcli.errors import InputError
+from nstcli.experiment.sweep import Axis, Sweep, Value
 from nstcli.metrics.judgement import judge_of
 from nstcli.plan.pair import Pair
-from nstcli.run.job import Settings
+from nstcli.recipe import DEFAULT
+from nstcli.run.job import Networks, Settings
 
 ALL = "all"
 
@@ -27,6 +29,7 @@ class Variant:
         backbone: that paints.
         weight_set: its weights.
         changes: the options of the recipe that differ from the others', by name.
+        point: the values that it has of the axes, where it comes out of a sweep.
         pairs: the same as everybody's, under names of its own.
         settings: how they are made; None where they cannot be.
         error: why it cannot take part, or go on; empty if it can.
@@ -38,6 +41,7 @@ class Variant:
     backbone: Backbone
     weight_set: WeightSet
     changes: Mapping[str, Any] = field(default_factory=dict)
+    point: tuple[Value, ...] = ()
     pairs: tuple[Pair, ...] = ()
     settings: Settings | None = None
     error: str = ""
@@ -64,26 +68,78 @@ def of_backbone(backbone: Backbone, weight_set: WeightSet, wanted: str | None = 
     )
 
 
+def backbone_value(text: str) -> Value:
+    """Read `vgg19` or `vgg16:torchvision`, a value of the axis of backbones.
+
+    Raises:
+        BackboneError: an unknown backbone or weight set, or a broken plugin.
+    """
+    model, colon, wanted = text.partition(":")
+    backbone = backbones.get(model)
+    if not colon:
+        return Value(model, {"model": model})
+    return Value(
+        of_backbone(backbone, weights.select(backbone, wanted), wanted).name,
+        {"model": model, "weights": wanted},
+    )
+
+
+def variants_of(
+    sweep: Sweep, choices: Mapping[str, Any], own: Mapping[str, Mapping[str, Any]]
+) -> list[Variant]:
+    """Return a variant for each point of a sweep, in its order.
+
+    Args:
+        sweep: what varies.
+        choices: what holds for all where nothing else is said; its `model` and `weights`.
+        own: what backbones have for themselves, by their names.
+
+    Raises:
+        InputError: see `Sweep.points`.
+        BackboneError: an unknown backbone or weight set.
+    """
+    networks = Networks()
+    variants = []
+    for point in sweep.points():
+        varied = {field: each for value in point for field, each in value.changes.items()}
+        model = varied.get("model", choices["model"])
+        changes = {**own.get(model, {}), **varied}
+        chosen = {**choices, **changes}
+        backbone, weight_set = networks.find(model, chosen["weights"], chosen["preprocessing"])
+        name = sweep.name(point)
+        variants.append(Variant(name, name, backbone, weight_set, changes, point))
+    return variants
+
+
 def of_backbones(models: str) -> tuple[list[Variant], list[BackboneError]]:
-    """Read `all` or `vgg19,vgg16:torchvision`; return also why installed plugins are left out.
+    """Read `all` or `vgg19,vgg16:torchvision`: the points of a sweep over backbones alone.
+
+    Return also why installed plugins are left out.
 
     Raises:
         InputError: one is named twice, or none is.
         BackboneError: an unknown backbone or weight set, or a broken plugin that was asked for.
     """
-    chosen: list[Variant] = []
+    values: list[Value] = []
     broken: list[BackboneError] = []
     for item in map(str.strip, models.split(",")):
         if item == ALL:
             found, broken = registry.load_all()
-            chosen += [of_backbone(backbone, backbone.weight_set()) for backbone in found]
+            values += [backbone_value(backbone.name) for backbone in found]
         elif item:
-            model, _, wanted = item.partition(":")
-            backbone = backbones.get(model)
-            weight_set = weights.select(backbone, wanted or None)
-            chosen.append(of_backbone(backbone, weight_set, wanted or None))
-    if not chosen:
+            values.append(backbone_value(item))
+    if not values:
         raise InputError(f"--models '{models}' names no backbone; see: nst layers")
+    sweep = Sweep((Axis("model", tuple(values)),))
+    chosen = [
+        replace(
+            variant,
+            title=weights.title(variant.backbone, variant.weight_set),
+            name=value.label,
+            changes={"weights": None, **variant.changes},
+        )
+        for variant, value in zip(variants_of(sweep, DEFAULT, {}), values, strict=True)
+    ]
     titles = Counter(variant.title for variant in chosen)
     twice = [title for title, count in titles.items() if count > 1]
     if twice:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 _HIDDEN = ".nst"
 _GALLERY, _MANIFEST = "index.html", "manifest.json"
-_SHEET, _COMPARISON = "sheet.png", "comparison.png"
+_SHEET, _COMPARISON, _EXPERIMENT = "sheet.png", "comparison.png", "experiment.yaml"
 # Names at the top of an output folder that no folder of results may have.
-RESERVED = frozenset({_HIDDEN, _GALLERY, _MANIFEST, _SHEET, _COMPARISON})
+RESERVED = frozenset({_HIDDEN, _GALLERY, _MANIFEST, _SHEET, _COMPARISON, _EXPERIMENT})
 
 
 class Layout:
@@ -32,6 +32,7 @@ class Layout:
         manifest: the summary for other programs.
         sheet: the picture of all results.
         comparison: the picture of a comparison.
+        experiment: the experiment that the results belong to, as it was resolved.
     """
 
     def __init__(self, folder: Path):
@@ -50,6 +51,7 @@ class Layout:
         self.manifest = folder / _MANIFEST
         self.sheet = folder / _SHEET
         self.comparison = folder / _COMPARISON
+        self.experiment = folder / _EXPERIMENT
 
     def record(self, result: str) -> Path:
         """Return where the record of a result is."""

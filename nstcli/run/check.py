@@ -20,6 +20,7 @@ from nstcli.config.options import OutputOptions
 from nstcli.errors import InputError
 from nstcli.plan.pair import Pair
 from nstcli.plan.walk import trouble
+from nstcli.remembered import digest
 from nstcli.results.records import LOSSY, Record, digests_by_role
 from nstcli.results.state import State
 from nstcli.results.store import Results
@@ -149,7 +150,7 @@ class Checked:
         Networks are built with random weights for it: nothing is downloaded. This imports torch.
         """
         jobs = [standing.job for standing in self._usable]
-        return max((_memory_of(same, precision) for same in _by_settings(jobs)), default=0)
+        return max((_memory_of(same, precision) for same in _by_needs(jobs)), default=0)
 
     @property
     def _usable(self) -> list[Standing]:
@@ -289,11 +290,15 @@ def _problem_of(job: Job, looked: Mapping[Path, Looked | InputError]) -> str:
     return ""
 
 
-def _by_settings(jobs: Sequence[Job]) -> list[list[Job]]:
-    """Part jobs by their settings."""
-    parts: dict[int, list[Job]] = {}
+def _by_needs(jobs: Sequence[Job]) -> list[list[Job]]:
+    """Part jobs by what their memory depends on besides their pictures."""
+    by_settings: dict[int, list[Job]] = {}  # thousands of jobs may have few settings
     for job in jobs:
-        parts.setdefault(id(job.settings), []).append(job)
+        by_settings.setdefault(id(job.settings), []).append(job)
+    parts: dict[str, list[Job]] = {}
+    for same in by_settings.values():
+        recipe = same[0].settings.recipe
+        parts.setdefault(digest([recipe.per_pixel(), recipe.size]), []).extend(same)
     return list(parts.values())
 
 

@@ -16,6 +16,7 @@ from nstcli.images import DEFAULT_MAX_PIXELS
 from nstcli.plan.pair import Pair
 from nstcli.recipe import Recipe, resolve
 from nstcli.results.records import Form, KnownInput, key_of, known_inputs
+from nstcli.terms import TERMS
 
 # Is given the name of what is downloaded, and returns what shows its progress.
 Downloading = Callable[[str], Progress]
@@ -46,9 +47,11 @@ class Settings:
     @property
     def reading(self) -> tuple[object, ...]:
         """What tells from others what its network sees of inputs: at which size, which layers."""
-        recipe = self.recipe
+        recipe, weighs = self.recipe, self.recipe.weights_of_terms
         layers = tuple((term, *names) for term, names in recipe.layers_of_terms.items())
-        return *self.network, recipe.size, layers
+        # A term that weighs nothing may have been left out when the inputs were read.
+        aimed = tuple(name for name, term in TERMS.items() if term.target and weighs[name])
+        return *self.network, recipe.size, layers, aimed
 
     def fetch(self, offline: bool, progress: Progress | None) -> None:
         """Download the weights if they are not here.
@@ -129,6 +132,61 @@ def execution_of(options: ExecutionOptions, max_pixels: int) -> Execution:
     )
 
 
+class Networks:
+    """The backbones and weight sets that several settings name, each looked up once.
+
+    Args:
+        offline: never use the network.
+        progress: shows downloads.
+    """
+
+    def __init__(self, offline: bool = False, progress: Downloading | None = None):
+        self._offline = offline
+        self._progress = progress
+        self._found: dict[tuple[str, str | None, str], tuple[Backbone, WeightSet]] = {}
+        self._identities: dict[tuple[str, str | None, str], str] = {}
+
+    def find(
+        self, model: str, wanted: str | None, preprocessing: str
+    ) -> tuple[Backbone, WeightSet]:
+        """Return a backbone and its weight set of that name, None for the default one.
+
+        Raises:
+            BackboneError: an unknown name.
+        """
+        names = model, wanted, preprocessing
+        if names not in self._found:
+            backbone = backbones.get(model)
+            self._found[names] = backbone, weights.select(backbone, wanted, preprocessing)
+        return self._found[names]
+
+    def settings(self, choices: Mapping[str, Any], form: Form) -> Settings:
+        """Resolve names and defaults; see `settings_for`."""
+        names = choices["model"], choices["weights"], choices["preprocessing"]
+        backbone, chosen = self.find(*names)
+        if names not in self._identities:
+            self._identities[names] = self._identity(backbone, chosen)
+        recipe = resolve(backbone, self._identities[names], choices)
+        weight = recipe.weights_of_terms
+        layers = {
+            name for term, names in recipe.layers_of_terms.items() for name in names if weight[term]
+        }
+        plugin = backbones.registry.plugin_sha256(backbone, chosen, layers)
+        return Settings(backbone, chosen, replace(recipe, plugin=plugin), form)
+
+    def _identity(self, backbone: Backbone, chosen: WeightSet) -> str:
+        """Return the sha256 of weights, downloaded only where nothing else can tell it."""
+        title = weights.title(backbone, chosen)
+        sha256 = weights.identity(backbone, chosen)
+        if sha256 is None:
+            shown = self._progress(title) if self._progress else None
+            weights.pull(backbone, chosen, offline=self._offline, progress=shown)
+            sha256 = weights.identity(backbone, chosen)
+        if sha256 is None:
+            raise backbones.BackboneError(f"weights {title} have no identity")
+        return sha256
+
+
 def settings_for(
     choices: Mapping[str, Any],
     form: Form,
@@ -148,20 +206,4 @@ def settings_for(
         BackboneError: an unknown name, or weights that cannot be had.
         InputError: a value out of range.
     """
-    backbone = backbones.get(choices["model"])
-    chosen = weights.select(backbone, choices["weights"], choices["preprocessing"])
-    title = weights.title(backbone, chosen)
-    sha256 = weights.identity(backbone, chosen)
-    if sha256 is None:
-        shown = progress(title) if progress else None
-        weights.pull(backbone, chosen, offline=offline, progress=shown)
-        sha256 = weights.identity(backbone, chosen)
-    if sha256 is None:
-        raise backbones.BackboneError(f"weights {title} have no identity")
-    recipe = resolve(backbone, sha256, choices)
-    weight = recipe.weights_of_terms
-    layers = {
-        name for term, names in recipe.layers_of_terms.items() for name in names if weight[term]
-    }
-    plugin = backbones.registry.plugin_sha256(backbone, chosen, layers)
-    return Settings(backbone, chosen, replace(recipe, plugin=plugin), form)
+    return Networks(offline, progress).settings(choices, form)

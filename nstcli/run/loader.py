@@ -23,6 +23,7 @@ from nstcli.errors import InputError
 from nstcli.images import Picture
 from nstcli.plan.pair import Input
 from nstcli.recipe import Recipe
+from nstcli.remembered import digest
 from nstcli.run.job import Execution, Job
 from nstcli.text import shown
 
@@ -75,7 +76,7 @@ class Loader:
         self._memory = math.inf if execution.memory is None else execution.memory
         self._content: _Image | None = None
         self._styles: dict[str, _Image] = {}
-        self._needs: tuple[Recipe, Needs] | None = None
+        self._needs: dict[str, Needs] = {}
 
     def load(self, job: Job) -> Loaded:
         """Read the files of a pair at every scale that suits them.
@@ -125,10 +126,11 @@ class Loader:
                 )
 
     def _needs_of(self, recipe: Recipe) -> Needs:
-        """Return what pictures need under a recipe; it takes a while, and recipes come in rows."""
-        if not self._needs or self._needs[0] != recipe:
-            self._needs = recipe, needs(self._extractor, recipe)
-        return self._needs[1]
+        """Return what pictures need under a recipe; finding it out takes a while, so but once."""
+        kind = digest(recipe.per_pixel())
+        if kind not in self._needs:
+            self._needs[kind] = needs(self._extractor, recipe)
+        return self._needs[kind]
 
     def _content_of(self, job: Job) -> _Image:
         """Take the content from the pair before if it is the same: contents change least often."""

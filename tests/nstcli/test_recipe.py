@@ -414,3 +414,14 @@ def test_terms_say_their_options() -> None:
 def test_the_defaults_are_those_of_the_fields() -> None:
     assert asdict(Choices()) == DEFAULT
     assert {setting.field: setting.default for setting in SETTING.values()} == DEFAULT
+
+
+def test_what_a_step_costs_is_all_but_what_is_known_not_to_matter() -> None:
+    """An option that comes later makes another kind of work, until somebody says otherwise."""
+    recipe = resolve(TINY, SHA, optimizer="adam", init="noise", tv_weight=1)
+    told = recipe.per_pixel()
+    assert set(recipe.effective()) - set(told) == module._OF_NO_COST
+    assert set(DEFAULT) >= module._OF_NO_COST
+    assert told == resolve(TINY, SHA, optimizer="adam", tv_weight=9, size=7, seed=2).per_pixel()
+    assert told != resolve(TINY, SHA, optimizer="adam").per_pixel()
+    assert "tv" not in resolve(TINY, SHA).per_pixel()

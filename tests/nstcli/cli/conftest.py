@@ -1,5 +1,6 @@
 """Run the program in this process, or in one of its own."""
 
+import importlib
 import os
 import signal
 import subprocess
@@ -13,7 +14,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.conftest import Plugin
+from tests import tiny
+from tests.conftest import Plugin, install
 
 
 @dataclass(frozen=True)
@@ -95,3 +97,16 @@ def folders(write_picture: Callable[..., Path]) -> None:
     write_picture("photos/dog.png", 32, 24, seed=2)
     write_picture("art/ink.png", 28, 28, seed=3)
     write_picture("art/wave.png", 20, 40, seed=4)
+
+
+@pytest.fixture
+def twin(tiny_plugin: Plugin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Install a second backbone, of other weights, that needs a larger picture."""
+    source = Path(tiny.__file__).read_text("utf-8").replace('name="tiny"', 'name="twin"')
+    source = source.replace("RandomSource(0)", "RandomSource(7)")
+    folder = tmp_path / "twin-site"
+    install(folder, "twin", source.replace("minimum_size=8", "minimum_size=16"))
+    monkeypatch.syspath_prepend(str(folder))
+    importlib.invalidate_caches()
+    monkeypatch.setenv("PYTHONPATH", f"{folder}:{os.environ['PYTHONPATH']}")
+    return folder

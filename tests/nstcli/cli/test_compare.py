@@ -1,7 +1,6 @@
 """`nst compare-backbones` from outside, with two small backbones and a judge of the same kind."""
 
 import csv
-import importlib
 import io
 import json
 import os
@@ -33,8 +32,6 @@ from nstcli.images import decode
 from nstcli.measures import MEASURES
 from nstcli.results.records import Record
 from nstcli.run.events import PairDone, PairFailed, PairStarted, PairStep
-from tests import tiny
-from tests.conftest import Plugin, install
 from tests.nstcli.cli.conftest import Nst, wait_until_computed
 from tests.nstcli.experiment import judges
 from tests.nstcli.experiment.comparisons import experiment, record
@@ -44,19 +41,6 @@ pytestmark = pytest.mark.usefixtures("folders", "twin", "quick")
 RUN = ("compare-backbones", "photos/cat.png", "art/ink.png", "-m", "tiny,twin", "-o", "out",
        "--steps", "3")  # fmt: skip
 RESULTS = {"cat__ink__tiny.png", "cat__ink__twin.png"}
-
-
-@pytest.fixture
-def twin(tiny_plugin: Plugin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Install a second backbone, of other weights, that needs a larger picture."""
-    source = Path(tiny.__file__).read_text("utf-8").replace('name="tiny"', 'name="twin"')
-    source = source.replace("RandomSource(0)", "RandomSource(7)")
-    folder = tmp_path / "twin-site"
-    install(folder, "twin", source.replace("minimum_size=8", "minimum_size=16"))
-    monkeypatch.syspath_prepend(str(folder))
-    importlib.invalidate_caches()
-    monkeypatch.setenv("PYTHONPATH", f"{folder}:{os.environ['PYTHONPATH']}")
-    return folder
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from nstcli.config.options import (
     RecipeOptions,
 )
 from nstcli.config.parsers import Shard
+from nstcli.config.precedence import Document
 from nstcli.errors import InputError
 from nstcli.images import DEFAULT_MAX_PIXELS
 
@@ -204,6 +205,30 @@ def test_a_command_has_the_options_it_takes_and_no_others(
     refused = CliRunner().invoke(one, ["x", "--jobs", "3"])
     assert refused.exit_code == 2
     assert {p.name for p in typer.main.get_command(one).params} == {"path", "device", "precision"}
+
+
+def test_what_a_command_does_not_offer_files_may_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that the command's own document is, come before the nearest."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "nst.toml").write_text("jobs = 4\nprecision = 'float32'\nverbose = true")
+    received: list[ExecutionOptions] = []
+
+    def command(
+        path: Annotated[Path, typer.Argument()],
+        *,
+        execution: Annotated[ExecutionOptions, only("device", others=True)],
+        messages: Annotated[MessageOptions, only("verbose")],
+    ) -> None:
+        received.append(execution)
+
+    one = typer.Typer(add_completion=False)
+    one.command()(takes_groups(command, lambda values: Document(values["path"], {"jobs": 2})))
+    result = CliRunner().invoke(one, ["x.toml", "--device", "cpu"])
+    assert received == [ExecutionOptions(device="cpu", precision="float32", jobs=2)]
+    assert "jobs 2 (x.toml)" in result.output
+    assert CliRunner().invoke(one, ["x.toml", "--jobs", "3"]).exit_code == 2
 
 
 def test_only_what_a_group_has_can_be_offered() -> None:

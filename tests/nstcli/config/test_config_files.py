@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from nstcli.config import files
 from nstcli.config.files import nearest, read
-from nstcli.config.yaml12 import load
+from nstcli.config.yaml12 import dump, load
 from nstcli.errors import InputError
 
 TOML = """
@@ -270,3 +270,23 @@ def test_broken_projects_of_others_do_not_matter(tmp_path: Path) -> None:
     (inner / "pyproject.toml").write_text("[tool.nst]\nsize 3\n")
     with pytest.raises(InputError, match=r"pyproject\.toml: .*line 2"):
         nearest(inner)
+
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"])) | st.sampled_from(
+    ["no", "1e5", "0o17", "010", "1:30", "~", ".5", "0x1F", "2001-01-01", "<<", "=", "null", ".inf"]
+)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXTS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(TEXTS, VALUES, max_size=5))
+def test_what_is_written_is_read(settings: dict[str, object]) -> None:
+    assert load(dump(settings)) == settings
+
+
+def test_what_occurs_twice_is_written_twice() -> None:
+    same = ["relu1_1"]
+    assert load(dump({"a": same, "b": same})) == {"a": same, "b": same}

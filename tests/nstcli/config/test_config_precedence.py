@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from nstcli.config import files
 from nstcli.config.options import GROUPS, SETTINGS
 from nstcli.config.parsers import Shard
-from nstcli.config.precedence import Settled, settle
+from nstcli.config.precedence import Document, Settled, settle
 from nstcli.config.presets import PRESETS
 from nstcli.config.validation import model_of
 from nstcli.errors import InputError
@@ -304,3 +304,13 @@ def test_the_file_in_the_readme_is_one(tmp_path: Path) -> None:
     assert found["style_weight"] == 100
     assert found["exclude"] == ("*_raw.*",)
     assert found["style_layers"] == "relu1_1=1.0,relu3_1=0.5"
+
+
+def test_a_document_is_a_file_that_is_named(tmp_path: Path) -> None:
+    (tmp_path / "nst.toml").write_text("size = 7\nsteps = 7\nseed = 7")
+    document = Document(tmp_path / "x.toml", {"size": 9, "steps": 9, "style_weight": 9})
+    found = settle(SETTINGS, {"size": 11}, {"NST_STEPS": "10"}, tmp_path, document=document)
+    assert (found["size"], found["steps"], found["style_weight"], found["seed"]) == (11, 10, 9.0, 7)
+    assert [path.name for path in found.files] == ["x.toml", "nst.toml"]
+    with pytest.raises(InputError, match=r"x\.toml: unknown key 'sise'"):
+        settle(SETTINGS, {}, {}, tmp_path, document=Document(tmp_path / "x.toml", {"sise": 1}))

@@ -35,7 +35,7 @@ from nstcli.run.events import (
     PairStep,
     WorkerReady,
 )
-from nstcli.run.job import Execution, Settings, settings_for
+from nstcli.run.job import Execution, Networks, Settings, settings_for
 from nstcli.run.make import End, Summary, make
 from tests import tiny
 from tests.conftest import Plugin, install
@@ -387,7 +387,7 @@ from nstcli.recipe import DEFAULT
 from nstcli.results.folder import Store
 from nstcli.results.records import Form
 from nstcli.run.check import check
-from nstcli.run.job import Execution, settings_for
+from nstcli.run.job import Networks, Execution, settings_for
 from nstcli.run.make import make
 way = settings_for({**DEFAULT, "model": "tiny", "steps": 3, "size": 32}, Form())
 pairs = [Pair.of(Path(f"photos/{c}.png"), Path("art/0.png"), f"{c}-0.png") for c in ("0", "bad")]
@@ -488,3 +488,36 @@ def test_the_key_of_our_own_backbones_knows_no_plugin(name: str) -> None:
     found = settings_for({**DEFAULT, "model": name}, Form()).recipe
     assert found.plugin == ""
     assert "plugin" not in found.effective()
+
+
+@pytest.mark.usefixtures("tiny_plugin")
+def test_what_one_recipe_left_out_of_an_input_another_does_not_take_for_read() -> None:
+    """A term that weighs nothing need not have been looked at."""
+    first, second = settings(style_weight=3), settings(style_weight=30)
+    assert first.reading == second.reading
+    assert settings(style_weight=0).reading != first.reading
+    assert settings(content_weight=0).reading != first.reading
+    assert settings(steps=9, seed=1).reading == first.reading
+
+
+@pytest.mark.usefixtures("tiny_plugin")
+def test_settings_together_are_those_that_each_would_be_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    known = Networks()
+    for choices in ({"weights": None}, {"weights": "other"}, {"weights": None, "steps": 9}):
+        chosen = {**DEFAULT, "model": "tiny", **choices}
+        assert known.settings(chosen, Form()) == settings_for(chosen, Form())
+    monkeypatch.setattr("backbones.get", None)
+    known.settings({**DEFAULT, "model": "tiny", "size": 9}, Form())
+
+
+def test_a_term_that_weighed_nothing_finds_what_it_looks_at(pair: Callable[..., Pair]) -> None:
+    """The pair before may have read the same pictures without it."""
+    wanted = [
+        (pair(0, 0), settings()),
+        (pair(0, 0, "b"), settings(nearest_weight=1)),
+        (pair(0, 0, "c"), settings(style_weight=0)),
+        (pair(0, 0, "d"), settings(nearest_weight=1, style_weight=3)),
+    ]
+    assert made(wanted)[0] == alone(wanted)

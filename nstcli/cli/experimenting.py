@@ -1,0 +1,244 @@
+"""The work of `nst run`: plan an experiment, say what it is, and make it as one batch."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from nstcli.cli.making import Order, find_pictures, part_of, product_of, run_pairs, tell_renamed
+from nstcli.cli.screen import Screen, size
+from nstcli.config.option import settings_of
+from nstcli.config.options import (
+    ExecutionOptions,
+    InputOptions,
+    MessageOptions,
+    OutputOptions,
+    RecipeOptions,
+)
+from nstcli.errors import InputError
+from nstcli.experiment.budget import measure
+from nstcli.experiment.experiment import (
+    Experiment,
+    in_folders,
+    refuse_unable,
+    same_pictures,
+    with_settings,
+)
+from nstcli.experiment.file import ExperimentFile
+from nstcli.experiment.kept import Kept
+from nstcli.experiment.run import RunContext
+from nstcli.experiment.sweep import Axis, Range
+from nstcli.experiment.variant import Variant, variants_of
+from nstcli.images import DEFAULT_MAX_PIXELS
+from nstcli.plan.product import Naming, planned
+from nstcli.recipe import Choices
+from nstcli.report.summaries import Summaries
+from nstcli.results.folder import Store
+from nstcli.run.check import Checked
+from nstcli.run.job import execution_of, form_of
+from nstcli.run.journal import Journal
+from nstcli.run.pace import Paces
+from nstcli.text import duration, plural
+
+# Values of an axis that the header names.
+_NAMED = 8
+# Pictures from which it is worth to make one with a few steps, to tell the time of all.
+_WORTH_MEASURING = 10
+
+
+@dataclass(frozen=True)
+class Request:
+    """An experiment, and all that was settled of it."""
+
+    file: ExperimentFile
+    output: Path
+    input_options: InputOptions
+    output_options: OutputOptions
+    recipe: RecipeOptions
+    execution: ExecutionOptions
+    messages: MessageOptions
+
+    @property
+    def max_pixels(self) -> int:
+        """Pixels that a picture may have."""
+        return self.input_options.max_pixels or DEFAULT_MAX_PIXELS
+
+
+def run_experiment(request: Request, *, dry_run: bool) -> int:
+    """Make what is missing of an experiment, and return the exit code that this earns.
+
+    Raises:
+        InputError: something of it cannot be; or results are in the way.
+        BackboneError: an unknown name, or weights that cannot be had.
+    """
+    messages, written = request.messages, request.output_options
+    screen = Screen(messages.quiet, messages.verbose, messages.progress, messages.color)
+    experiment = plan(request, screen)
+    pairs = experiment.settled
+    if request.execution.shard:
+        pairs = part_of(pairs, request.execution.shard, "picture", screen)
+    store = experiment.store
+    complain = _complaining(screen)
+    summaries = Summaries(store, complain, written.gallery)
+    kept = Kept(store, _resolved(request), complain)
+
+    def finish() -> Path:
+        kept.finish()
+        return summaries.finish()
+
+    order = Order(
+        pairs,
+        store,
+        written,
+        request.execution,
+        messages,
+        _Header(request, experiment.variants, screen, dry_run),
+        dry_run=dry_run,
+        max_pixels=request.max_pixels,
+        strict=request.input_options.strict,
+        listeners=[Journal(store.layout), summaries, kept],
+        finish=finish,
+    )
+    return run_pairs(order, screen)
+
+
+def plan(request: Request, screen: Screen) -> Experiment:
+    """Plan an experiment, and tell what was left out.
+
+    Raises:
+        InputError: something of it cannot be.
+        BackboneError: an unknown name, or weights that cannot be had.
+    """
+    file, taken, choices = request.file, request.input_options, request.recipe.choices()
+    form = form_of(request.output_options)
+    variants = with_settings(
+        variants_of(file.sweep, choices, file.own),
+        choices,
+        form,
+        offline=request.execution.offline,
+        progress=screen.downloading,
+    )
+    refuse_unable(variants)
+    same = same_pictures(variants, file.sweep)
+    if same:
+        one, other = same[0]
+        screen.say(
+            f"note: {plural(len(same), 'variant')} will show the same as others, "
+            f"such as '{one.title}' and '{other.title}'"
+        )
+    contents, styles = find_pictures((file.contents, file.styles), taken, request.output, screen)
+    suffix = f".{form.format}"
+    naming = Naming(suffix, request.output_options.name)
+    pairs = planned(contents, styles, naming, taken.pairs, taken.limit)
+    tell_renamed(pairs.renamed, screen)
+    return Experiment(Store(request.output), in_folders(variants, pairs.pairs, suffix))
+
+
+def _complaining(screen: Screen) -> Callable[[str], None]:
+    return lambda text: screen.complain(f"warning: {text}")
+
+
+def _resolved(request: Request) -> dict[str, object]:
+    """Return the experiment with every setting that its pictures depend on."""
+    groups = (request.input_options, request.output_options, request.recipe)
+    chosen = {field.name for field in fields(Choices)}
+    found: dict[str, object] = {}
+    for group in groups:
+        for setting in settings_of(type(group)):
+            value = getattr(group, setting.field)
+            told = setting.field in chosen or value != setting.default
+            if told and value is not None and setting.field not in _NOT_KEPT:
+                found[setting.key] = list(value) if isinstance(value, tuple) else value
+    return request.file.resolved(found)
+
+
+# What is no matter of the results; a preset is resolved to what it sets.
+_NOT_KEPT = {"config", "preset", "overwrite", "force"}
+
+
+@dataclass(frozen=True)
+class _Header:
+    """Says what an experiment is, how long it will take, and in how much memory."""
+
+    request: Request
+    variants: Sequence[Variant]
+    screen: Screen
+    dry_run: bool
+
+    def __call__(self, checked: Checked) -> list[str]:
+        """Write it in lines."""
+        pairs = self.variants[0].pairs
+        count = len(pairs) * len(self.variants)
+        variants = [plural(len(self.variants), "variant")] if len(self.variants) > 1 else []
+        shard = self.request.execution.shard
+        lines = [
+            (f"part {shard} of " if shard else "")
+            + plural(count, "picture")
+            + product_of(pairs, *variants)
+            + (f", {checked.cached} cached" if checked.cached else ""),
+            " · ".join([*self._axes(), *self._common()]),
+        ]
+        expected = self._expected(checked)
+        return [*lines, expected] if expected else lines
+
+    def _axes(self) -> list[str]:
+        sweep = self.request.file.sweep
+        axes = [f"{axis.key} {_values(axis)}" for axis in sweep.axes]
+        joined = {"grid": " × ", "zip": " with ", "random": ", "}[sweep.how].join(axes)
+        return [joined] if axes else []
+
+    def _common(self) -> list[str]:
+        """Say what is worth to be said of the settings that do not vary."""
+        recipes = [variant.settings.recipe for variant in self.variants if variant.settings]
+        said = {
+            "model": {f"{recipe.model}" for recipe in recipes},
+            "size": {f"{recipe.size} px" for recipe in recipes},
+            "steps": {plural(recipe.steps, "step") for recipe in recipes},
+        }
+        return [values.pop() for values in said.values() if len(values) == 1]
+
+    def _expected(self, checked: Checked) -> str:
+        """Say what time and memory the jobs will take, as far as that is known."""
+        jobs = checked.jobs
+        if not jobs or self.screen.quiet:
+            return ""
+        paces = Paces(execution_of(self.request.execution, self.request.max_pixels))
+        if not self.dry_run:
+            self._measure(checked, paces)
+        said = []
+        unknown = sum(map(len, paces.unknown(jobs)))
+        if unknown < len(jobs):
+            more = f" and {plural(unknown, 'picture')} of unknown pace" if unknown else ""
+            said.append(
+                f"about {duration(paces.seconds(jobs))}{more}, by this machine's pace so far"
+            )
+        if not self.dry_run:  # whose plan tells it
+            needed = checked.memory_needed(self.request.execution.precision)
+            said.append(f"memory up to {size(needed)} besides torch and the network")
+        return " · ".join(said)
+
+    def _measure(self, checked: Checked, paces: Paces) -> None:
+        """Find out paces that nobody knows, by a few steps of one picture each."""
+        execution = execution_of(self.request.execution, self.request.max_pixels)
+        if execution.jobs > 1 or "," in execution.device:
+            return  # alone, one has another pace
+        context = RunContext(execution, (), lambda: False, self.screen.downloading)
+        for jobs in paces.unknown(checked.jobs):
+            if len(jobs) < _WORTH_MEASURING:
+                continue
+            job = jobs[0]
+            self.screen.say(f"measuring the pace of {job.settings.title}")
+            try:
+                pace = measure([job.pair], job.settings, context)
+            except InputError:
+                continue  # the batch will tell
+            paces.learn(job, pace.fixed + pace.step * job.settings.recipe.steps)
+        paces.save()
+
+
+def _values(axis: Axis | Range) -> str:
+    if isinstance(axis, Range):
+        return f"{axis.start:g} to {axis.end:g}"
+    labels = [value.label for value in axis.values]
+    if len(labels) > _NAMED:
+        return f"{labels[0]} … {labels[-1]} ({len(labels)} values)"
+    return ", ".join(labels)

@@ -1,0 +1,91 @@
+"""`nst run`: an experiment, which is a batch of several variants of the settings."""
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nstcli.cli.groups import only, takes_groups
+from nstcli.config.options import (
+    ExecutionOptions,
+    InputOptions,
+    MessageOptions,
+    OutputOptions,
+    RecipeOptions,
+)
+
+if TYPE_CHECKING:
+    from nstcli.config.precedence import Document
+
+_PANEL = "Experiment"
+
+
+def _document(values: Mapping[str, Any]) -> "Document":
+    """Read the fixed settings of the file that the command names."""
+    from nstcli.experiment.file import read
+
+    return read(values["file"], values["changes"]).document
+
+
+@partial(takes_groups, document=_document)
+def run(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="TOML or YAML; nst init writes one to start from")
+    ],
+    *,
+    changes: Annotated[
+        list[str],
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Change what the file says: size=256, sweep.style-weight=[10, 30]; repeatable",
+            rich_help_panel=_PANEL,
+            default_factory=list,
+            show_default=False,
+        ),
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="DIR",
+            help="Folder of the results (the name of FILE without its suffix)",
+            rich_help_panel=OutputOptions.panel,
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "-n",
+            "--dry-run",
+            help="List every picture and how it stands; make none",
+            rich_help_panel=OutputOptions.panel,
+        ),
+    ] = False,
+    input_options: Annotated[InputOptions, only(others=True)],
+    output_options: Annotated[OutputOptions, only("overwrite", "force", "gallery", others=True)],
+    recipe: Annotated[RecipeOptions, only(others=True)],
+    execution: ExecutionOptions,
+    messages: MessageOptions,
+) -> None:
+    """Paint the pictures of an experiment: contents × styles × settings, as one batch.
+
+    Each variant of the settings has a folder, called by what varies. The same command makes only
+    what is missing, also when the file has grown by a value.
+    """
+    from nstcli.cli.experimenting import Request, run_experiment
+    from nstcli.experiment.file import read
+
+    request = Request(
+        read(file, changes),
+        output or Path(file.stem),
+        input_options,
+        output_options,
+        recipe,
+        execution,
+        messages,
+    )
+    raise typer.Exit(run_experiment(request, dry_run=dry_run))

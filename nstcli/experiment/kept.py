@@ -1,0 +1,54 @@
+"""The experiment that results belong to, kept in their folder as it was resolved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from backbones.atomic import write_atomic
+from backbones.paths import exists
+from nstcli.config import yaml12
+from nstcli.errors import InputError
+from nstcli.report.foreign_files import refuse_foreign
+from nstcli.results.folder import Store
+from nstcli.run.events import Event, WorkerReady
+
+# The first line of every such file, so that none is ever written over another one.
+_FIRST = "# What nst run made here, every setting resolved. Written anew by each run."
+
+
+class Kept:
+    """A listener that writes it when the work begins; where it cannot, the work goes on.
+
+    Args:
+        store: of the results.
+        table: the experiment; `nst run` reads it as any other.
+        complain: is told why it cannot be written.
+    """
+
+    def __init__(self, store: Store, table: Mapping[str, object], complain: Callable[[str], None]):
+        self._store = store
+        self._table = table
+        self._complain = complain
+        self._written = False
+
+    def __call__(self, event: Event) -> None:
+        """Write it when the output folder is there."""
+        if isinstance(event, WorkerReady):
+            self._write()
+
+    def finish(self) -> None:
+        """Write it where nothing was to be made."""
+        if exists(self._store.layout.hidden):
+            self._write()
+
+    def _write(self) -> None:
+        if self._written:
+            return
+        self._written = True
+        path = self._store.layout.experiment
+        text = f"{_FIRST}\n{yaml12.dump(self._table)}"
+        try:
+            refuse_foreign(path, "experiment", lambda data: data.startswith(_FIRST.encode()))
+            write_atomic(path, text.encode())
+        except (OSError, InputError) as error:
+            self._complain(f"the experiment cannot be kept: {error}")

@@ -1,0 +1,115 @@
+"""How long pictures will take, by those that were made on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from backbones import weights
+from nstcli import images
+from nstcli.plan.pair import Pair
+from nstcli.recipe import Recipe
+from nstcli.remembered import Remembered, digest
+from nstcli.run.check import fitted
+from nstcli.run.events import Event, PairDone
+from nstcli.run.job import Execution, Job
+
+# Seconds are kept as whole numbers of these, of which a step takes at least some for each pixel.
+_UNIT = 1e-15
+# Bytes of a picture in which its size stands.
+_HEAD = 2**18
+
+
+class Paces:
+    """The seconds of a step for each pixel, for every kind of recipe, as far as they are known.
+
+    It listens to the events of a run, and remembers what the pictures took.
+
+    Args:
+        execution: by what means pictures are made; other means have other paces.
+    """
+
+    def __init__(self, execution: Execution):
+        self._workers = max(execution.jobs, len(execution.device.split(",")))
+        self._means = [execution.device, execution.precision, self._workers]
+        self._remembered = Remembered(weights.cache_folder() / "paces.json")
+        self._made: dict[str, list[float]] = {}  # seconds and work of this run
+        self._kinds: dict[int, str] = {}
+        self._sizes: dict[Path, tuple[int, int] | None] = {}
+
+    def __call__(self, event: Event) -> None:
+        """Take note of what a picture took."""
+        if isinstance(event, PairDone):
+            record = event.record
+            recipe = Recipe(**record.recipe)
+            made = self._made.setdefault(self._kind(recipe), [0.0, 0.0])
+            made[0] += record.seconds
+            made[1] += _work(recipe, record.steps, (record.width, record.height))
+
+    def save(self) -> None:
+        """Remember the paces of this run; where they cannot be written, they are found anew."""
+        for kind, (seconds, work) in self._made.items():
+            if work:
+                self._put(kind, seconds / work)
+        with suppress(OSError):
+            self._remembered.save()
+
+    def learn(self, job: Job, seconds: float) -> None:
+        """Take note of what the picture of a job would take, alone."""
+        self._put(self._kind_of(job), seconds / self._work_of(job))
+
+    def unknown(self, jobs: Iterable[Job]) -> list[list[Job]]:
+        """Return the jobs whose pace nobody knows, those of one kind together."""
+        found: dict[str, list[Job]] = {}
+        for job in jobs:
+            kind = self._kind_of(job)
+            if self._remembered.count(kind) is None:
+                found.setdefault(kind, []).append(job)
+        return list(found.values())
+
+    def seconds(self, jobs: Iterable[Job]) -> float:
+        """Predict what jobs will take together; those of unknown pace count as none."""
+        total = 0.0
+        for job in jobs:
+            pace = self._remembered.count(self._kind_of(job))
+            total += pace * _UNIT * self._work_of(job) if pace else 0.0
+        return total / self._workers
+
+    def _put(self, kind: str, pace: float) -> None:
+        self._remembered.put(kind, max(1, round(pace / _UNIT)))
+
+    def _kind_of(self, job: Job) -> str:
+        settings = job.settings  # thousands of jobs may have few of them
+        if id(settings) not in self._kinds:
+            self._kinds[id(settings)] = self._kind(settings.recipe)
+        return self._kinds[id(settings)]
+
+    def _kind(self, recipe: Recipe) -> str:
+        return digest([*self._means, recipe.per_pixel()])
+
+    def _work_of(self, job: Job) -> float:
+        recipe = job.settings.recipe
+        size = self._size_of(job.pair) or (recipe.size, recipe.size)
+        return _work(recipe, recipe.steps, fitted(size, recipe.size))
+
+    def _size_of(self, pair: Pair) -> tuple[int, int] | None:
+        path = pair.path("content")
+        if path not in self._sizes:
+            self._sizes[path] = None
+            with suppress(OSError), path.open("rb") as stream:
+                self._sizes[path] = images.size_of(stream.read(_HEAD))
+        return self._sizes[path]
+
+
+def _work(recipe: Recipe, steps: int, size: tuple[int, int]) -> float:
+    """Count the pixels of all steps together; coarse scales have fewer. This imports torch."""
+    import torch
+
+    from nstcli.engine.pyramid import factors, share_steps
+
+    width, height = size
+    picture = torch.empty((height, width), device="meta")
+    scales = factors(recipe, picture, picture, minimum=1)
+    shared = zip(scales, share_steps(steps, len(scales)), strict=True)
+    return max(1.0, sum(factor**2 * each for factor, each in shared) * width * height)
