@@ -11,7 +11,6 @@ from nstcli import images
 from nstcli.plan.pair import Pair
 from nstcli.recipe import Recipe
 from nstcli.remembered import Remembered, digest
-from nstcli.run.check import fitted
 from nstcli.run.events import Event, PairDone
 from nstcli.run.job import Execution, Job
 
@@ -91,7 +90,7 @@ class Paces:
     def _work_of(self, job: Job) -> float:
         recipe = job.settings.recipe
         size = self._size_of(job.pair) or (recipe.size, recipe.size)
-        return _work(recipe, recipe.steps, fitted(size, recipe.size))
+        return _work(recipe, recipe.steps, images.shrunk_size(*size, recipe.size))
 
     def _size_of(self, pair: Pair) -> tuple[int, int] | None:
         path = pair.path("content")
