@@ -38,9 +38,9 @@ def witness_of(painters: Collection[str]) -> str:
     """Return the name of the network that is the witness where these backbones painted.
 
     It sees for the judge what that should not: structure, and how activations are distributed.
-    Judges are VGGs, and a VGG that did not paint is still fooled by what another has painted: of
-    one pair (192 px) VGG-16 found the artwork's own structure in what VGG-16 and VGG-19 had made,
-    where the three witnesses agreed that most of the photo's was left. All pictures that are
-    compared have one witness, so that its figures compare.
+    Judges are VGGs, and see each other's pictures as further from the photo than the three networks
+    here do: of one pair (192 px) VGG-16 gave what VGG-19 had made 93 % of the artwork's own
+    structure figure, these 67 to 81 %; VGG-19 that of VGG-16 68 %, these 48 to 63 %. All pictures
+    that are compared have one witness, so that its figures compare.
     """
     return next(name for name in _WITNESSES if name not in painters)
