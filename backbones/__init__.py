@@ -4,16 +4,8 @@
 (`backbones.hooks.FeatureExtractor`, `backbones.weights.load`).
 """
 
-from backbones.registry import get, load_all, names
-from backbones.spec import (
-    Backbone,
-    BackboneError,
-    BackboneWarning,
-    Layer,
-    Preprocessing,
-    Stem,
-    WeightSet,
-)
+from backbones.registry import BackboneWarning, get, load_all, names
+from backbones.spec import Backbone, BackboneError, Layer, Preprocessing, Stem, WeightSet
 
 __all__ = [
     "Backbone",

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from importlib.metadata import EntryPoint, entry_points
 
 from backbones.hints import closest
-from backbones.spec import Backbone, BackboneError, BackboneWarning, WeightSet
+from backbones.spec import Backbone, BackboneError, WeightSet
 
 GROUP = "nst.backbones"
 
@@ -17,6 +17,10 @@ BUILTIN = (
     EntryPoint("squeezenet", "backbones.squeezenet:SQUEEZENET", GROUP),
     EntryPoint("mobilenet", "backbones.mobilenet:MOBILENET", GROUP),
 )
+
+
+class BackboneWarning(UserWarning):
+    """A plugin that cannot have the name it asks for."""
 
 
 def names() -> tuple[str, ...]:

@@ -27,10 +27,6 @@ class BackboneError(Exception):
     """
 
 
-class BackboneWarning(UserWarning):
-    """What the user should know of a backbone or its weights, and what stops nothing."""
-
-
 class Tracker(Protocol):
     """Receives the number of bytes of every chunk as it arrives (pypi-simple's protocol)."""
 

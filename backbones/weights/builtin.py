@@ -2,9 +2,9 @@
 
 Every file with an archive's digest was downloaded and looked at before that was written down, and
 so were its tensors as converted (`content_sha256`), against which every cached file is held. The
-hubs' other files could not be looked at. Torchvision's are pinned in full all the same: half a
-dozen projects that do not copy from each other state these digests, and their first eight digits
-are those in torchvision's own file names. Of their tensors no digest is known, so a cached file of
+hubs' other files could not be looked at. Torchvision's are pinned in full all the same, by digests
+that several public projects state for them and whose first eight digits are those in torchvision's
+own file names. Of their tensors no digest is known, so a cached file of
 theirs is held against the digest that was noted in it when it was made, which finds damage and no
 forgery. Timm's set is pinned by nothing: what it is, the first download tells, and results say so.
 The sizes of hub files are those that the hubs state, some of them rounded.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import shutil
 import tempfile
-import warnings
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict
 from enum import StrEnum
@@ -18,7 +18,7 @@ import filelock
 import platformdirs
 
 from backbones.atomic import make_folder
-from backbones.spec import BackboneError, BackboneWarning
+from backbones.spec import BackboneError
 from backbones.weights import cachefile, convert
 from backbones.weights.sources import LocalFile, TimmWeights, TorchvisionWeights
 
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from backbones.spec import Backbone, Companion, Preprocessing, WeightSet
+
+# Where nobody has set up logging, as the command line has not, its warnings go to stderr.
+_log = logging.getLogger(__name__)
 
 VARIABLE = "NST_CACHE"
 
@@ -142,7 +145,7 @@ def _preprocessing(weight_set: WeightSet) -> Preprocessing | None:
 def workspace() -> Iterator[Path]:
     """Hold the cache against other processes and give an empty scratch folder inside of it.
 
-    Where another process holds it, a warning tells that this one waits.
+    Where another process holds it, or another thread, the log tells that this one waits.
 
     The folder is removed whatever happens. What a killed process left is swept first: nobody
     else can be using it, since every writer holds the lock.
@@ -166,11 +169,7 @@ def _held(lock: filelock.BaseFileLock) -> AbstractContextManager[object]:
         return lock.acquire(timeout=0)
     except filelock.Timeout:
         where = Path(lock.lock_file).parent
-        warnings.warn(
-            f"another process is getting weights into {where}; waiting until it is done",
-            BackboneWarning,
-            stacklevel=1,  # always from here, so that Python shows it once a process
-        )
+        _log.warning("another nst is getting weights into %s; waiting until it is done", where)
         return lock.acquire()
 
 

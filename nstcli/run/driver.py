@@ -191,7 +191,7 @@ class JobDriver:
         what = f" ({changes})" if changes else ""
         return (
             f"another recipe holds the name: '{name}' was made with other settings{what} while "
-            "this batch was running; give each recipe an output folder of its own"
+            "this batch was running; give each recipe an output of its own"
         )
 
     def _release(self, job: Job) -> None:

@@ -81,7 +81,7 @@ def test_everybody_has_the_same_recipe_but_for_the_network(nst: Nst, tmp_path: P
         Record.model_validate_json((tmp_path / f"out/.nst/pairs/{name}.json").read_bytes()).recipe
         for name in sorted(RESULTS)
     ]
-    first, second = ({**recipe, "model": "", "weights": ""} for recipe in recipes)
+    first, second = ({**recipe, "model": "", "weights": "", "plugin": ""} for recipe in recipes)
     assert first == second
     assert (first["seed"], first["style_weight"]) == (4, 7.0)
     assert recipes[0]["weights"] != recipes[1]["weights"]

@@ -36,7 +36,7 @@ def test_waiting_for_another_process_is_told(
         waiting = nst_process("weights", "pull", "tiny")
         assert waiting.stderr is not None
         assert waiting.stderr.readline() == (
-            f"warning: another process is getting weights into {folder}; waiting until it is done\n"
+            f"another nst is getting weights into {folder}; waiting until it is done\n"
         )
     _, told = waiting.communicate()
     assert "✓ tiny:random" in told

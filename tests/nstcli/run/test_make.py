@@ -410,7 +410,7 @@ def test_of_two_recipes_on_one_folder_the_later_one_is_told_who_holds_the_name(
     (failed,) = make(other, LOCAL).failures
     assert "another recipe holds the name: 'out/0-0.png' was made" in failed.error
     assert "(steps 3 → 4)" in failed.error
-    assert "an output folder of its own" in failed.error
+    assert "an output of its own" in failed.error
     store = Store(Path("out"))
     assert list(store.failures()) == []
     assert [name for name, _ in store.records()] == ["0-0.png"]
