@@ -90,7 +90,7 @@ def plugin_sha256(backbone: Backbone, weight_set: WeightSet, layers: Iterable[st
         # A plugin may write 1 for 1.0.
         "numbers": [float(number) for number in (wants.scale, *wants.mean, *wants.std)],
         "modules": {name: backbone.layer(name).module for name in layers},
-        "stem": backbone.stem,
+        "stem": backbone.stem and backbone.stem.module,
         "minimum_size": backbone.minimum_size,
         "content_sha256": weight_set.content_sha256,
         "functions": [

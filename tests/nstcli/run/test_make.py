@@ -16,7 +16,7 @@ import pytest
 
 from backbones import Backbone, BackboneError, weights
 from backbones.hooks import FeatureExtractor
-from backbones.spec import CAFFE, IMAGENET
+from backbones.spec import CAFFE, IMAGENET, Stem
 from nstcli.errors import InputError
 from nstcli.plan.pair import Pair
 from nstcli.recipe import DEFAULT
@@ -424,6 +424,7 @@ def seen_otherwise(backbone: Backbone, **changes: Any) -> Backbone:
     return replace(backbone, weight_sets=(changed, *others), **changes)
 
 
+ONE_LAYER = {"style_layers": "relu2", "nearest_layers": "relu2"}
 LAYERS = tuple(
     replace(layer, module="1") if layer.name == "relu2" else layer
     for layer in tiny.TINY.layers
@@ -438,7 +439,7 @@ LAYERS = tuple(
         {"weights": {"preprocessing": replace(IMAGENET, std=(0.2, 0.2, 0.3))}},
         {"weights": {"content_sha256": "3" * 64}},
         {"minimum_size": 16},
-        {"stem": "0"},
+        {"stem": Stem("0", 3, 2)},
         {"layers": LAYERS, "style_layers": {"relu2": 1.0}},
     ],
     ids=["preprocessing", "numbers of it", "tensors", "minimum size", "stem", "layers"],
@@ -446,11 +447,11 @@ LAYERS = tuple(
 def test_what_a_plugin_says_of_its_pixels_is_in_the_key(
     pair: Callable[..., Pair], monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any]
 ) -> None:
-    before = settings(style_layers="relu2")
+    before = settings(**ONE_LAYER)
     made([(pair(), before)])
     later = seen_otherwise(tiny.TINY, **changes)
     monkeypatch.setattr("backbones.get", lambda name: later)
-    after = settings(style_layers="relu2", dense=False)
+    after = settings(**ONE_LAYER, dense=False)
     (standing,) = checked([(pair(), after)]).standings
     assert standing.state is State.STALE
     (difference,) = differences(Store(Path("out")).load(pair().output), standing.job)
@@ -460,7 +461,7 @@ def test_what_a_plugin_says_of_its_pixels_is_in_the_key(
 def test_what_shows_in_no_pixel_is_in_no_key(
     pair: Callable[..., Pair], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = settings(style_layers="relu2", content_weight=0)
+    before = settings(**ONE_LAYER, content_weight=0)
     layers = tuple(each for each in tiny.TINY.layers if each.name != "relu1")
     later = seen_otherwise(
         tiny.TINY,
@@ -470,7 +471,7 @@ def test_what_shows_in_no_pixel_is_in_no_key(
         weights={"description": "the same"},
     )
     monkeypatch.setattr("backbones.get", lambda name: later)
-    assert settings(style_layers="relu2", content_weight=0).recipe == before.recipe
+    assert settings(**ONE_LAYER, content_weight=0).recipe == before.recipe
 
 
 def test_two_sets_of_one_file_that_is_seen_otherwise_are_two_networks(
