@@ -446,11 +446,11 @@ LAYERS = tuple(
 def test_what_a_plugin_says_of_its_pixels_is_in_the_key(
     pair: Callable[..., Pair], monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any]
 ) -> None:
-    before = settings(style_layers="relu2")
+    before = settings(style_layers="relu2", nearest_layers="relu2")
     made([(pair(), before)])
     later = seen_otherwise(tiny.TINY, **changes)
     monkeypatch.setattr("backbones.get", lambda name: later)
-    after = settings(style_layers="relu2", dense=False)
+    after = settings(style_layers="relu2", nearest_layers="relu2", dense=False)
     (standing,) = checked([(pair(), after)]).standings
     assert standing.state is State.STALE
     (difference,) = differences(Store(Path("out")).load(pair().output), standing.job)
@@ -460,7 +460,8 @@ def test_what_a_plugin_says_of_its_pixels_is_in_the_key(
 def test_what_shows_in_no_pixel_is_in_no_key(
     pair: Callable[..., Pair], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = settings(style_layers="relu2", content_weight=0)
+    looked_at = {"style_layers": "relu2", "nearest_layers": "relu2"}
+    before = settings(**looked_at, content_weight=0)
     layers = tuple(each for each in tiny.TINY.layers if each.name != "relu1")
     later = seen_otherwise(
         tiny.TINY,
@@ -470,7 +471,7 @@ def test_what_shows_in_no_pixel_is_in_no_key(
         weights={"description": "the same"},
     )
     monkeypatch.setattr("backbones.get", lambda name: later)
-    assert settings(style_layers="relu2", content_weight=0).recipe == before.recipe
+    assert settings(**looked_at, content_weight=0).recipe == before.recipe
 
 
 def test_two_sets_of_one_file_that_is_seen_otherwise_are_two_networks(
