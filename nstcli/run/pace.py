@@ -12,7 +12,7 @@ from nstcli.plan.pair import Pair
 from nstcli.recipe import Recipe
 from nstcli.remembered import Remembered, digest
 from nstcli.run.events import Event, PairDone
-from nstcli.run.job import Execution, Job
+from nstcli.run.job import Execution, Job, Settings
 
 # Seconds are kept as whole numbers of these, of which a step takes at least some for each pixel.
 _UNIT = 1e-15
@@ -34,7 +34,7 @@ class Paces:
         self._means = [execution.device, execution.precision, self._workers]
         self._remembered = Remembered(weights.cache_folder() / "paces.json")
         self._made: dict[str, list[float]] = {}  # seconds and work of this run
-        self._kinds: dict[int, str] = {}
+        self._kinds: dict[int, tuple[Settings, str]] = {}  # by the identity of what is kept
         self._sizes: dict[Path, tuple[int, int] | None] = {}
 
     def __call__(self, event: Event) -> None:
@@ -81,8 +81,8 @@ class Paces:
     def _kind_of(self, job: Job) -> str:
         settings = job.settings  # thousands of jobs may have few of them
         if id(settings) not in self._kinds:
-            self._kinds[id(settings)] = self._kind(settings.recipe)
-        return self._kinds[id(settings)]
+            self._kinds[id(settings)] = settings, self._kind(settings.recipe)
+        return self._kinds[id(settings)][1]
 
     def _kind(self, recipe: Recipe) -> str:
         return digest([*self._means, recipe.per_pixel()])
