@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from backbones import Backbone
 
 # Raise it when the same recipe would give other pixels than before: old results become stale.
-VERSION = 2
+VERSION = 3
 
 # What the largest of the weights may be: float32 has to hold the loss and its gradient.
 _LEAST_WEIGHT, _MOST_WEIGHT = 1e-20, 1e20

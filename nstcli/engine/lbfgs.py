@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from nstcli.engine.coarse_first import coarse_first
 from nstcli.engine.picture_optimizer import PictureOptimizer, power_of_two
 from nstcli.recipe import Recipe
 
@@ -42,13 +43,17 @@ class LBFGS(Optimizer):
     what was intended. There are no absolute tolerances to end it in silence. And every picture of a
     batch has its own curvature, as if it were alone.
 
-    Gradients are near 1 at the first step, as `Descent` sees to, whatever the loss is counted in;
-    the constants above are of that unit.
+    Where nothing is known of the curvature, it is that of `guess`, a symmetric, positive definite
+    product with (N, …), times a number (their p. 178 has the identity in its place).
+
+    Gradients are near 1 at the first step, as `PictureOptimizer` sees to, whatever the loss is
+    counted in; the constants above are of that unit.
     """
 
-    def __init__(self, image: Tensor):
+    def __init__(self, image: Tensor, guess: Callable[[Tensor], Tensor] = lambda x: x):
         super().__init__([image], {})
         self._image = image
+        self._guess = guess
         self._history: deque[_Pair] = deque(maxlen=_HISTORY)
         self._before: tuple[Tensor, Tensor] | None = None
         # The size of an inverse curvature, of each picture: that of the last convex pair.
@@ -85,7 +90,8 @@ class LBFGS(Optimizer):
             & (moved > _LEAST_CHANGE)
             & (square > _LEAST_CHANGE)
         )
-        self._gamma = torch.where(convex, product / square, self._gamma)
+        guessed = (y * self._guessed(y)).sum(1, keepdim=True)
+        self._gamma = torch.where(convex, product / guessed, self._gamma)
         self._history.append(_Pair(s, y, torch.where(convex, 1 / product, 0)))
 
     def _multiply(self, gradient: Tensor) -> Tensor:
@@ -94,12 +100,16 @@ class LBFGS(Optimizer):
         for s, y, rho in reversed(self._history):
             alphas.append(rho * (s * q).sum(1, keepdim=True))
             q -= alphas[-1] * y
-        q *= self._gamma
+        q = self._gamma * self._guessed(q)
         for (s, y, rho), alpha in zip(self._history, reversed(alphas), strict=True):
             q += (alpha - rho * (y * q).sum(1, keepdim=True)) * s
         return q
 
+    def _guessed(self, x: Tensor) -> Tensor:
+        """Multiply by the guess: (N, D) -> (N, D)."""
+        return self._guess(x.view_as(self._image)).flatten(1)
+
 
 def build(image: Tensor, steps: int, recipe: Recipe) -> PictureOptimizer:
     """Get ready to optimize pictures (N, 3, H, W): fewer steps to the same loss, more memory."""
-    return PictureOptimizer(image, LBFGS(image))
+    return PictureOptimizer(image, LBFGS(image, coarse_first))

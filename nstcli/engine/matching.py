@@ -17,6 +17,8 @@ from nstcli.engine.losses.nearest import on_grid
 
 # Pixels from one place to the next, each way.
 _STRIDE = 4
+# A style is offered as it is and turned by a quarter, a half and three.
+_TURNS = 4
 # How much of the content is in the picture that places are sought for; the rest is what has been
 # painted at coarser scales.
 _CONTENT_SHARE = 0.75
@@ -27,9 +29,9 @@ _MOST_PLACES = 2**14
 _BLOCK = 2**22
 
 
-def most_bytes(channels: int, value_bytes: int) -> int:
-    """Return the memory that the places of a style take at most, as read and to be compared."""
-    return 2 * _MOST_PLACES * channels * value_bytes + 2 * _BLOCK * 4
+def bytes_per_pixel(channels: int, value_bytes: int) -> float:
+    """Return what each pixel of a style takes at most, its places as read and to be compared."""
+    return 2 * channels * value_bytes * _TURNS / _STRIDE**2
 
 
 @torch.no_grad()
@@ -77,7 +79,7 @@ def _offered(
     extractor: FeatureExtractor, style: Tensor, layers: Iterable[str]
 ) -> dict[str, Tensor]:
     """Read the style and its quarter turns; the strokes of a painting go in few directions."""
-    turned = [torch.rot90(style, turns, (2, 3)).contiguous() for turns in range(4)]
+    turned = [torch.rot90(style, turns, (2, 3)).contiguous() for turns in range(_TURNS)]
     of_each = []
     for image in turned:
         places = _places(extractor, image, layers)

@@ -20,7 +20,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from backbones.hooks import FeatureExtractor
 from nstcli.engine.cgroups import left_by_groups
-from nstcli.engine.matching import most_bytes
+from nstcli.engine.matching import bytes_per_pixel
 from nstcli.engine.objective import evaluate, parts, weighted
 from nstcli.engine.targets import read_content, read_style
 from nstcli.optimizers import OPTIMIZERS
@@ -54,7 +54,7 @@ class Needs:
     Attributes:
         fixed: whatever its size; convolutions keep the weights in a layout of their own.
         optimizing: for each pixel of the content, in a step.
-        reading: for each pixel of the style, in the only forward pass it gets.
+        reading: for each pixel of the style, in a forward pass, with what is kept of it to match.
     """
 
     fixed: int
@@ -66,22 +66,21 @@ def needs(extractor: FeatureExtractor, recipe: Recipe) -> Needs:
     """Find out what pictures need with this network, in its present precision, and this recipe."""
     reading, optimizing, pixels = measure_tensors(extractor, recipe)
     pictures = (_PICTURES + OPTIMIZERS[recipe.optimizer].pictures) * _PICTURE_BYTES
-    for_style = _READING * reading.peak / pixels + _PICTURE_BYTES
+    to_read = _READING * reading.peak / pixels + _PICTURE_BYTES
     return Needs(
-        sum(parameter.nbytes for parameter in extractor.network.parameters())
-        + _for_matching(extractor, recipe),
-        max(_OPTIMIZING * optimizing.peak / pixels + pictures, for_style),  # contents are read, too
-        for_style,
+        sum(parameter.nbytes for parameter in extractor.network.parameters()),
+        max(_OPTIMIZING * optimizing.peak / pixels + pictures, to_read),  # contents are read, too
+        to_read + _for_matching(extractor, recipe),
     )
 
 
-def _for_matching(extractor: FeatureExtractor, recipe: Recipe) -> int:
-    """Return what the places of a style take, of which there are so many whatever its size."""
+def _for_matching(extractor: FeatureExtractor, recipe: Recipe) -> float:
+    """Return what each pixel of a style takes while its places are matched."""
     if not recipe.nearest_weight:
         return 0
     layers = [extractor.backbone.layer(name) for name in recipe.layers_of_terms["nearest"]]
     value_bytes = next(extractor.network.parameters()).itemsize
-    return most_bytes(sum(layer.channels for layer in layers), value_bytes)
+    return bytes_per_pixel(sum(layer.channels for layer in layers), value_bytes)
 
 
 class TensorBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]

@@ -60,8 +60,12 @@ def _frame(image: Tensor, size: int) -> Tensor:
 
 
 def settings(model: str, **choices: Any) -> Settings:
-    """Resolve a recipe as `nst` does, with its defaults for all that is not chosen."""
-    return settings_for({**DEFAULT, **choices, "model": model, "weights": None}, Form())
+    """Resolve a recipe as `nst` does, with its defaults for all that is not chosen.
+
+    Without the nearest term, which the reference does not know.
+    """
+    usual = {**DEFAULT, "nearest_weight": 0.0}
+    return settings_for({**usual, **choices, "model": model, "weights": None}, Form())
 
 
 def network(asked: Settings) -> tuple[nn.Module, Preprocessing]:

@@ -375,7 +375,7 @@ def test_recipe_options_reach_the_record(nst: Nst, tmp_path: Path) -> None:
     recipe = record["recipe"]
     assert recipe.pop("weights") != ""
     assert recipe == {
-        "version": 2, "model": "tiny", "preprocessing": "own",
+        "version": 3, "model": "tiny", "preprocessing": "own",
         "size": 16, "steps": 3, "loss": "mean",
         "dense": False, "learning_rate": 0.1, "schedule": "drop",
         "content_weight": 2, "style_weight": 30, "tv_weight": 0.5, "tv": "l1",

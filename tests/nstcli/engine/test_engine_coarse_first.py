@@ -1,0 +1,58 @@
+"""The preconditioner is a symmetric, positive definite product that favours large things."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nstcli.engine.coarse_first import coarse_first
+from nstcli.engine.lbfgs import LBFGS
+from tests.nstcli.engine.drawn import features
+
+
+def matrix(height: int, width: int) -> torch.Tensor:
+    """Return it as a matrix, a column for each pixel."""
+    pixels = torch.eye(height * width, dtype=torch.float64)
+    return coarse_first(pixels.view(-1, 1, height, width)).flatten(1)
+
+
+@given(height=st.integers(1, 19), width=st.integers(1, 19))
+def test_symmetric_and_positive_definite_at_any_size(height: int, width: int) -> None:
+    product = matrix(height, width)
+    torch.testing.assert_close(product, product.T)
+    assert torch.linalg.eigvalsh(product).min() > 1 - 1e-9  # the pixels themselves are in it
+
+
+@given(count=st.integers(1, 3), height=st.integers(1, 40), width=st.integers(1, 40))
+def test_linear_and_of_each_picture_and_channel_alone(count: int, height: int, width: int) -> None:
+    x, y = (features(count, 3, height, width, seed=seed) for seed in (1, 2))
+    torch.testing.assert_close(coarse_first(2 * x + y), 2 * coarse_first(x) + coarse_first(y))
+    alone = coarse_first(x[-1:, 1:2])
+    torch.testing.assert_close(coarse_first(x)[-1:, 1:2], alone)
+
+
+def test_fields_count_more_than_grain() -> None:
+    rows = torch.arange(64, dtype=torch.float64)
+    grain = ((rows[:, None] + rows) % 2 * 2 - 1)[None, None]
+    field = torch.ones(1, 1, 64, 64, dtype=torch.float64)
+
+    def gain(x: torch.Tensor) -> float:
+        return ((x * coarse_first(x)).sum() / x.square().sum()).item()
+
+    assert gain(grain) == pytest.approx(1, rel=0.05)
+    assert gain(field) > 10
+
+
+def test_lbfgs_with_the_true_curvature_as_its_guess_takes_one_step() -> None:
+    """What a guess is for: had it been told the inverse Hessian, there is nothing to learn."""
+    stiffness = torch.logspace(0, 3, 48, dtype=torch.float64).view(1, 3, 4, 4)
+    image = features(1, 3, 4, 4).mul(1e-3).requires_grad_()
+    optimizer = LBFGS(image, lambda x: x / stiffness)
+
+    def closure() -> None:
+        (image.grad,) = torch.autograd.grad((stiffness * image.square()).sum() / 2, image)
+
+    before = (stiffness * image.square()).sum().item()
+    for _ in range(3):  # the first is bounded, the second knows the size of the curvature
+        optimizer.step(closure)
+    assert (stiffness * image.square()).sum().item() < 1e-12 * before
