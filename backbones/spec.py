@@ -240,8 +240,6 @@ class Backbone:
         self._check_unique("module path", (layer.module for layer in self.layers))
         self._check_unique("weight set", (weights.name for weights in self.weight_sets))
         object.__setattr__(self, "_by_name", {layer.name: layer for layer in self.layers})
-        if not self.structure_layer and self.style_layers:
-            object.__setattr__(self, "structure_layer", list(self.style_layers)[-1])
         for role in ("content", "style", "nearest"):
             chosen = self.usual_layers(role)
             if not chosen:
@@ -253,7 +251,7 @@ class Backbone:
                         f"backbone {self.name!r}: {role} layer {name!r} needs a positive, finite "
                         f"weight, not {weight}"
                     )
-        self.layer(self.structure_layer)
+        self.layer(self.usual_structure_layer)
 
     def layer(self, name: str) -> Layer:
         """Return the layer with this public name.
@@ -267,6 +265,11 @@ class Backbone:
                 f"see: nst layers --model {self.name}"
             )
         return self._by_name[name]
+
+    @property
+    def usual_structure_layer(self) -> str:
+        """Where a judge looks for what belongs together."""
+        return self.structure_layer or list(self.style_layers)[-1]
 
     def usual_layers(self, term: str) -> Mapping[str, float]:
         """Return the default layers of the term `content`, `style` or `nearest`."""

@@ -80,12 +80,13 @@ class Judge:
         Raises:
             BackboneError: an unknown backbone, or weights that cannot be had.
         """
+        wanted = {each: backbones.get(each) for each in (name, witness or name)}
         loader = Loader(offline, progress)
         perceptual, alex = Lpips.load(loader), Lpips.load_alex(loader)
         found = {each.extractor.backbone.name: each.extractor for each in (perceptual, alex)}
-        for wanted in (name, witness or name):
-            if wanted not in found:
-                found[wanted] = loader.network(backbones.get(wanted))
+        for title, backbone in wanted.items():
+            if title not in found:
+                found[title] = loader.network(backbone)
         faces = FaceDetector.load(loader.tensors).to(device)
         judge, other = found[name], found[witness or name]
         made = cls(judge, other, perceptual, alex, Dists.load(loader), faces)
@@ -135,7 +136,7 @@ class Judge:
         by_term = {"content": judge.content_layers, "style": judge.style_layers}
         wanted: list[tuple[FeatureExtractor, Iterable[str]]] = [
             (self.extractor, [*judge.content_layers, *judge.style_layers]),
-            (self.witness, [witness.structure_layer, *witness.style_layers]),
+            (self.witness, [witness.usual_structure_layer, *witness.style_layers]),
         ]
         perceptual = () if is_style else (self.lpips, self.lpips_alex)
         wanted += [(each.extractor, each.heads) for each in perceptual]
@@ -150,7 +151,7 @@ class Judge:
                 name: windows(seen[name], judge.layer(name).stride) for name in judge.style_layers
             },
             profiles={name: profiles(witnessed[name]) for name in witness.style_layers},
-            similarities=similarities(witnessed[witness.structure_layer]),
+            similarities=similarities(witnessed[witness.usual_structure_layer]),
             colors=colors(image),
             luminance=luminance,
             edges=edges(luminance),

@@ -523,7 +523,7 @@ def test_a_pair_that_cannot_fit_is_refused_before_it_begins(
 
 
 def test_a_dry_run_tells_the_memory(nst: Nst) -> None:
-    assert "peak memory: up to 502.6 kB besides torch" in nst(*RUN, "-n").err
+    assert "peak memory: up to 536.7 kB besides torch" in nst(*RUN, "-n").err
 
 
 def test_weights_that_change_after_planning_are_refused(

@@ -124,7 +124,10 @@ def test_one_batch_over_everything(nst: Nst, tmp_path: Path, photos: dict[str, s
     out = tmp_path / "out"
     failed = [*SMALL, *BAD]
     assert ended.code == 1
-    assert f"Done: {len(GOOD)} made, {len(failed)} failed in" in ended.err
+    assert (
+        f"Done: {len(GOOD)} made ({len(GOOD)} no better than at the start), {len(failed)} failed"
+        in ended.err
+    )
     _assert_told(ended, "photos", lambda case: f"{case.name} × ink.png", failed)
     for name, problem in photos.items():
         assert ended.err.count(f"note: 'photos/{name}' {problem}; left out\n") == 1
@@ -172,7 +175,8 @@ def test_a_second_run_makes_nothing_and_retries_the_failures_alone(
     mended = tmp_path / "photos" / BAD[0].name
     mended.write_bytes(corpus.saved(corpus.Image.fromarray(corpus.RGB), "JPEG"))
     third = nst(*run)
-    assert f"Done: 1 made, {len(GOOD)} cached, {len(failed) - 1} failed in" in third.err
+    made = "1 made (1 no better than at the start)"
+    assert f"Done: {made}, {len(GOOD)} cached, {len(failed) - 1} failed in" in third.err
     assert mended.name not in _written(tmp_path / "out", "failures")
 
 
