@@ -351,6 +351,8 @@ class _Chosen:
                 raise InputError(f"unknown option '{name}'{closest(name, known)}")
         given = {name: _plain(value) for name, value in options.items() if value is not None}
         self._values = settle(SETTINGS, given, {}, None, _as_argument)
+        for remark in self._values.remarks:
+            _log.warning("%s", remark)
         self.recipe = self._group(RecipeOptions)
         self.inputs = self._group(InputOptions)
         self.output = self._group(OutputOptions)

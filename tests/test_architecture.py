@@ -34,7 +34,11 @@ FLOORS = (
     ("backbones",),
 )
 # In one line, and yet one may import the other.
-ASIDE = {("nstcli.config", "nstcli.recipe"), ("nstcli.recipe", "nstcli.config")}
+ASIDE = {
+    ("nstcli.config", "nstcli.recipe"),
+    ("nstcli.recipe", "nstcli.config"),
+    ("nstcli.config", "nstcli.images"),
+}
 # Libraries with one place, or two where each does another thing with them.
 ONLY_IN = {
     "PIL": "nstcli.images",

@@ -19,6 +19,7 @@ from nstcli.cli import (
     info,
     init,
     layers,
+    recipe,
     run,
     samples,
     sheet,
@@ -47,6 +48,7 @@ for command in (batch.batch, stylize.stylize, run.run, compare.compare_backbones
 for command in (
     init.init,
     status.status,
+    recipe.recipe,
     layers.layers,
     gallery.gallery,
     sheet.sheet,

@@ -76,7 +76,12 @@ class _Sources:
 
     config: Annotated[
         Path | None,
-        Option("Take settings from a TOML or YAML file", "-c", metavar="FILE", in_files=False),
+        Option(
+            "Take settings from a TOML or YAML file, or those of a result",
+            "-c",
+            metavar="FILE",
+            in_files=False,
+        ),
     ] = None
     preset: Annotated[
         str,

@@ -41,10 +41,33 @@ Layer = Mapping[str, Given]
 
 @dataclass(frozen=True)
 class Document:
-    """A config file that was read: its path, for messages, and the settings that it gives."""
+    """A config file that was read.
+
+    Attributes:
+        path: for messages.
+        table: the settings that it gives, by key.
+        remarks: what is odd about it, a line each.
+    """
 
     path: Path
     table: Mapping[str, object]
+    remarks: Sequence[str] = ()
+
+
+def read(path: Path) -> Document:
+    """Read a config file, or the settings of a result.
+
+    Raises:
+        InputError: it cannot be read, or is neither.
+    """
+    if path.suffix.lower() not in files.SUFFIXES:
+        from nstcli.images import EXTENSIONS
+
+        if path.suffix.lower() in EXTENSIONS:
+            from nstcli.config import results
+
+            return Document(path, *results.read(path))
+    return Document(path, files.read(path))
 
 
 @dataclass(frozen=True)
@@ -117,18 +140,17 @@ def settle(
         found = None
     remarks = _remarks(settings, environment)
     remarks += [_not_taken(path, here) for path in foreign if resolved(path) not in itself]
-    paths = [path for path in (named, found) if path is not None]
-    read = [_file(settings, Document(path, files.read(path)), here) for path in paths]
-    if document:
-        read.insert(0, _file(settings, document, here))
-        paths.insert(0, document.path)
+    documents = [document] if document else []
+    documents += [read(path) for path in (named, found) if path is not None]
+    remarks += [remark for each in documents for remark in each.remarks]
     given: dict[str, Given] = {}
-    for layer in (*reversed(read), above):
-        given.update(layer)
+    for each in reversed(documents):
+        given.update(_file(settings, each, here))
+    given.update(above)
     default = {setting.field: Given(setting.default, DEFAULT) for setting in settings}
     preset = {**default, **given}["preset"].value
     values = {**default, **_preset(settings, preset), **given}
-    return Settled(values, tuple(paths), tuple(remarks))
+    return Settled(values, tuple(each.path for each in documents), tuple(remarks))
 
 
 def _layer(
