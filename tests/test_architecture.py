@@ -14,7 +14,7 @@ MODULES = sorted([*ROOT.glob("nstcli/**/*.py"), *ROOT.glob("backbones/**/*.py")]
 FLOORS = (
     ("nstcli.__main__", "nstcli.api"),
     ("nstcli.cli",),
-    ("nstcli.experiment",),
+    ("nstcli.experiments",),
     ("nstcli.report", "nstcli.metrics", "nstcli.samples"),
     ("nstcli.run",),
     ("nstcli.results",),

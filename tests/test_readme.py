@@ -19,8 +19,8 @@ from nstcli.cli.weights import _find
 from nstcli.config.options import SETTINGS
 from nstcli.config.precedence import settle
 from nstcli.config.presets import PRESETS
-from nstcli.experiment.file import read
-from nstcli.experiment.variant import of_backbones
+from nstcli.experiments.file import read
+from nstcli.experiments.variant import of_backbones
 from nstcli.measures import MEASURES
 from nstcli.recipe import DEFAULT, resolve
 from tests.nstcli.cli.test_app import COMMANDS, PROGRAM

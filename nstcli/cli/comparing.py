@@ -24,13 +24,13 @@ from nstcli.config.options import (
 )
 from nstcli.config.presets import PRESETS
 from nstcli.errors import InputError, StoppedError
-from nstcli.experiment import captions
-from nstcli.experiment.budget import share_seconds, with_steps_found
-from nstcli.experiment.experiment import Experiment, with_pairs, with_settings
-from nstcli.experiment.exports import Exports, as_json, summarise
-from nstcli.experiment.figures import Row, rows
-from nstcli.experiment.run import RunContext, run
-from nstcli.experiment.variant import Variant, of_backbones
+from nstcli.experiments import captions
+from nstcli.experiments.budget import share_seconds, with_steps_found
+from nstcli.experiments.experiment import Experiment, with_pairs, with_settings
+from nstcli.experiments.exports import Exports, as_json, summarise
+from nstcli.experiments.figures import Row, rows
+from nstcli.experiments.run import RunContext, run
+from nstcli.experiments.variant import Variant, of_backbones
 from nstcli.results.folder import Store
 from nstcli.run.check import Checked, Rules
 from nstcli.run.job import execution_of, form_of

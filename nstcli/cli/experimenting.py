@@ -15,19 +15,19 @@ from nstcli.config.options import (
     RecipeOptions,
 )
 from nstcli.errors import InputError
-from nstcli.experiment.budget import measure
-from nstcli.experiment.experiment import (
+from nstcli.experiments.budget import measure
+from nstcli.experiments.experiment import (
     Experiment,
     in_folders,
     refuse_unable,
     same_pictures,
     with_settings,
 )
-from nstcli.experiment.file import ExperimentFile
-from nstcli.experiment.kept import Kept
-from nstcli.experiment.run import RunContext
-from nstcli.experiment.sweep import Axis, Range
-from nstcli.experiment.variant import Variant, variants_of
+from nstcli.experiments.file import ExperimentFile
+from nstcli.experiments.kept import Kept
+from nstcli.experiments.run import RunContext
+from nstcli.experiments.sweep import Axis, Range
+from nstcli.experiments.variant import Variant, variants_of
 from nstcli.images import DEFAULT_MAX_PIXELS
 from nstcli.plan.product import Naming, planned
 from nstcli.recipe import Choices

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from backbones import BackboneError
-from nstcli.experiment.experiment import Experiment
-from nstcli.experiment.judging import judge_all
+from nstcli.experiments.experiment import Experiment
+from nstcli.experiments.judging import judge_all
 from nstcli.images import DEFAULT_MAX_PIXELS
 from nstcli.metrics.judge import Judge
 from nstcli.plan.pair import Pair
-from tests.nstcli.experiment.comparisons import experiment, record
-from tests.nstcli.experiment.judges import judge
+from tests.nstcli.experiments.comparisons import experiment, record
+from tests.nstcli.experiments.judges import judge
 
 Write = Callable[..., Path]
 

@@ -4,12 +4,12 @@ from pathlib import Path
 import pytest
 
 from nstcli.errors import InputError
-from nstcli.experiment.comparison_sheet import draw_sheet, write_sheet
-from nstcli.experiment.experiment import Experiment
+from nstcli.experiments.comparison_sheet import draw_sheet, write_sheet
+from nstcli.experiments.experiment import Experiment
 from nstcli.images import decode
 from nstcli.plan.pair import Pair
-from tests.nstcli.experiment.comparisons import experiment, tell
-from tests.nstcli.experiment.test_judging import Write
+from tests.nstcli.experiments.comparisons import experiment, tell
+from tests.nstcli.experiments.test_judging import Write
 
 
 @pytest.fixture

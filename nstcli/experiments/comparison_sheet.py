@@ -7,8 +7,8 @@ from pathlib import Path
 
 from backbones.atomic import write_atomic
 from nstcli.errors import InputError
-from nstcli.experiment.experiment import Experiment
-from nstcli.experiment.variant import Variant
+from nstcli.experiments.experiment import Experiment
+from nstcli.experiments.variant import Variant
 from nstcli.images import Picture, cells, decode, encode, read_metadata
 from nstcli.images.cells import Cells, Ink, Pixels
 from nstcli.measures import MEASURES

@@ -5,7 +5,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from nstcli.errors import InputError
-from nstcli.experiment.sweep import MOST, Axis, Range, Sweep, Value, between, spaced, uniform
+from nstcli.experiments.sweep import MOST, Axis, Range, Sweep, Value, between, spaced, uniform
 
 
 def axis(key: str, *labels: str) -> Axis:

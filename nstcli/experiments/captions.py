@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from nstcli.experiment.experiment import Experiment
-from nstcli.experiment.figures import Row
+from nstcli.experiments.experiment import Experiment
+from nstcli.experiments.figures import Row
 from nstcli.measures import MEASURES
 from nstcli.text import shown
 

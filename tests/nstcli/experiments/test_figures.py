@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from nstcli.experiment.figures import Row, columns, count, rows
+from nstcli.experiments.figures import Row, columns, count, rows
 from nstcli.measures import MEASURES
-from tests.nstcli.experiment.comparisons import experiment, tell
+from tests.nstcli.experiments.comparisons import experiment, tell
 
 GOOD = {"content_error": 0.3, "style_error": 0.1, "lpips": 0.3, "ssim": 0.7}
 BAD = {"content_error": 0.4, "style_error": 0.2, "lpips": 0.4, "ssim": 0.6}

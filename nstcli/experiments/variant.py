@@ -10,7 +10,7 @@ from typing import Any
 import backbones
 from backbones import Backbone, BackboneError, WeightSet, registry, weights
 from nstcli.errors import InputError
-from nstcli.experiment.sweep import Axis, Sweep, Value
+from nstcli.experiments.sweep import Axis, Sweep, Value
 from nstcli.metrics.judgement import judge_of
 from nstcli.plan.pair import Pair
 from nstcli.recipe import DEFAULT

@@ -14,11 +14,11 @@ from typing import Any
 from backbones.atomic import write_atomic
 from backbones.paths import is_folder, resolved
 from nstcli.errors import InputError, StoppedError
-from nstcli.experiment import captions
-from nstcli.experiment.comparison_sheet import write_sheet
-from nstcli.experiment.experiment import Experiment
-from nstcli.experiment.figures import BASELINES, Column, Figure, Row, columns
-from nstcli.experiment.variant import Variant
+from nstcli.experiments import captions
+from nstcli.experiments.comparison_sheet import write_sheet
+from nstcli.experiments.experiment import Experiment
+from nstcli.experiments.figures import BASELINES, Column, Figure, Row, columns
+from nstcli.experiments.variant import Variant
 from nstcli.measures import MEASURES, Measure
 from nstcli.plan.pair import Pair
 from nstcli.report.summaries import Summaries

@@ -4,12 +4,12 @@ import pytest
 
 from backbones import BackboneError
 from nstcli.errors import InputError
-from nstcli.experiment.experiment import with_pairs, with_settings
-from nstcli.experiment.variant import Variant, of_backbones
+from nstcli.experiments.experiment import with_pairs, with_settings
+from nstcli.experiments.variant import Variant, of_backbones
 from nstcli.recipe import DEFAULT
 from nstcli.results.records import Form
 from tests.conftest import Plugin
-from tests.nstcli.experiment.comparisons import variant_of
+from tests.nstcli.experiments.comparisons import variant_of
 
 PHOTOS, STYLES = [Path("a.png"), Path("b.png")], [Path("s.png")]
 

@@ -8,10 +8,10 @@ from nstcli.config import yaml12
 from nstcli.config.option import settings_of
 from nstcli.config.options import SETTINGS
 from nstcli.errors import InputError
-from nstcli.experiment.file import SWEPT, ExperimentFile, read
-from nstcli.experiment.starter import starter
-from nstcli.experiment.sweep import Range
-from nstcli.experiment.variant import variants_of
+from nstcli.experiments.file import SWEPT, ExperimentFile, read
+from nstcli.experiments.starter import starter
+from nstcli.experiments.sweep import Range
+from nstcli.experiments.variant import variants_of
 from nstcli.recipe import DEFAULT, Choices
 
 PICTURES = 'content = "photos"\nstyle = ["art", "more/*.png"]\n'

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from backbones import BackboneError
 from nstcli.errors import StoppedError
-from nstcli.experiment.experiment import Experiment
-from nstcli.experiment.variant import Variant
+from nstcli.experiments.experiment import Experiment
+from nstcli.experiments.variant import Variant
 from nstcli.plan.pair import Pair
 from nstcli.remembered import digest
 from nstcli.run.check import Checked
@@ -136,7 +136,7 @@ def _count_parameters(experiment: Experiment) -> None:
         key = digest([variant.backbone.name, recipe.weights, layers])
         count = experiment.counts.count(f"parameters {key}")
         if count is None:
-            from nstcli.experiment.parameters import parameters_used
+            from nstcli.experiments.parameters import parameters_used
 
             count = parameters_used(variant.backbone, layers)
             experiment.counts.put(f"parameters {key}", count)
@@ -148,7 +148,7 @@ def _judge(experiment: Experiment, context: RunContext) -> None:
     count = sum(map(len, experiment.unjudged().values()))
     if not count:
         return
-    from nstcli.experiment.judging import judge_all, load_judge
+    from nstcli.experiments.judging import judge_all, load_judge
 
     context.tell(JudgingStarted(count))
     device, offline = context.execution.device, context.execution.offline

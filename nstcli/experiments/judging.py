@@ -17,8 +17,8 @@ from backbones.spec import Progress
 from nstcli import images
 from nstcli.engine.device import choose
 from nstcli.errors import InputError
-from nstcli.experiment.experiment import Experiment
-from nstcli.experiment.variant import Variant
+from nstcli.experiments.experiment import Experiment
+from nstcli.experiments.variant import Variant
 from nstcli.measures import Metrics
 from nstcli.metrics.judge import Judge, JudgedPair
 from nstcli.plan.pair import Pair

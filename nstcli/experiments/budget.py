@@ -13,9 +13,9 @@ from tempfile import TemporaryDirectory
 
 from backbones import BackboneError
 from nstcli.errors import InputError
-from nstcli.experiment.experiment import Experiment
-from nstcli.experiment.run import RunContext, VariantStarted
-from nstcli.experiment.variant import Variant
+from nstcli.experiments.experiment import Experiment
+from nstcli.experiments.run import RunContext, VariantStarted
+from nstcli.experiments.variant import Variant
 from nstcli.plan.pair import Pair
 from nstcli.remembered import digest
 from nstcli.results.store import SingleFile

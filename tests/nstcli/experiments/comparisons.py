@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from backbones import weights
-from nstcli.experiment.experiment import Experiment
-from nstcli.experiment.variant import Variant, of_backbone
+from nstcli.experiments.experiment import Experiment
+from nstcli.experiments.variant import Variant, of_backbone
 from nstcli.plan.pair import Pair
 from nstcli.results.folder import Store
 from nstcli.results.records import Measured, Record

@@ -6,7 +6,7 @@ import pytest
 import backbones
 from backbones import BackboneError
 from nstcli.errors import InputError
-from nstcli.experiment.variant import of_backbones
+from nstcli.experiments.variant import of_backbones
 from tests.conftest import Plugin, install
 
 

@@ -1,7 +1,7 @@
 from itertools import pairwise
 
 import backbones
-from nstcli.experiment.parameters import parameters_used
+from nstcli.experiments.parameters import parameters_used
 from tests.tiny import TINY
 
 

@@ -1,7 +1,7 @@
 """A sweep: axes, which are settings with several values, and the points that these make.
 
 Pure: no disk, no networks. A point is a value of each axis; what is made at a point is a variant
-of the settings (`nstcli.experiment.variant`).
+of the settings (`nstcli.experiments.variant`).
 """
 
 from __future__ import annotations

@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backbones import BackboneError
-from nstcli.experiment.budget import Pace, budget_key, seconds_per_step, share_seconds, with_steps
-from nstcli.experiment.run import RunContext, VariantStarted
+from nstcli.experiments.budget import Pace, budget_key, seconds_per_step, share_seconds, with_steps
+from nstcli.experiments.run import RunContext, VariantStarted
 from nstcli.recipe import DEFAULT, resolve
 from nstcli.results.records import Form
 from nstcli.run.job import Execution, Settings
-from tests.nstcli.experiment.comparisons import experiment
+from tests.nstcli.experiments.comparisons import experiment
 from tests.tiny import TINY
 
 

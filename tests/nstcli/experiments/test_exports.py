@@ -4,12 +4,12 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from nstcli.experiment.experiment import Experiment
-from nstcli.experiment.exports import as_csv, as_json, as_markdown
-from nstcli.experiment.figures import rows
+from nstcli.experiments.experiment import Experiment
+from nstcli.experiments.exports import as_csv, as_json, as_markdown
+from nstcli.experiments.figures import rows
 from nstcli.measures import MEASURES
 from nstcli.plan.pair import Pair
-from tests.nstcli.experiment.comparisons import experiment, tell
+from tests.nstcli.experiments.comparisons import experiment, tell
 
 GOOD = {"content_error": 0.3, "style_error": 0.1, "lpips": 0.3, "ssim": 0.7, "color": 5.0}
 

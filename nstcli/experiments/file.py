@@ -23,8 +23,8 @@ from nstcli.config.options import SETTINGS
 from nstcli.config.precedence import FLAGS_ONLY, Document
 from nstcli.config.validation import check, written
 from nstcli.errors import InputError
-from nstcli.experiment.sweep import MOST, Axis, How, Range, Sweep, Value, spaced
-from nstcli.experiment.variant import backbone_value
+from nstcli.experiments.sweep import MOST, Axis, How, Range, Sweep, Value, spaced
+from nstcli.experiments.variant import backbone_value
 from nstcli.recipe import Choices
 from nstcli.text import shown
 

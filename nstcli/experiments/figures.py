@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median, quantiles
 
-from nstcli.experiment.experiment import Experiment
-from nstcli.experiment.variant import Variant
+from nstcli.experiments.experiment import Experiment
+from nstcli.experiments.variant import Variant
 from nstcli.measures import MEASURES
 from nstcli.plan.pair import Input
 from nstcli.results.records import Measured, Record

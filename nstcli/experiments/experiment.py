@@ -9,8 +9,8 @@ from typing import Any
 
 from backbones import BackboneError
 from nstcli.errors import InputError
-from nstcli.experiment.sweep import Sweep
-from nstcli.experiment.variant import Variant
+from nstcli.experiments.sweep import Sweep
+from nstcli.experiments.variant import Variant
 from nstcli.metrics.judgement import witness_of
 from nstcli.plan.names import folded, safe_folder
 from nstcli.plan.pair import Pair, Source

@@ -10,7 +10,7 @@ from textwrap import wrap
 from backbones import registry
 from backbones.paths import exists, is_folder
 from nstcli.config.option import Setting
-from nstcli.experiment.file import SWEPT
+from nstcli.experiments.file import SWEPT
 from nstcli.images import EXTENSIONS
 from nstcli.plan.layout import Layout
 
