@@ -84,7 +84,7 @@ def with_settings(
     form: Form,
     *,
     offline: bool,
-    progress: Downloading,
+    progress: Downloading | None = None,
 ) -> list[Variant]:
     """Resolve the recipe of every variant; one that cannot be leaves the others.
 

@@ -87,18 +87,28 @@ def read(path: Path, changes: Sequence[str] = ()) -> ExperimentFile:
         InputError: it cannot be read, or says what cannot be; a change that cannot be.
         BackboneError: an unknown backbone or weight set.
     """
+    return described(path, files.read(path), changes)
+
+
+def described(path: Path, table: Mapping[str, Any], changes: Sequence[str] = ()) -> ExperimentFile:
+    """Take an experiment as a file describes it; see `read`. `path` is its name, for messages.
+
+    Raises:
+        InputError: it says what cannot be; a change that cannot be.
+        BackboneError: an unknown backbone or weight set.
+    """
     name = shown(path)
-    table = _keyed(files.read(path), name)
+    table = _keyed(table, name)
     for place in ("sweep", "backbone"):
         if not isinstance(table.get(place, {}), dict):
             raise InputError(f"{name}: {place} should be a table: [{place}]")
     if "sweep" in table:
         table["sweep"] = _keyed(table["sweep"], f"{name}: [sweep]")
-    own = table.get("backbone", {})
-    for backbone, settings in own.items():
+    for backbone, settings in table.get("backbone", {}).items():
         if not isinstance(settings, dict):
             raise InputError(f"{name}: backbone should hold a table a backbone: [backbone.NAME]")
-        own[backbone] = _keyed(settings, f"{name}: [backbone.{backbone}]")
+        own = {backbone: _keyed(settings, f"{name}: [backbone.{backbone}]")}
+        table["backbone"] = {**table["backbone"], **own}
     for change in changes:
         table = changed(table, change)
     return checked(path, table)

@@ -3,17 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import fields
+from typing import Any
 
 from backbones.atomic import write_atomic
 from backbones.paths import exists
 from nstcli.config import yaml12
+from nstcli.config.option import settings_of
 from nstcli.errors import InputError
+from nstcli.experiments.file import ExperimentFile
+from nstcli.recipe import Choices
 from nstcli.report.foreign_files import refuse_foreign
 from nstcli.results.folder import Store
 from nstcli.run.events import Event, WorkerReady
 
 # The first line of every such file, so that none is ever written over another one.
 _FIRST = "# What nst run made here, every setting resolved. Written anew by each run."
+
+
+# What is no matter of the results; a preset is resolved to what it sets.
+_NOT_KEPT = {"config", "preset", "overwrite", "force"}
+
+
+def resolved(file: ExperimentFile, *groups: Any) -> dict[str, object]:
+    """Return an experiment with every setting that its pictures depend on.
+
+    Args:
+        file: the experiment.
+        groups: of options, with their values, that decide of its pictures.
+    """
+    chosen = {field.name for field in fields(Choices)}
+    found: dict[str, object] = {}
+    for group in groups:
+        for setting in settings_of(type(group)):
+            value = getattr(group, setting.field)
+            told = setting.field in chosen or value != setting.default
+            if told and value is not None and setting.field not in _NOT_KEPT:
+                found[setting.key] = list(value) if isinstance(value, tuple) else value
+    return file.resolved(found)
 
 
 class Kept:

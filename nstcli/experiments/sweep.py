@@ -38,6 +38,12 @@ class Value:
     label: str
     changes: Mapping[str, Any]
 
+    @property
+    def plain(self) -> float | bool | str:
+        """What it sets, if that is a number or a switch, else what it is called."""
+        first, *others = self.changes.values()
+        return first if isinstance(first, int | float) and not others else self.label
+
 
 @dataclass(frozen=True)
 class Axis:
@@ -119,6 +125,11 @@ class Sweep:
         """Name a point by what varies: `style-weight=30,model=vgg19`."""
         pairs = zip(self.axes, point, strict=True)
         return ",".join(f"{axis.key}={value.label}" for axis, value in pairs)
+
+    def values(self, point: Sequence[Value]) -> dict[str, Any]:
+        """Return what a point sets, by key: numbers and switches, and the names of other values."""
+        pairs = zip(self.axes, point, strict=True)
+        return {axis.key: value.plain for axis, value in pairs}
 
     def _drawn(self) -> list[tuple[Value, ...]]:
         _refuse_many(self.samples)
