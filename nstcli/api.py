@@ -10,7 +10,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence, Set
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib import import_module
@@ -367,11 +367,12 @@ def experiment(
         store, resolved_experiment(file, chosen.inputs, written, chosen.recipe), _log.warning
     )
     made = _painted(pairs, store, chosen, on_step, progress, kept)
-    varied = {pair: file.sweep.values(each.point) for each in variants for pair in each.pairs}
-    return Experiment(
-        replace(result, varied={_field(k): v for k, v in varied[result.pair].items()})
-        for result in made
-    )
+    varied = {
+        pair: {key.replace("-", "_"): value for key, value in file.sweep.values(each.point).items()}
+        for each in variants
+        for pair in each.pairs
+    }
+    return Experiment(_with_varied(made, varied))
 
 
 class Experiment:
@@ -607,9 +608,13 @@ def _make(
     return summary
 
 
-def _field(key: str) -> str:
-    """Return the name that an option has in Python."""
-    return key.replace("-", "_")
+def _with_varied(
+    made: Generator[Result], varied: Mapping[Pair, Mapping[str, Any]]
+) -> Generator[Result]:
+    """Note in each result what of its settings varies."""
+    with closing(made):
+        for result in made:
+            yield replace(result, varied=varied[result.pair])
 
 
 def _row(result: Result) -> dict[str, Any]:

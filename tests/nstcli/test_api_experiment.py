@@ -184,7 +184,7 @@ def test_a_range_and_samples_are_as_in_a_file() -> None:
         ({"sweep": {"seed": [1, 2]}}, "all its values give the same pictures"),
         ({"backbone": {"tiny": {"sise": 3}}}, "did you mean 'size'"),
         ({"backbone": {"tinny": {"size": 3}}}, "did you mean 'tiny'"),
-        ({"size": 0}, "size = 0: should be"),
+        ({"size": 0}, "size=0: should be"),
         ({"sise": 3}, "unknown option 'sise' (did you mean 'size'?)"),
         ({"name": "{model}"}, "unknown placeholder {model}"),
     ],
