@@ -14,14 +14,17 @@ import typer
 from nstcli.cli import (
     batch,
     compare,
+    config,
     demo,
     gallery,
     info,
     init,
     layers,
+    preset,
     recipe,
     run,
     samples,
+    schema,
     sheet,
     status,
     stylize,
@@ -55,9 +58,11 @@ for command in (
     samples.samples,
     demo.demo,
     info.info,
+    schema.schema,
 ):
     app.command()(command)
-app.add_typer(weights.app, name="weights")
+for name, group in (("weights", weights), ("preset", preset), ("config", config)):
+    app.add_typer(group.app, name=name)
 
 
 def _print_version(wanted: bool) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from nstcli.backends import BACKENDS
-from nstcli.config import parsers
+from nstcli.config import parsers, presets
 from nstcli.config.option import Option, settings_of
 from nstcli.config.parsers import Shard
 from nstcli.config.presets import PRESETS
@@ -86,8 +86,9 @@ class _Sources:
     preset: Annotated[
         str,
         Option(
-            "Start from these settings: by effort, or as in the literature",
-            choices=tuple(PRESETS),
+            f"Start from these settings: {', '.join(PRESETS)}, or your own (see: nst preset)",
+            metavar="NAME",
+            parse=presets.named,
         ),
     ] = "default"
 
