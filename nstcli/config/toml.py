@@ -19,9 +19,13 @@ def dump(settings: Mapping[str, object]) -> str:
 
 def line(key: str, value: object) -> str:
     """Write a setting that is no table."""
-    # What JSON calls a text, a number or a list, TOML does, too; but for DEL, which it escapes.
-    return f"{_key(key)} = {written(value)}".replace("\x7f", "\\u007f")
+    return f"{_key(key)} = {_value(value)}"
 
 
 def _key(name: str) -> str:
-    return name if re.fullmatch("[A-Za-z0-9_-]+", name) else written(name)
+    return name if re.fullmatch("[A-Za-z0-9_-]+", name) else _value(name)
+
+
+def _value(value: object) -> str:
+    """Write what JSON and TOML call alike, a text, a number or a list; but DEL, TOML escapes."""
+    return written(value).replace("\x7f", "\\u007f")

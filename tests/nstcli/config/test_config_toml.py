@@ -16,6 +16,11 @@ def test_what_is_written_reads_the_same(settings: dict[str, object]) -> None:
     assert tomllib.loads(dump(settings)) == settings
 
 
+def test_del_is_escaped_everywhere() -> None:
+    settings = {"\x7f": ["\x7f"], "a\x7f": {"b\x7f": "c\x7f"}}
+    assert tomllib.loads(dump(settings)) == settings
+
+
 def test_it_looks_as_one_would_write_it() -> None:
     table = {"model": "vgg19", "style-layers": {"relu1_1": 1.0, "a b": 2}, "dense": True}
     assert dump(table) == (
