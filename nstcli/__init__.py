@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 from nstcli.version import VERSION
 
 if TYPE_CHECKING:
-    from nstcli.api import Result, backbones, batch, layers, stylize
+    from nstcli.api import Experiment, Result, backbones, batch, experiment, layers, stylize
 
-__all__ = ["Result", "backbones", "batch", "layers", "stylize"]
+__all__ = ["Experiment", "Result", "backbones", "batch", "experiment", "layers", "stylize"]
 
 __version__ = VERSION
 

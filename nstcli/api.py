@@ -1,4 +1,4 @@
-"""The library: what `nst stylize` and `nst batch` do, called from Python.
+"""The library: what `nst stylize`, `nst batch` and `nst run` do, called from Python.
 
 Options are those of the commands, by the names of their fields (`style_weight=30`); the defaults
 are the same. The environment is not looked at, and no config file but one that `config` names.
@@ -9,10 +9,11 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence, Set
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from queue import SimpleQueue
 from tempfile import TemporaryDirectory
@@ -36,11 +37,22 @@ from nstcli.config.options import (
 )
 from nstcli.config.precedence import settle
 from nstcli.errors import InputError, NstError, StoppedError
+from nstcli.experiments.experiment import (
+    in_folders,
+    refuse_unable,
+    same_pictures,
+    with_settings,
+)
+from nstcli.experiments.file import described
+from nstcli.experiments.kept import Kept
+from nstcli.experiments.kept import resolved as resolved_experiment
+from nstcli.experiments.variant import variants_of
 from nstcli.images import memory
 from nstcli.plan import inputs
 from nstcli.plan.pair import Pair, Source
-from nstcli.plan.product import Naming, planned
+from nstcli.plan.product import Naming, Plan, planned
 from nstcli.plan.walk import Selection
+from nstcli.recipe import DEFAULT
 from nstcli.report.summaries import Summaries
 from nstcli.results.folder import Store
 from nstcli.results.records import LOSSY, Form, Record, stopped_key
@@ -82,6 +94,7 @@ class Result:
         error: why it could not be made; empty if it could.
         path: of its file in the output folder of a batch; None for a single picture.
         cached: it was up to date before.
+        varied: in an experiment, what varies, with the values that this one has.
     """
 
     pair: Pair
@@ -89,6 +102,7 @@ class Result:
     error: str = ""
     path: Path | None = None
     cached: bool = False
+    varied: Mapping[str, Any] = field(default_factory=dict)
     _settings: Settings | None = None
     _data: bytes | None = None
 
@@ -275,34 +289,141 @@ def batch(
     values = {"model": recipe.model, "size": str(recipe.size), "preset": recipe.preset}
     naming = Naming(f".{form.format}", written.name, values)
     plan = planned(contents, styles, naming, chosen.inputs.pairs, chosen.inputs.limit)
-    for pair, why in plan.renamed:
-        _log.warning("%s is called '%s': %s", pair.title, pair.output, why)
+    _tell_renamed(plan)
     pairs = plan.pairs
     if execution.shard:
         pairs = execution.shard.of(pairs)
     settings = settings_for(recipe.choices(), form, offline=execution.offline)
-    rules = Rules.of(written, chosen.inputs.max_pixels, fail_fast=execution.fail_fast)
-    checked = check([(pair, settings) for pair in pairs], store, rules)
-    if chosen.inputs.strict:
-        checked.refuse_failures("strict=True")
-    problem = checked.in_the_way()
-    if problem:
-        raise InputError(f"{problem} overwrite=True replaces them; another output keeps both.")
-    summaries = Summaries(store, _log.warning, written.gallery)
-    stop = Flag()
+    return _painted([(pair, settings) for pair in pairs], store, chosen, on_step, progress)
 
-    def listen(event: Event) -> None:
-        if isinstance(event, PairStep) and on_step and on_step(event):
-            stop.set()
 
-    def run(tell: Listener) -> Summary:
-        listeners: list[Listener] = [Journal(store.layout), summaries, listen, tell]
+def experiment(
+    content: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    style: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    *,
+    sweep: Mapping[str, Any],
+    backbone: Mapping[str, Mapping[str, Any]] | None = None,
+    output: str | os.PathLike[str] = "experiment",
+    on_step: OnStep | None = None,
+    progress: bool = False,
+    **options: Any,
+) -> Experiment:
+    """Paint every photo in the manner of every artwork under each combination of settings.
+
+        tried = nstcli.experiment("photos", "artworks", sweep={"style_weight": [3, 30]}, size=256)
+        for result in tried:
+            print(result.varied, result.path)
+        print(tried.table())
+
+    It is one batch, and the folder is that of `nst run`, with a folder in it for each combination.
+    As with `batch`, work begins with the first result that is asked for, and what is up to date is
+    not made again.
+
+    Args:
+        content: photos: a folder, a file, a glob pattern, or several of them.
+        style: artworks, likewise.
+        sweep: what varies, as the table `[sweep]` of an experiment file says it: lists, ranges such
+            as `{"from": 1, "to": 100, "count": 3}` or values with names, by option; and `how`,
+            `samples` and `seed`.
+        backbone: what holds for one backbone alone, by its name.
+        output: folder of the results.
+        on_step: hears of every step, from another thread; when it returns true, all of it ends.
+        progress: show bars on the standard error stream.
+        **options: what holds for all: what `nst batch` takes, by the names of the fields.
+
+    Raises:
+        InputError: no pictures, a sweep or an option that cannot be, or results in the way.
+        BackboneError: an unknown backbone or layer, or weights that cannot be had.
+        StoppedError: the output folder cannot be written to, or `fail_fast` and a pair failed.
+    """
+    groups = (InputOptions, OutputOptions, RecipeOptions, ExecutionOptions)
+    chosen = _Chosen(options, {each.field for each in settings_of(*groups)})
+    written, execution = chosen.output, chosen.execution
+    told = {
+        **{name: options[name] for name in DEFAULT if options.get(name) is not None},
+        "content": [os.fspath(path) for path in _paths(content)],
+        "style": [os.fspath(path) for path in _paths(style)],
+        "sweep": sweep,
+        "backbone": backbone or {},
+    }
+    file = described(Path("nstcli.experiment"), {k: _plain(value) for k, value in told.items()})
+    store, form = Store(Path(output)), form_of(written)
+    choices = chosen.recipe.choices()
+    variants = with_settings(
+        variants_of(file.sweep, choices, file.own), choices, form, offline=execution.offline
+    )
+    refuse_unable(variants)
+    for one, other in same_pictures(variants, file.sweep):
+        _log.warning("'%s' will show the same as '%s'", one.title, other.title)
+    contents, styles = (_sources(each, chosen.inputs, store.folder) for each in (content, style))
+    naming = Naming(f".{form.format}", written.name)
+    plan = planned(contents, styles, naming, chosen.inputs.pairs, chosen.inputs.limit)
+    _tell_renamed(plan)
+    variants = in_folders(variants, plan.pairs, f".{form.format}")
+    pairs = [(p, each.settings) for each in variants if each.settings for p in each.pairs]
+    if execution.shard:
+        pairs = execution.shard.of(pairs)
+    kept = Kept(
+        store, resolved_experiment(file, chosen.inputs, written, chosen.recipe), _log.warning
+    )
+    made = _painted(pairs, store, chosen, on_step, progress, kept)
+    varied = {
+        pair: {key.replace("-", "_"): value for key, value in file.sweep.values(each.point).items()}
+        for each in variants
+        for pair in each.pairs
+    }
+    return Experiment(_with_varied(made, varied))
+
+
+class Experiment:
+    """The results of an experiment, one after the other as they are done, once.
+
+    `close()` ends the work in order, as leaving the loop does where nothing else holds this.
+    """
+
+    def __init__(self, results: Generator[Result]):
+        self._results = results
+        self._rows: list[dict[str, Any]] = []
+
+    def __iter__(self) -> Experiment:
+        return self
+
+    def __next__(self) -> Result:
+        result = next(self._results)
+        self._rows.append(_row(result))
+        return result
+
+    def close(self) -> None:
+        """End it; what is done stays done."""
+        self._results.close()
+
+    def table(self, frame: bool | None = None) -> Any:
+        """Make what is left, and return a row for each picture.
+
+        A row has what varies, the paths of content, style and result, why there is none, the
+        seconds, the steps and all figures of the record; None where it has no such thing. A figure
+        that is called like something that varies has `_reached` behind its name.
+
+        Args:
+            frame: return a pandas data frame, or a list of dicts; None is the frame where pandas
+                is installed.
+
+        Raises:
+            InputError: a frame is wanted, and pandas is not installed.
+        """
+        for _ in self:
+            pass
+        names = dict.fromkeys(name for row in self._rows for name in row)
+        rows = [{name: row.get(name) for name in names} for row in self._rows]
+        if frame is False:
+            return rows
         try:
-            return _make(checked, chosen, listeners, stop, progress)
-        finally:
-            summaries.finish()
-
-    return _results(checked, store, settings, run, stop)
+            pandas = import_module("pandas")
+        except ImportError as error:
+            if frame:
+                raise InputError("for a frame, install pandas; frame=False is a list") from error
+            return rows
+        return pandas.DataFrame(rows, columns=list(names))
 
 
 def backbones() -> tuple[Backbone, ...]:
@@ -351,6 +472,8 @@ class _Chosen:
                 raise InputError(f"unknown option '{name}'{closest(name, known)}")
         given = {name: _plain(value) for name, value in options.items() if value is not None}
         self._values = settle(SETTINGS, given, {}, None, _as_argument)
+        for remark in self._values.remarks:
+            _log.warning("%s", remark)
         self.recipe = self._group(RecipeOptions)
         self.inputs = self._group(InputOptions)
         self.output = self._group(OutputOptions)
@@ -369,7 +492,9 @@ def _plain(value: object) -> object:
     """Return a value as config files have it: they know no paths and no tuples."""
     if isinstance(value, os.PathLike):
         return os.fspath(value)
-    return list(value) if isinstance(value, tuple) else value
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    return [*map(_plain, value)] if isinstance(value, list | tuple | range) else value
 
 
 def _as_argument(key: str, value: object) -> str:
@@ -483,18 +608,90 @@ def _make(
     return summary
 
 
+def _with_varied(
+    made: Generator[Result], varied: Mapping[Pair, Mapping[str, Any]]
+) -> Generator[Result]:
+    """Note in each result what of its settings varies."""
+    with closing(made):
+        for result in made:
+            yield replace(result, varied=varied[result.pair])
+
+
+def _row(result: Result) -> dict[str, Any]:
+    """Return what a table tells of a result."""
+    pair, record = result.pair, result.record
+    told: dict[str, Any] = {
+        "content": str(pair.path("content")),
+        "style": str(pair.path("style")),
+        "path": str(result.path) if result.path else None,
+        "error": result.error,
+    }
+    if record:
+        told |= {"seconds": record.seconds, "steps": record.steps, **record.figures}
+    varied = result.varied
+    reached = {f"{name}_reached" if name in varied else name: told[name] for name in told}
+    return {**varied, **reached}
+
+
+def _tell_renamed(plan: Plan) -> None:
+    for pair, why in plan.renamed:
+        _log.warning("%s is called '%s': %s", pair.title, pair.output, why)
+
+
+def _painted(
+    pairs: Sequence[tuple[Pair, Settings]],
+    store: Store,
+    chosen: _Chosen,
+    on_step: OnStep | None,
+    progress: bool,
+    kept: Kept | None = None,
+) -> Generator[Result]:
+    """Check pairs, and return what makes them and yields their results.
+
+    Raises:
+        InputError: results are in the way, or `strict` and a picture cannot be used.
+    """
+    written = chosen.output
+    rules = Rules.of(written, chosen.inputs.max_pixels, fail_fast=chosen.execution.fail_fast)
+    checked = check(pairs, store, rules)
+    if chosen.inputs.strict:
+        checked.refuse_failures("strict=True")
+    problem = checked.in_the_way()
+    if problem:
+        raise InputError(f"{problem} overwrite=True replaces them; another output keeps both.")
+    summaries = Summaries(store, _log.warning, written.gallery)
+    stop = Flag()
+
+    def listen(event: Event) -> None:
+        if isinstance(event, PairStep) and on_step and on_step(event):
+            stop.set()
+
+    def run(tell: Listener) -> Summary:
+        listeners: list[Listener] = [Journal(store.layout), summaries, listen, tell]
+        if kept:
+            listeners.append(kept)
+        try:
+            return _make(checked, chosen, listeners, stop, progress)
+        finally:
+            if kept:
+                kept.finish()
+            summaries.finish()
+
+    return _results(checked, store, dict(pairs), run, stop)
+
+
 def _results(
     checked: Checked,
     store: Store,
-    settings: Settings,
+    settings: Mapping[Pair, Settings],
     run: Callable[[Listener], Summary],
     stop: Flag,
-) -> Iterator[Result]:
+) -> Generator[Result]:
     """Yield what is up to date, then what a thread makes, as it is done."""
     wanted = {job.pair for job in checked.jobs} | {each.pair for each in checked.failures}
     for pair in [standing.job.pair for standing in checked.standings]:
         if pair not in wanted:
-            yield _found(pair, store, settings)
+            yield _found(pair, store, settings[pair])
     told: SimpleQueue[_End | BaseException | Summary] = SimpleQueue()
 
     def tell(event: Event) -> None:
@@ -514,7 +711,7 @@ def _results(
         while not isinstance(item := told.get(), Summary):
             if isinstance(item, BaseException):
                 raise item
-            yield _ended(item, store, settings)
+            yield _ended(item, store, settings[item.pair])
     finally:
         stop.set()
         thread.join()

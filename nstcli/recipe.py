@@ -81,7 +81,10 @@ def _options_of(terms: Mapping[str, Term]) -> list[tuple[str, Any, Any]]:
             Annotated[
                 str | None,
                 Option(
-                    f"Layers of the {term.name} term", metavar="A,B=WEIGHT", parse=parsers.layers
+                    f"Layers of the {term.name} term",
+                    metavar="A,B=WEIGHT",
+                    parse=parsers.layers,
+                    written=str | list[str] | dict[str, float] | None,
                 ),
             ],
             None,

@@ -14,7 +14,7 @@ MODULES = sorted([*ROOT.glob("nstcli/**/*.py"), *ROOT.glob("backbones/**/*.py")]
 FLOORS = (
     ("nstcli.__main__", "nstcli.api"),
     ("nstcli.cli",),
-    ("nstcli.experiment",),
+    ("nstcli.experiments",),
     ("nstcli.report", "nstcli.metrics", "nstcli.samples"),
     ("nstcli.run",),
     ("nstcli.results",),
@@ -34,7 +34,11 @@ FLOORS = (
     ("backbones",),
 )
 # In one line, and yet one may import the other.
-ASIDE = {("nstcli.config", "nstcli.recipe"), ("nstcli.recipe", "nstcli.config")}
+ASIDE = {
+    ("nstcli.config", "nstcli.recipe"),
+    ("nstcli.recipe", "nstcli.config"),
+    ("nstcli.config", "nstcli.images"),
+}
 # Libraries with one place, or two where each does another thing with them.
 ONLY_IN = {
     "PIL": "nstcli.images",

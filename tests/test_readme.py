@@ -19,8 +19,8 @@ from nstcli.cli.weights import _find
 from nstcli.config.options import SETTINGS
 from nstcli.config.precedence import settle
 from nstcli.config.presets import PRESETS
-from nstcli.experiment.file import read
-from nstcli.experiment.variant import of_backbones
+from nstcli.experiments.file import read
+from nstcli.experiments.variant import of_backbones
 from nstcli.measures import MEASURES
 from nstcli.recipe import DEFAULT, resolve
 from tests.nstcli.cli.test_app import COMMANDS, PROGRAM
@@ -45,7 +45,7 @@ NST = [part for line in CONSOLE.splitlines() for part in line.split(" && ") if p
 def test_there_is_something_to_check() -> None:
     assert len(NST) > 8
     assert len(PLUGIN) == 2
-    assert len(LIBRARY) == 4
+    assert len(LIBRARY) == 5
 
 
 @pytest.mark.parametrize("line", NST)
@@ -212,6 +212,9 @@ def check_library(folder: Path, write_picture: Callable[..., Path]) -> None:
     assert {line.split()[0] for line in lines if line.startswith("drafts/")} == {
         f"drafts/{name}" for name in drafts
     }
+    assert len(list((folder / "tried").glob("*/*.png"))) == 8
+    (worst,) = [line for line in lines if line.startswith("tried/")]
+    assert (folder / worst).is_file()
     (listed,) = [line for line in lines if line.startswith("vgg19 ")]
     assert "relu4_2" in listed
 
@@ -229,7 +232,13 @@ def test_the_library_does_what_is_said_with_real_networks(
 
 
 def test_options_said_of_python_are_those_of_the_program() -> None:
-    known = {setting.field for setting in SETTINGS} | {"output", "on_step"}
+    known = {setting.field for setting in SETTINGS} | {
+        "output",
+        "on_step",
+        "sweep",
+        "backbone",
+        "frame",
+    }
     prose = README.partition("### From Python")[2].partition("\n## ")[0]
     said = set(re.findall(r"\b([a-z_]+)=[\"{\d]", prose)) | {"on_step", "output", "preset"}
     assert {"model", "size", "style_weight", "style_layers", "config", "quality"} <= said

@@ -6,10 +6,11 @@ import hashlib
 import json
 import logging
 import os
+import re
 import shutil
 import tempfile
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,12 +19,13 @@ import filelock
 import platformdirs
 
 from backbones.atomic import make_folder
+from backbones.paths import is_folder, is_link
 from backbones.spec import BackboneError
 from backbones.weights import cachefile, convert
 from backbones.weights.sources import LocalFile, TimmWeights, TorchvisionWeights
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from backbones.spec import Backbone, Companion, Preprocessing, WeightSet
 
@@ -36,6 +38,18 @@ VARIABLE = "NST_CACHE"
 _VERSION = 1
 
 _SCRATCH = ".nst-scratch-"
+
+
+# What is ours in the folder of weights: sets, scratch folders and files that were being written.
+_OURS = re.compile(rf".+-[0-9a-f]{{8}}\.safetensors|{re.escape(_SCRATCH)}.+|\.nst-.+\.tmp")
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """Something in the cache that no weight set is read from, and its bytes."""
+
+    path: Path
+    size: int
 
 
 class State(StrEnum):
@@ -161,6 +175,50 @@ def workspace() -> Iterator[Path]:
             prefix=_SCRATCH, dir=folder, ignore_cleanup_errors=True
         ) as scratch:
             yield Path(scratch)
+
+
+def prune(
+    sets: Iterable[tuple[Backbone | Companion, WeightSet]],
+    unknown: Iterable[str] = (),
+    *,
+    remove: bool = True,
+) -> list[Leftover]:
+    """Find what lies in the cache that no weight set is read from, and remove it if so wanted.
+
+    That is files of sets that are no more or have another source now, and downloads that were cut
+    off. What another program has put there is not looked at.
+
+    Args:
+        sets: all that there are.
+        unknown: names of backbones that are broken at the moment; what is theirs is kept.
+        remove: remove it, else tell only.
+
+    Raises:
+        OSError: the cache cannot be read or written.
+    """
+    folder = _folder()
+    if not is_folder(folder):
+        return []
+    kept = {cached_path(backbone, weight_set) for backbone, weight_set in sets}
+    theirs = tuple(f"{name}-" for name in unknown)
+    with _held(filelock.FileLock(folder / ".lock")):
+        found = [
+            Leftover(path, _size(path))
+            for path in sorted(folder.iterdir())
+            if _OURS.fullmatch(path.name) and path not in kept and not path.name.startswith(theirs)
+        ]
+        for leftover in found if remove else ():
+            if is_folder(leftover.path) and not is_link(leftover.path):
+                shutil.rmtree(leftover.path)
+            else:
+                leftover.path.unlink()
+    return found
+
+
+def _size(path: Path) -> int:
+    """Return the bytes of a file, or of what is in a folder."""
+    files = path.rglob("*") if is_folder(path) and not is_link(path) else [path]
+    return sum(file.lstat().st_size for file in files)
 
 
 def _held(lock: filelock.BaseFileLock) -> AbstractContextManager[object]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,6 +42,11 @@ def select(backbone: Backbone, wanted: str | None, preprocessing: str = "own") -
         )
     if wanted is None or wanted in known:
         return backbone.weight_set(wanted)
+    if re.fullmatch("[0-9a-f]{64}", wanted):  # as results name a file that nobody has named
+        raise BackboneError(
+            f"no weight set of {backbone.name} that is known or in the cache has the sha256 "
+            f"{wanted}; if it is that of a file, name it: --weights FILE"
+        )
     owner, colon, name = wanted.partition(":")
     if colon and owner != backbone.name:
         raise BackboneError(

@@ -14,13 +14,17 @@ import typer
 from nstcli.cli import (
     batch,
     compare,
+    config,
     demo,
     gallery,
     info,
     init,
     layers,
+    preset,
+    recipe,
     run,
     samples,
+    schema,
     sheet,
     status,
     stylize,
@@ -47,15 +51,18 @@ for command in (batch.batch, stylize.stylize, run.run, compare.compare_backbones
 for command in (
     init.init,
     status.status,
+    recipe.recipe,
     layers.layers,
     gallery.gallery,
     sheet.sheet,
     samples.samples,
     demo.demo,
     info.info,
+    schema.schema,
 ):
     app.command()(command)
-app.add_typer(weights.app, name="weights")
+for name, group in (("weights", weights), ("preset", preset), ("config", config)):
+    app.add_typer(group.app, name=name)
 
 
 def _print_version(wanted: bool) -> None:

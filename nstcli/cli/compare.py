@@ -85,7 +85,7 @@ def compare_backbones(
     pictures. The same command goes on where it was left.
     """
     from nstcli.cli.comparing import Comparison
-    from nstcli.experiment.exports import Exports
+    from nstcli.experiments.exports import Exports
 
     comparison = Comparison(
         (content, style),

@@ -12,9 +12,9 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from nstcli.cli.compare_table import DONE, FAILED, RUNNING, fitting
 from nstcli.cli.progress import Lines
 from nstcli.cli.screen import Screen, done_line, tell
-from nstcli.experiment.experiment import Experiment
-from nstcli.experiment.figures import Row, rows
-from nstcli.experiment.run import ExperimentEvent, JudgingStarted, PictureJudged, VariantStarted
+from nstcli.experiments.experiment import Experiment
+from nstcli.experiments.figures import Row, rows
+from nstcli.experiments.run import ExperimentEvent, JudgingStarted, PictureJudged, VariantStarted
 from nstcli.run.events import PairDone, PairFailed, PairStarted, PairStep
 from nstcli.text import plural, printable
 

@@ -8,7 +8,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from nstcli.experiment.figures import COLUMNS, Column, Row, columns
+from nstcli.experiments.figures import COLUMNS, Column, Row, columns
 from nstcli.measures import MEASURES
 
 # What gives way, in this order, where a terminal is too narrow.

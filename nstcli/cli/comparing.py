@@ -15,6 +15,7 @@ from nstcli.cli.info import gather
 from nstcli.cli.interruption import Interruption
 from nstcli.cli.making import CONSENT, find_pictures, tell_renamed
 from nstcli.cli.screen import Screen, console, escape_controls
+from nstcli.config import presets
 from nstcli.config.options import (
     ExecutionOptions,
     InputOptions,
@@ -22,15 +23,14 @@ from nstcli.config.options import (
     OutputOptions,
     RecipeOptions,
 )
-from nstcli.config.presets import PRESETS
 from nstcli.errors import InputError, StoppedError
-from nstcli.experiment import captions
-from nstcli.experiment.budget import share_seconds, with_steps_found
-from nstcli.experiment.experiment import Experiment, with_pairs, with_settings
-from nstcli.experiment.exports import Exports, as_json, summarise
-from nstcli.experiment.figures import Row, rows
-from nstcli.experiment.run import RunContext, run
-from nstcli.experiment.variant import Variant, of_backbones
+from nstcli.experiments import captions
+from nstcli.experiments.budget import share_seconds, with_steps_found
+from nstcli.experiments.experiment import Experiment, with_pairs, with_settings
+from nstcli.experiments.exports import Exports, as_json, summarise
+from nstcli.experiments.figures import Row, rows
+from nstcli.experiments.run import RunContext, run
+from nstcli.experiments.variant import Variant, of_backbones
 from nstcli.results.folder import Store
 from nstcli.run.check import Checked, Rules
 from nstcli.run.job import execution_of, form_of
@@ -47,9 +47,10 @@ def _refuse(variants: list[Variant], preset: str, device: str) -> None:
     Raises:
         InputError: a preset of another network's layers, or several devices.
     """
-    values = PRESETS[preset]
+    values = presets.table(preset)
     others = [each for each in variants if each.backbone.name != values.get("model")]
-    if others and {term.layers_option for term in TERMS.values()} & set(values):
+    layers = {term.layers_option for term in TERMS.values()} & set(values)
+    if others and layers and "model" in values:
         raise InputError(
             f"the preset '{preset}' names layers of {values['model']}, which "
             f"{others[0].backbone.name} does not have; compare with another --preset"

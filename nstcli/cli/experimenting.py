@@ -1,12 +1,11 @@
 """The work of `nst run`: plan an experiment, say what it is, and make it as one batch."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 from nstcli.cli.making import Order, find_pictures, part_of, product_of, run_pairs, tell_renamed
 from nstcli.cli.screen import Screen, size
-from nstcli.config.option import settings_of
 from nstcli.config.options import (
     ExecutionOptions,
     InputOptions,
@@ -15,22 +14,21 @@ from nstcli.config.options import (
     RecipeOptions,
 )
 from nstcli.errors import InputError
-from nstcli.experiment.budget import measure
-from nstcli.experiment.experiment import (
+from nstcli.experiments.budget import measure
+from nstcli.experiments.experiment import (
     Experiment,
     in_folders,
     refuse_unable,
     same_pictures,
     with_settings,
 )
-from nstcli.experiment.file import ExperimentFile
-from nstcli.experiment.kept import Kept
-from nstcli.experiment.run import RunContext
-from nstcli.experiment.sweep import Axis, Range
-from nstcli.experiment.variant import Variant, variants_of
+from nstcli.experiments.file import ExperimentFile
+from nstcli.experiments.kept import Kept, resolved
+from nstcli.experiments.run import RunContext
+from nstcli.experiments.sweep import Axis, Range
+from nstcli.experiments.variant import Variant, variants_of
 from nstcli.images import DEFAULT_MAX_PIXELS
 from nstcli.plan.product import Naming, planned
-from nstcli.recipe import Choices
 from nstcli.report.summaries import Summaries
 from nstcli.results.folder import Store
 from nstcli.run.check import Checked
@@ -79,7 +77,8 @@ def run_experiment(request: Request, *, dry_run: bool) -> int:
     store = experiment.store
     complain = _complaining(screen)
     summaries = Summaries(store, complain, written.gallery)
-    kept = Kept(store, _resolved(request), complain)
+    settled = request.input_options, written, request.recipe
+    kept = Kept(store, resolved(request.file, *settled), complain)
 
     def finish() -> Path:
         kept.finish()
@@ -135,24 +134,6 @@ def plan(request: Request, screen: Screen) -> Experiment:
 
 def _complaining(screen: Screen) -> Callable[[str], None]:
     return lambda text: screen.complain(f"warning: {text}")
-
-
-def _resolved(request: Request) -> dict[str, object]:
-    """Return the experiment with every setting that its pictures depend on."""
-    groups = (request.input_options, request.output_options, request.recipe)
-    chosen = {field.name for field in fields(Choices)}
-    found: dict[str, object] = {}
-    for group in groups:
-        for setting in settings_of(type(group)):
-            value = getattr(group, setting.field)
-            told = setting.field in chosen or value != setting.default
-            if told and value is not None and setting.field not in _NOT_KEPT:
-                found[setting.key] = list(value) if isinstance(value, tuple) else value
-    return request.file.resolved(found)
-
-
-# What is no matter of the results; a preset is resolved to what it sets.
-_NOT_KEPT = {"config", "preset", "overwrite", "force"}
 
 
 @dataclass(frozen=True)

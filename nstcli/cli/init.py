@@ -16,7 +16,7 @@ def init(
     from backbones.paths import exists
     from nstcli.cli.screen import Screen
     from nstcli.errors import InputError
-    from nstcli.experiment.starter import starter
+    from nstcli.experiments.starter import starter
     from nstcli.text import shown
 
     if file.suffix.lower() != ".toml":

@@ -24,7 +24,7 @@ _PANEL = "Experiment"
 
 def _document(values: Mapping[str, Any]) -> "Document":
     """Read the fixed settings of the file that the command names."""
-    from nstcli.experiment.file import read
+    from nstcli.experiments.file import read
 
     return read(values["file"], values["changes"]).document
 
@@ -77,7 +77,7 @@ def run(
     what is missing, also when the file has grown by a value.
     """
     from nstcli.cli.experimenting import Request, run_experiment
-    from nstcli.experiment.file import read
+    from nstcli.experiments.file import read
 
     request = Request(
         read(file, changes),

@@ -110,6 +110,32 @@ def path(
     typer.echo(weights.cached_path(*_find(name)) if name else weights.cache_folder())
 
 
+@app.command()
+def prune(
+    dry_run: Annotated[
+        bool, typer.Option("-n", "--dry-run", help="Tell what would be removed, and remove nothing")
+    ] = False,
+) -> None:
+    """Remove from the cache what no weight set is read from: old files, cut downloads."""
+    from backbones import registry, weights
+    from nstcli.cli.screen import escape_controls, size
+    from nstcli.errors import InputError
+    from nstcli.text import shown
+
+    sets = list(_all())
+    broken = set(registry.names()) - {owner.name for owner, _ in sets}
+    try:
+        found = weights.prune(sets, broken, remove=not dry_run)
+    except OSError as error:
+        where = shown(weights.cache_folder())
+        raise InputError(f"cannot prune the cache '{where}': {error.strerror or error}") from error
+    for leftover in found:
+        typer.echo(f"{size(leftover.size)}  {escape_controls(str(leftover.path))}")
+    total = size(sum(leftover.size for leftover in found))
+    freed = f"{total} would be freed" if dry_run else f"{total} freed"
+    typer.echo(freed if found else "nothing to remove", err=True)
+
+
 def _find(name: str) -> "tuple[Backbone | Companion, WeightSet]":
     """Return the set that `backbone` or `backbone:set` means."""
     import backbones

@@ -14,6 +14,7 @@ from nstcli.errors import InputError
 
 NAME = "nst.toml"
 PROJECT = "pyproject.toml"
+SUFFIXES = (".toml", ".yaml", ".yml")
 # What a file has besides settings that describes an experiment.
 EXPERIMENT = ("content", "style", "sweep", "backbone")
 

@@ -27,6 +27,7 @@ class Option:
         above, below: bounds of a number that are not.
         parse: makes the value of what a user writes, be that the text of a flag or whatever a
             config file holds. It raises ValueError with what would be right.
+        written: the type of what a file may hold for it, where `parse` makes another one of it.
         in_files: whether a config file may set it.
     """
 
@@ -40,6 +41,7 @@ class Option:
     above: float | None = None
     below: float | None = None
     parse: Callable[[object], Any] | None = None
+    written: Any = None
     in_files: bool = True
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from nstcli.backends import BACKENDS
-from nstcli.config import parsers
+from nstcli.config import parsers, presets
 from nstcli.config.option import Option, settings_of
 from nstcli.config.parsers import Shard
 from nstcli.config.presets import PRESETS
@@ -76,13 +76,19 @@ class _Sources:
 
     config: Annotated[
         Path | None,
-        Option("Take settings from a TOML or YAML file", "-c", metavar="FILE", in_files=False),
+        Option(
+            "Take settings from a TOML or YAML file, or those of a result",
+            "-c",
+            metavar="FILE",
+            in_files=False,
+        ),
     ] = None
     preset: Annotated[
         str,
         Option(
-            "Start from these settings: by effort, or as in the literature",
-            choices=tuple(PRESETS),
+            f"Start from these settings: {', '.join(PRESETS)}, or your own (see: nst preset)",
+            metavar="NAME",
+            parse=presets.named,
         ),
     ] = "default"
 

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from backbones.hints import closest
-from backbones.paths import expanded, resolved
-from nstcli.config import files
+from backbones.paths import expanded, is_file, resolved
+from nstcli.config import files, presets
 from nstcli.config.option import PREFIX, Setting
-from nstcli.config.presets import PRESETS
 from nstcli.config.validation import Says, check, written
 from nstcli.errors import InputError
 from nstcli.text import printable
@@ -41,10 +40,33 @@ Layer = Mapping[str, Given]
 
 @dataclass(frozen=True)
 class Document:
-    """A config file that was read: its path, for messages, and the settings that it gives."""
+    """A config file that was read.
+
+    Attributes:
+        path: for messages.
+        table: the settings that it gives, by key.
+        remarks: what is odd about it, a line each.
+    """
 
     path: Path
     table: Mapping[str, object]
+    remarks: Sequence[str] = ()
+
+
+def read(path: Path) -> Document:
+    """Read a config file, or the settings of a result.
+
+    Raises:
+        InputError: it cannot be read, or is neither.
+    """
+    if path.suffix.lower() not in files.SUFFIXES:
+        from nstcli.images import EXTENSIONS
+
+        if path.suffix.lower() in EXTENSIONS:
+            from nstcli.config import results
+
+            return Document(path, *results.read(path))
+    return Document(path, files.read(path))
 
 
 @dataclass(frozen=True)
@@ -117,18 +139,49 @@ def settle(
         found = None
     remarks = _remarks(settings, environment)
     remarks += [_not_taken(path, here) for path in foreign if resolved(path) not in itself]
-    paths = [path for path in (named, found) if path is not None]
-    read = [_file(settings, Document(path, files.read(path)), here) for path in paths]
-    if document:
-        read.insert(0, _file(settings, document, here))
-        paths.insert(0, document.path)
+    documents = [document] if document else []
+    documents += [read(path) for path in (named, found) if path is not None]
+    remarks += [remark for each in documents for remark in each.remarks]
     given: dict[str, Given] = {}
-    for layer in (*reversed(read), above):
-        given.update(layer)
+    for each in reversed(documents):
+        given.update(_table(settings, each.table, _relative(each.path, here)))
+    given.update(above)
     default = {setting.field: Given(setting.default, DEFAULT) for setting in settings}
     preset = {**default, **given}["preset"].value
     values = {**default, **_preset(settings, preset), **given}
-    return Settled(values, tuple(paths), tuple(remarks))
+    return Settled(values, tuple(each.path for each in documents), tuple(remarks))
+
+
+def recipe_of(
+    document: Document, settings: Sequence[Setting], recipe: Sequence[Setting]
+) -> tuple[dict[str, object], list[str]]:
+    """Return what a config file and its preset say of a recipe, by key.
+
+    Files are named by whole paths, so that it holds in every folder.
+
+    Args:
+        document: the file.
+        settings: all there are.
+        recipe: those of the recipe.
+
+    Returns:
+        The values, and the keys of other settings.
+
+    Raises:
+        InputError: a key or a value that cannot be.
+    """
+    settled = settle(settings, {}, {}, None, document=document)
+    wanted = {setting.field: setting.key for setting in recipe}
+    values = {
+        key: given.value
+        for field, key in wanted.items()
+        if (given := settled.values[field]).source != DEFAULT and given.value is not None
+    }
+    for key, value in values.items():
+        if key == "weights" and is_file(expanded(value)):
+            values[key] = str(expanded(value).absolute())
+    told = [key.replace("_", "-") for key in document.table]
+    return values, [key for key in told if key not in {*wanted.values(), "preset"}]
 
 
 def _layer(
@@ -173,12 +226,13 @@ def _not_taken(path: Path, folder: Path) -> str:
     return f"'{shown}' belongs to another user and is not taken; -c '{shown}' takes it"
 
 
-def _file(settings: Sequence[Setting], document: Document, folder: Path) -> dict[str, Given]:
+def _table(
+    settings: Sequence[Setting], table: Mapping[str, object], shown: str
+) -> dict[str, Given]:
     """Take what a config file says, in which `style_weight` is `style-weight`, too."""
-    shown = _relative(document.path, folder)
     known = {setting.key: setting for setting in settings if setting.option.in_files}
     values: dict[str, object] = {}
-    for name, value in document.table.items():
+    for name, value in table.items():
         key = name.replace("_", "-")
         if key in FLAGS_ONLY:
             raise InputError(f"{shown}: {_flag_only(key)}")
@@ -202,14 +256,9 @@ def _flag_only(key: str) -> str:
 
 
 def _preset(settings: Sequence[Setting], name: str) -> dict[str, Given]:
-    key_of = {setting.field: setting.key for setting in settings}
-    values = {key_of[field]: value for field, value in PRESETS[name].items()}
-    return _layer(
-        settings,
-        values,
-        lambda key, value: f"preset {name}: {key} = {written(value)}",
-        lambda key: f"preset {name}",
-    )
+    # It cannot choose another one.
+    others = [setting for setting in settings if setting.field != "preset"]
+    return _table(others, presets.table(name), f"preset {name}")
 
 
 def _relative(path: Path, folder: Path) -> str:

@@ -1,7 +1,17 @@
-"""Named sets of recipe options. What a user gives explicitly wins over its preset."""
+"""Named sets of recipe options. What a user gives explicitly wins over its preset.
 
+Users keep their own beside those here, a TOML file each, in the folder of the program's settings.
+"""
+
+import re
 from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
+
+from backbones.hints import closest
+from backbones.paths import exists
+from nstcli.config import files
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "draft": {"model": "squeezenet", "dense": False, "size": 384, "steps": 120},
@@ -50,3 +60,54 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "steps": 200,
     },
 }
+
+# What is safe in the name of a file on every system.
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}", re.ASCII)
+
+
+def folder() -> Path:
+    """Return where users keep their own."""
+    import platformdirs
+
+    return platformdirs.user_config_path("nst", appauthor=False) / "presets"
+
+
+def path_of(name: str) -> Path:
+    """Return where a user's own preset is, or would be.
+
+    Raises:
+        ValueError: a preset cannot be called so.
+    """
+    if not _NAME.fullmatch(name):
+        raise ValueError("should be small letters, digits, '-' and '_', 64 at most")
+    return folder() / f"{name}.toml"
+
+
+def own() -> list[str]:
+    """List the user's own presets by name."""
+    with suppress(OSError):
+        found = sorted(path.stem for path in folder().iterdir() if path.suffix == ".toml")
+        return [name for name in found if name not in PRESETS and _NAME.fullmatch(name)]
+    return []
+
+
+def named(written: object) -> str:
+    """Read the name of a preset that there is."""
+    if isinstance(written, str) and written in PRESETS:
+        return written
+    if isinstance(written, str) and _NAME.fullmatch(written) and exists(path_of(written)):
+        return written
+    known = [*PRESETS, *own()]
+    hint = closest(written, known) if isinstance(written, str) else ""
+    raise ValueError(f"should be one of {', '.join(known)}{hint}")
+
+
+def table(name: str) -> Mapping[str, Any]:
+    """Return what a preset sets, by field.
+
+    Raises:
+        InputError: it is a user's own, and cannot be read.
+    """
+    if name in PRESETS:
+        return PRESETS[name]
+    return {key.replace("-", "_"): value for key, value in files.read(path_of(name)).items()}

@@ -25,7 +25,10 @@ def model_of(settings: tuple[Setting, ...]) -> type[BaseModel]:
 
     config = ConfigDict(extra="forbid", allow_inf_nan=False)
     fields: dict[str, Any] = {
-        setting.field: (_checked(setting), Field(setting.default, alias=setting.key))
+        setting.field: (
+            _checked(setting),
+            Field(setting.default, alias=setting.key, description=setting.option.help),
+        )
         for setting in settings
     }
     return create_model("Settings", __config__=config, **fields)
@@ -63,7 +66,8 @@ def _checked(setting: Setting) -> Any:
     option = setting.option
     if option.parse:
         parse = _allow_none(option.parse) if setting.default is None else option.parse
-        return Annotated[setting.type, PlainValidator(parse)]
+        written = option.written or setting.type
+        return Annotated[setting.type, PlainValidator(parse, json_schema_input_type=written)]
     kind = setting.type
     if {option.least, option.most, option.above, option.below} != {None}:
         bounds = Field(ge=option.least, le=option.most, gt=option.above, lt=option.below)

@@ -8,7 +8,7 @@ from nstcli.images.decoding import DEFAULT_MAX_PIXELS, decode, size_of
 from nstcli.images.encoding import check_edges, encode
 from nstcli.images.formats import EXTENSIONS, FORMATS, format_of
 from nstcli.images.lettering import draw_text
-from nstcli.images.metadata import read_metadata
+from nstcli.images.metadata import read_made, read_metadata
 from nstcli.images.picture import Picture, off_white, resize, shrunk_size
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "encode",
     "format_of",
     "off_white",
+    "read_made",
     "read_metadata",
     "resize",
     "shrunk_size",

@@ -66,6 +66,15 @@ def read_metadata(data: bytes) -> dict[str, str]:
         return {}
 
 
+def read_made(data: bytes) -> dict[str, Any]:
+    """Read what a result of ours says of how it was made; {} of any other file."""
+    try:
+        made = parse_json(read_metadata(data).get("nst", "{}"))
+    except ValueError:
+        return {}
+    return made if isinstance(made, dict) else {}
+
+
 def _software(metadata: Mapping[str, str]) -> dict[int, str]:
     if "Software" not in metadata:
         return {}

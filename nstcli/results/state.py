@@ -7,7 +7,6 @@ import sys
 from enum import Enum
 from pathlib import Path
 
-from backbones.safe_json import parse_json
 from nstcli.errors import InputError
 from nstcli.results.records import Record, stopped_key
 from nstcli.text import shown
@@ -109,12 +108,9 @@ def state_by_itself(path: Path, key: str) -> State:
 
 def embedded_key(data: bytes) -> str | None:
     """Return the key that a result carries in its own metadata, if it is one of ours."""
-    from nstcli.images import read_metadata
+    from nstcli.images import read_made
 
-    try:
-        key = parse_json(read_metadata(data).get("nst", "{}")).get("key")
-    except (ValueError, AttributeError):
-        return None
+    key = read_made(data).get("key")
     return key if isinstance(key, str) else None
 
 

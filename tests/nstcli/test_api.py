@@ -92,7 +92,8 @@ def test_the_bare_import_is_light() -> None:
 
 
 def test_the_module_has_the_names_it_tells_and_no_others() -> None:
-    assert set(nstcli.__all__) == {"Result", "backbones", "batch", "layers", "stylize"}
+    functions = {"backbones", "batch", "experiment", "layers", "stylize"}
+    assert set(nstcli.__all__) == {"Experiment", "Result", *functions}
     assert set(nstcli.__all__) <= set(dir(nstcli))
     assert "__version__" in dir(nstcli)
     with pytest.raises(AttributeError, match="module 'nstcli' has no attribute 'stylise'"):

@@ -21,8 +21,8 @@ from backbones import BackboneError
 from nstcli.cli import comparing
 from nstcli.cli.compare_progress import LiveTable
 from nstcli.cli.screen import Screen
-from nstcli.experiment import budget, judging
-from nstcli.experiment.run import (
+from nstcli.experiments import budget, judging
+from nstcli.experiments.run import (
     ExperimentEvent,
     JudgingStarted,
     PictureJudged,
@@ -33,8 +33,8 @@ from nstcli.measures import MEASURES
 from nstcli.results.records import Record
 from nstcli.run.events import PairDone, PairFailed, PairStarted, PairStep
 from tests.nstcli.cli.conftest import Nst, wait_until_computed
-from tests.nstcli.experiment import judges
-from tests.nstcli.experiment.comparisons import experiment, record
+from tests.nstcli.experiments import judges
+from tests.nstcli.experiments.comparisons import experiment, record
 
 pytestmark = pytest.mark.usefixtures("folders", "twin", "quick")
 

@@ -100,3 +100,54 @@ def test_a_broken_plugin_spoils_nothing(
         assert ended.code == 0
         assert "tiny:random" in ended.out
         assert "warning: backbone 'broken' from the package" in ended.err
+
+
+def test_prune_frees_what_no_set_is_read_from(nst: Nst, tiny_plugin: Plugin) -> None:
+    assert nst("weights", "prune").err == "nothing to remove\n"
+    nst("weights", "pull", "tiny")
+    folder = tiny_plugin.cache / "weights"
+    kept = {path.name for path in folder.iterdir()}
+    for name in ("notes.txt", "own.safetensors"):  # whose these are, nobody knows
+        (folder / name).write_bytes(b"mine")
+    (tiny_plugin.cache / "precision.json").write_text("{}")
+    (folder / "tiny-random-00000000.safetensors").write_bytes(bytes(2_000_000))
+    (folder / "gone-random-12345678.safetensors").write_bytes(bytes(1_000_000))
+    (folder / ".nst-scratch-x").mkdir()
+    (folder / ".nst-scratch-x/part").write_bytes(bytes(500_000))
+    (folder / ".nst-00000000-1-00000000.tmp").write_bytes(bytes(500_000))
+    before = {path.name for path in folder.iterdir()}
+    told = nst("weights", "prune", "-n")
+    assert (told.code, told.err) == (0, "4.0 MB would be freed\n")
+    assert {path.name for path in folder.iterdir()} == before
+    pruned = nst("weights", "prune")
+    assert (pruned.code, pruned.err) == (0, "4.0 MB freed\n")
+    assert pruned.out == told.out
+    assert f"1.0 MB  {folder / 'gone-random-12345678.safetensors'}" in pruned.out
+    assert {path.name for path in folder.iterdir()} == {*kept, "notes.txt", "own.safetensors"}
+    assert (tiny_plugin.cache / "precision.json").exists()
+    assert nst("weights", "verify").out == "tiny:random  good\n"
+
+
+def test_prune_keeps_what_belongs_to_a_broken_plugin(
+    nst: Nst, tiny_plugin: Plugin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(tmp_path / "site", "broken", "import nowhere")
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    theirs = tiny_plugin.cache / "weights/broken-random-12345678.safetensors"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_bytes(b"x")
+    ended = nst("weights", "prune")
+    assert (ended.code, ended.out) == (0, "")
+    assert theirs.exists()
+
+
+def test_prune_follows_no_links(nst: Nst, tiny_plugin: Plugin, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "kept").write_bytes(bytes(1000))
+    link = tiny_plugin.cache / "weights/.nst-scratch-link"
+    link.parent.mkdir(parents=True)
+    link.symlink_to(elsewhere)
+    assert nst("weights", "prune").code == 0
+    assert not link.is_symlink()
+    assert (elsewhere / "kept").exists()

@@ -182,7 +182,7 @@ STYLE_WEIGHT = "(did you mean 'style-weight'?)"
             "style-weight = 1\nstyle_weight = 2",
             "the key 'style-weight' is given twice, once as 'style_weight'",
         ),
-        ("preset = 'ultra'", "preset = \"ultra\": should be 'draft', "),
+        ("preset = 'drafd'", 'preset = "drafd": should be one of draft, default, '),
     ],
 )
 def test_errors_name_the_file_and_the_key(tmp_path: Path, content: str, message: str) -> None:

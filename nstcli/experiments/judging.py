@@ -1,0 +1,132 @@
+"""Judge the pictures of an experiment, once all of them are made."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from itertools import groupby
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from backbones import BackboneError
+from backbones.spec import Progress
+from nstcli import images
+from nstcli.engine.device import choose
+from nstcli.errors import InputError
+from nstcli.experiments.experiment import Experiment
+from nstcli.experiments.variant import Variant
+from nstcli.measures import Metrics
+from nstcli.metrics.judge import Judge, JudgedPair
+from nstcli.plan.pair import Pair
+from nstcli.results.records import Measured
+from nstcli.run.driver import writing
+from nstcli.text import shown
+
+# Makes the judge of this name with this witness, and raises BackboneError where it cannot.
+LoadJudge = Callable[[str, str], Judge]
+
+
+def judge_all(experiment: Experiment, load: LoadJudge, max_pixels: int) -> Iterator[Pair]:
+    """Judge every picture that was not, and yield its pair when that is on the disk.
+
+    What cannot be judged is noted in the experiment's failures, and yielded likewise.
+
+    Raises:
+        StoppedError: the output folder cannot be written to.
+    """
+    for name, waiting in experiment.unjudged().items():
+        try:
+            judge = load(name, experiment.witness)
+        except BackboneError as error:
+            for _, pair in waiting:
+                experiment.failures[pair.output] = f"not judged: {error}"
+                yield pair
+            continue
+        # The same content and style next to each other, whoever painted: each is read once.
+        waiting.sort(key=lambda each: [str(path) for path in each[1].paths])
+        for _, same in groupby(waiting, lambda each: each[1].inputs):
+            yield from _judge_pair(experiment, judge, list(same), max_pixels)
+
+
+def _judge_pair(
+    experiment: Experiment, judge: Judge, same: Sequence[tuple[Variant, Pair]], max_pixels: int
+) -> Iterator[Pair]:
+    """Judge all pictures of one content and one style."""
+    judged: JudgedPair | None = None
+    for variant, pair in same:
+        try:
+            judged = judged or _read_inputs(experiment, judge, variant, pair, max_pixels)
+            known = _measured(experiment, judge, judged, pair)
+        except (BackboneError, InputError) as error:
+            experiment.failures[pair.output] = f"not judged: {error}"
+        else:
+            with writing(experiment.store):
+                experiment.store.save_measured(pair.output, known)
+            experiment.measured[pair.output] = known
+        yield pair
+
+
+def _read_inputs(
+    experiment: Experiment, judge: Judge, variant: Variant, pair: Pair, max_pixels: int
+) -> JudgedPair:
+    """Read content and style as the variant saw them."""
+    record = experiment.records[pair.output]
+    size = variant.settings.recipe.size if variant.settings else max(record.width, record.height)
+    content, style = (
+        _input(pair.path(role), record.input(role).sha256, size, max_pixels)
+        for role in ("content", "style")
+    )
+    return judge.pair(content, style)
+
+
+def _measured(experiment: Experiment, judge: Judge, judged: JudgedPair, pair: Pair) -> Measured:
+    path = experiment.store.path(pair)
+    picture = images.decode(_bytes(path), shown(path))
+    compared = judged.compare(_tensor(picture))
+    return Measured(
+        output_sha256=experiment.records[pair.output].output_sha256,
+        judge=judge.name,
+        witness=judge.witness.backbone.name,
+        values=_finite(compared.picture),
+        baselines={"content": _finite(compared.content), "style": _finite(compared.style)},
+    )
+
+
+def _finite(metrics: Metrics) -> dict[str, float]:
+    """Take the figures that there are: of a black picture, a relative error may be infinite."""
+    return {name: value for name, value in asdict(metrics).items() if math.isfinite(value)}
+
+
+def _input(path: Path, sha256: str, size: int, max_pixels: int) -> Tensor:
+    data = _bytes(path)
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise InputError(f"{shown(path)}: changed while pictures were made; run it again")
+    return _tensor(images.resize(images.decode(data, shown(path), max_pixels), size))
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{shown(path)}: cannot be read: {error.strerror or error}") from error
+
+
+def _tensor(picture: images.Picture) -> Tensor:
+    """Turn uint8 (H, W, 3) into (1, 3, H, W) in [0, 1]."""
+    return torch.from_numpy(picture.rgb).permute(2, 0, 1)[None].float().div(255).contiguous()
+
+
+def load_judge(
+    name: str, witness: str, device: str, *, offline: bool, progress: Callable[[str], Progress]
+) -> Judge:
+    """Load a judge onto the device that a user named, downloading what is not cached.
+
+    Raises:
+        BackboneError: its weights cannot be had.
+        InputError: there is no such device.
+    """
+    return Judge.load(name, witness, offline=offline, progress=progress, device=choose(device))

@@ -1,0 +1,81 @@
+"""The experiment that results belong to, kept in their folder as it was resolved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from typing import Any
+
+from backbones.atomic import write_atomic
+from backbones.paths import exists
+from nstcli.config import yaml12
+from nstcli.config.option import settings_of
+from nstcli.errors import InputError
+from nstcli.experiments.file import ExperimentFile
+from nstcli.recipe import Choices
+from nstcli.report.foreign_files import refuse_foreign
+from nstcli.results.folder import Store
+from nstcli.run.events import Event, WorkerReady
+
+# The first line of every such file, so that none is ever written over another one.
+_FIRST = "# What nst run made here, every setting resolved. Written anew by each run."
+
+
+# What is no matter of the results; a preset is resolved to what it sets.
+_NOT_KEPT = {"config", "preset", "overwrite", "force"}
+
+
+def resolved(file: ExperimentFile, *groups: Any) -> dict[str, object]:
+    """Return an experiment with every setting that its pictures depend on.
+
+    Args:
+        file: the experiment.
+        groups: of options, with their values, that decide of its pictures.
+    """
+    chosen = {field.name for field in fields(Choices)}
+    found: dict[str, object] = {}
+    for group in groups:
+        for setting in settings_of(type(group)):
+            value = getattr(group, setting.field)
+            told = setting.field in chosen or value != setting.default
+            if told and value is not None and setting.field not in _NOT_KEPT:
+                found[setting.key] = list(value) if isinstance(value, tuple) else value
+    return file.resolved(found)
+
+
+class Kept:
+    """A listener that writes it when the work begins; where it cannot, the work goes on.
+
+    Args:
+        store: of the results.
+        table: the experiment; `nst run` reads it as any other.
+        complain: is told why it cannot be written.
+    """
+
+    def __init__(self, store: Store, table: Mapping[str, object], complain: Callable[[str], None]):
+        self._store = store
+        self._table = table
+        self._complain = complain
+        self._written = False
+
+    def __call__(self, event: Event) -> None:
+        """Write it when the output folder is there."""
+        if isinstance(event, WorkerReady):
+            self._write()
+
+    def finish(self) -> None:
+        """Write it where nothing was to be made."""
+        if exists(self._store.layout.hidden):
+            self._write()
+
+    def _write(self) -> None:
+        if self._written:
+            return
+        self._written = True
+        path = self._store.layout.experiment
+        text = f"{_FIRST}\n{yaml12.dump(self._table)}"
+        try:
+            refuse_foreign(path, "experiment", lambda data: data.startswith(_FIRST.encode()))
+            write_atomic(path, text.encode())
+        except (OSError, InputError) as error:
+            self._complain(f"the experiment cannot be kept: {error}")
