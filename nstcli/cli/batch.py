@@ -1,5 +1,6 @@
 """`nst batch`: every content with every style."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from nstcli.cli.screen import Screen
     from nstcli.plan.pair import Pair
     from nstcli.plan.product import Naming
+    from nstcli.run.events import Listener
 
 
 @takes_groups
@@ -49,6 +51,23 @@ def batch(
             rich_help_panel=OutputOptions.panel,
         ),
     ] = False,
+    preview: Annotated[
+        bool,
+        typer.Option(
+            "--preview",
+            help="Make them small, into a folder preview; mark in its gallery which to make large",
+            rich_help_panel=OutputOptions.panel,
+        ),
+    ] = False,
+    cells: Annotated[
+        str,
+        typer.Option(
+            metavar="2,7",
+            help="Make these pairs alone; --preview and --dry-run tell their numbers",
+            rich_help_panel=OutputOptions.panel,
+            show_default=False,
+        ),
+    ] = "",
     output_options: OutputOptions,
     recipe: RecipeOptions,
     execution: ExecutionOptions,
@@ -59,26 +78,44 @@ def batch(
     A finished pair is recorded, and the same command makes only what is missing.
     """
     from nstcli.cli.making import Order, header_of, part_of, run_pairs
+    from nstcli.cli.previewing import ChoosingFrom, in_turn
     from nstcli.cli.screen import Screen
+    from nstcli.experiments import chosen
+    from nstcli.experiments.preview import Preview
+    from nstcli.plan.layout import Layout
     from nstcli.plan.product import Naming
     from nstcli.report.summaries import Summaries
     from nstcli.results.folder import Store
     from nstcli.run.job import form_of, settings_for
     from nstcli.run.journal import Journal
 
+    wanted = chosen.cells(cells) if cells else ()
+    choices = recipe.choices()
+    if preview:
+        output, choices = Layout(output).preview, {**choices, **Preview().of(choices)}
     screen = Screen(messages.quiet, messages.verbose, messages.progress, messages.color)
     form = form_of(output_options)
-    values = {"model": recipe.model, "size": str(recipe.size), "preset": recipe.preset}
+    values = {"model": recipe.model, "size": str(choices["size"]), "preset": recipe.preset}
     naming = Naming(f".{form.format}", output_options.name, values)
     pairs = _planned((content, style), input_options, output, naming, screen)
+    named = chosen.addresses([pairs])
+    if wanted:
+        names = chosen.in_cells([pairs], wanted)
+        pairs = [pair for pair in pairs if pair.output in names]
     if execution.shard:
         pairs = part_of(pairs, execution.shard, "pair", screen)
     store = Store(output)
     summaries = Summaries(
         store, lambda text: screen.complain(f"warning: {text}"), output_options.gallery
     )
+    listeners: list[Listener] = [Journal(store.layout), summaries]
+    finishes: list[Callable[[], object]] = [summaries.finish]
+    if preview:
+        choosing = ChoosingFrom(store.layout, named, screen)
+        listeners.insert(1, choosing.listener)
+        finishes.insert(0, choosing.finish)
     settings = settings_for(
-        recipe.choices(),
+        choices,
         form,
         offline=execution.offline,
         progress=screen.downloading,
@@ -93,8 +130,9 @@ def batch(
         dry_run=dry_run,
         max_pixels=input_options.max_pixels,
         strict=input_options.strict,
-        listeners=[Journal(store.layout), summaries],
-        finish=summaries.finish,
+        listeners=listeners,
+        finish=in_turn(*finishes),
+        cells=named,
     )
     raise typer.Exit(run_pairs(order, screen))
 

@@ -1,13 +1,23 @@
 """`--dry-run`: print how every pair stands, and make none."""
 
+from collections.abc import Mapping
+
 import typer
 
 from nstcli.cli.screen import Screen, console, escape_controls, failed_line, size
+from nstcli.plan.pair import Pair
 from nstcli.report.manifest import in_lines
 from nstcli.run.check import Checked
 
 
-def print_plan(checked: Checked, screen: Screen, precision: str, *, as_json: bool) -> None:
+def print_plan(
+    checked: Checked,
+    screen: Screen,
+    precision: str,
+    *,
+    as_json: bool,
+    cells: Mapping[str, str],
+) -> None:
     """Print how every pair stands, a line each, on the standard output.
 
     Args:
@@ -15,6 +25,7 @@ def print_plan(checked: Checked, screen: Screen, precision: str, *, as_json: boo
         screen: where the memory is told.
         precision: asked for, `auto` if none.
         as_json: print one JSON document instead.
+        cells: of the results, by their names, where they have any.
     """
     bad = {failure.pair for failure in checked.failures}
     sound = [standing for standing in checked.standings if standing.job.pair not in bad]
@@ -22,15 +33,24 @@ def print_plan(checked: Checked, screen: Screen, precision: str, *, as_json: boo
     if as_json:
         told = [(s.job.pair, s.state.words, checked.reason(s) or None) for s in sound]
         told += [(failed.pair, "cannot be made", failed.error) for failed in checked.failures]
-        pairs = [{**pair.for_json(), "state": state, "why": why} for pair, state, why in told]
+        pairs = [
+            {**_cell(pair, cells), **pair.for_json(), "state": state, "why": why}
+            for pair, state, why in told
+        ]
         document = {"pairs": pairs, "peak_memory": needed}
         typer.echo(in_lines(document, ascii_only=True), nl=False)
         return
     out = console(stderr=False)
+    width = max(map(len, cells.values()), default=0)
     for standing in sound:
         pair, why = standing.job.pair, checked.reason(standing)
-        line = f"{standing.state.words:24}  {pair.title} → {pair.output}"
+        cell = f"{cells[pair.output]:{width}}  " if cells else ""
+        line = f"{cell}{standing.state.words:24}  {pair.title} → {pair.output}"
         out.print(escape_controls(line + (f"   ({why})" if why else "")))
     for failure in checked.failures:
         out.print(failed_line(failure))
     screen.say(f"peak memory: up to {size(needed)} besides torch and the network")
+
+
+def _cell(pair: Pair, cells: Mapping[str, str]) -> dict[str, str]:
+    return {"cell": cells[pair.output]} if cells else {}

@@ -1,10 +1,11 @@
 """The work of `nst run`: plan an experiment, say what it is, and make it as one batch."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nstcli.cli.making import Order, find_pictures, part_of, product_of, run_pairs, tell_renamed
+from nstcli.cli.previewing import ChoosingFrom, in_turn
 from nstcli.cli.screen import Screen, size
 from nstcli.config.options import (
     ExecutionOptions,
@@ -15,6 +16,7 @@ from nstcli.config.options import (
 )
 from nstcli.errors import InputError
 from nstcli.experiments.budget import measure
+from nstcli.experiments.chosen import addresses, cells, in_cells, which
 from nstcli.experiments.experiment import (
     Experiment,
     in_folders,
@@ -24,15 +26,19 @@ from nstcli.experiments.experiment import (
 )
 from nstcli.experiments.file import ExperimentFile
 from nstcli.experiments.kept import Kept, resolved
+from nstcli.experiments.preview import Preview
 from nstcli.experiments.run import RunContext
 from nstcli.experiments.sweep import Axis, Range
 from nstcli.experiments.variant import Variant, variants_of
 from nstcli.images import DEFAULT_MAX_PIXELS
+from nstcli.plan.layout import Layout
+from nstcli.plan.pair import Pair
 from nstcli.plan.product import Naming, planned
 from nstcli.report.summaries import Summaries
 from nstcli.results.folder import Store
 from nstcli.run.check import Checked
-from nstcli.run.job import execution_of, form_of
+from nstcli.run.events import Listener
+from nstcli.run.job import Settings, execution_of, form_of
 from nstcli.run.journal import Journal
 from nstcli.run.pace import Paces
 from nstcli.text import duration, plural
@@ -45,7 +51,13 @@ _WORTH_MEASURING = 10
 
 @dataclass(frozen=True)
 class Request:
-    """An experiment, and all that was settled of it."""
+    """An experiment, and all that was settled of it.
+
+    Attributes:
+        cells: which of its pictures are wanted, `b2,c4`; empty for all.
+        where: likewise, by an expression.
+        preview: what to make of them instead; None for the pictures themselves.
+    """
 
     file: ExperimentFile
     output: Path
@@ -54,6 +66,21 @@ class Request:
     recipe: RecipeOptions
     execution: ExecutionOptions
     messages: MessageOptions
+    cells: str = ""
+    where: str = ""
+    preview: Preview | None = None
+
+    def previewed(self) -> "Request":
+        """Return what is to be made in its place, if that is a preview."""
+        if self.preview is None:
+            return self
+        smaller = self.preview.of(self.recipe.choices())
+        return replace(
+            self,
+            file=self.preview.of_file(self.file),
+            output=Layout(self.output).preview,
+            recipe=replace(self.recipe, **smaller),
+        )
 
     @property
     def max_pixels(self) -> int:
@@ -68,36 +95,79 @@ def run_experiment(request: Request, *, dry_run: bool) -> int:
         InputError: something of it cannot be; or results are in the way.
         BackboneError: an unknown name, or weights that cannot be had.
     """
+    request = request.previewed()
     messages, written = request.messages, request.output_options
     screen = Screen(messages.quiet, messages.verbose, messages.progress, messages.color)
+    # Before pictures are looked for, since a slip in it is told at once.
+    pairs_of = _wanted(request)
     experiment = plan(request, screen)
-    pairs = experiment.settled
+    pairs = pairs_of(experiment)
+    chosen = len(pairs) if request.cells or request.where else None
     if request.execution.shard:
         pairs = part_of(pairs, request.execution.shard, "picture", screen)
-    store = experiment.store
+    store, layout = experiment.store, experiment.store.layout
+    named = addresses(_columns(experiment))
     complain = _complaining(screen)
     summaries = Summaries(store, complain, written.gallery)
     settled = request.input_options, written, request.recipe
     kept = Kept(store, resolved(request.file, *settled), complain)
-
-    def finish() -> Path:
-        kept.finish()
-        return summaries.finish()
-
+    listeners: list[Listener] = [Journal(layout), summaries, kept]
+    finishes: list[Callable[[], object]] = [kept.finish, summaries.finish]
+    if request.preview:
+        choosing = ChoosingFrom(layout, named, screen, ("--size", "--steps"))
+        listeners.insert(1, choosing.listener)
+        finishes.insert(0, choosing.finish)
     order = Order(
         pairs,
         store,
         written,
         request.execution,
         messages,
-        _Header(request, experiment.variants, screen, dry_run),
+        _Header(request, experiment.variants, screen, dry_run, chosen),
         dry_run=dry_run,
         max_pixels=request.max_pixels,
         strict=request.input_options.strict,
-        listeners=[Journal(store.layout), summaries, kept],
-        finish=finish,
+        listeners=listeners,
+        finish=in_turn(*finishes),
+        cells=named,
     )
     return run_pairs(order, screen)
+
+
+def _wanted(request: Request) -> Callable[[Experiment], list[tuple[Pair, Settings]]]:
+    """Read which pictures are wanted, and return what takes them out of an experiment.
+
+    Raises:
+        InputError: it cannot be read; of an experiment, that none of its pictures is meant.
+    """
+    wanted = cells(request.cells) if request.cells else ()
+    choices = request.recipe.choices()
+    named = which(request.where, request.file.sweep, choices) if request.where else None
+
+    def pairs_of(experiment: Experiment) -> list[tuple[Pair, Settings]]:
+        variants, found = experiment.variants, None
+        if wanted:
+            found = in_cells(_columns(experiment), wanted)
+        if named:
+            meant = set().union(*map(named, variants))
+            found = meant if found is None else found & meant
+        if found is None:
+            return experiment.settled
+        if not found:
+            asked = " in these cells" if wanted else ""
+            varies = "; ".join(f"{axis.key}: {_values(axis)}" for axis in request.file.sweep.axes)
+            raise InputError(
+                f"--where '{request.where}': no picture{asked} is like that"
+                + (f"; what varies is {varies}" if varies else "")
+            )
+        return [each for each in experiment.settled if each[0].output in found]
+
+    return pairs_of
+
+
+def _columns(experiment: Experiment) -> list[Sequence[Pair]]:
+    """Return the pictures as the table whose cells can be named."""
+    return [variant.pairs for variant in experiment.variants]
 
 
 def plan(request: Request, screen: Screen) -> Experiment:
@@ -144,6 +214,7 @@ class _Header:
     variants: Sequence[Variant]
     screen: Screen
     dry_run: bool
+    chosen: int | None
 
     def __call__(self, checked: Checked) -> list[str]:
         """Write it in lines."""
@@ -153,6 +224,7 @@ class _Header:
         shard = self.request.execution.shard
         lines = [
             (f"part {shard} of " if shard else "")
+            + ("" if self.chosen is None else f"{self.chosen} chosen of ")
             + plural(count, "picture")
             + product_of(pairs, *variants)
             + (f", {checked.cached} cached" if checked.cached else ""),

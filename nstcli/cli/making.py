@@ -1,8 +1,8 @@
 """What the commands that make pairs have in common: check, ask, make, report."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from nstcli.cli.dry_run import print_plan
@@ -46,6 +46,7 @@ class Order:
         keep_best: an interruption writes the best picture so far; else it drops the running pair.
         finish: called at the end, however it comes; returns what to name as the place of results.
         advice: what to do about results in the way.
+        cells: of the results, by their names, where they have any.
     """
 
     pairs: Sequence[tuple[Pair, Settings]]
@@ -61,6 +62,7 @@ class Order:
     listeners: Sequence[Listener] = ()
     finish: Callable[[], object] | None = None
     advice: str = CONSENT
+    cells: Mapping[str, str] = field(default_factory=dict)
 
 
 def run_pairs(order: Order, screen: Screen) -> int:
@@ -77,7 +79,13 @@ def run_pairs(order: Order, screen: Screen) -> int:
     if order.dry_run:
         for line in order.header(checked):
             screen.say(line)
-        print_plan(checked, screen, order.execution.precision, as_json=order.messages.as_json)
+        print_plan(
+            checked,
+            screen,
+            order.execution.precision,
+            as_json=order.messages.as_json,
+            cells=order.cells,
+        )
         return 0
     refuse(checked, strict=order.strict, advice=order.advice)
     for line in order.header(checked):

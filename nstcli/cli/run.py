@@ -15,6 +15,7 @@ from nstcli.config.options import (
     OutputOptions,
     RecipeOptions,
 )
+from nstcli.errors import InputError
 
 if TYPE_CHECKING:
     from nstcli.config.precedence import Document
@@ -46,6 +47,44 @@ def run(
             show_default=False,
         ),
     ],
+    cells: Annotated[
+        str,
+        typer.Option(
+            metavar="B2,C4",
+            help="Make these pictures alone; --dry-run tells the cell of each",
+            rich_help_panel=_PANEL,
+            show_default=False,
+        ),
+    ] = "",
+    where: Annotated[
+        str,
+        typer.Option(
+            metavar="EXPRESSION",
+            help="Make what this holds of: 'style-weight>=30 and model=vgg19'",
+            rich_help_panel=_PANEL,
+            show_default=False,
+        ),
+    ] = "",
+    preview: Annotated[
+        bool,
+        typer.Option(
+            "--preview",
+            help="Make them small, into a folder preview; mark in its gallery which to make large",
+            rich_help_panel=_PANEL,
+        ),
+    ] = False,
+    size: Annotated[
+        int | None,
+        typer.Option(
+            min=1, metavar="PX", help="Longest edge in a preview (192)", rich_help_panel=_PANEL
+        ),
+    ] = None,
+    steps: Annotated[
+        int | None,
+        typer.Option(
+            min=1, metavar="N", help="Optimizer steps in a preview (60)", rich_help_panel=_PANEL
+        ),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -78,7 +117,12 @@ def run(
     """
     from nstcli.cli.experimenting import Request, run_experiment
     from nstcli.experiments.file import read
+    from nstcli.experiments.preview import Preview
 
+    small = {"size": size, "steps": steps}
+    limits = {name: most for name, most in small.items() if most is not None}
+    for name, most in () if preview else limits.items():
+        raise InputError(f"--{name} is that of a --preview; for all pictures: --set {name}={most}")
     request = Request(
         read(file, changes),
         output or Path(file.stem),
@@ -87,5 +131,8 @@ def run(
         recipe,
         execution,
         messages,
+        cells,
+        where,
+        Preview(**limits) if preview else None,
     )
     raise typer.Exit(run_experiment(request, dry_run=dry_run))

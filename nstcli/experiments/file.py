@@ -349,10 +349,10 @@ def _value_of(setting: Setting, value: object, name: str, label: str = "") -> Va
     if key == "model":
         chosen = backbone_value(found)
         return Value(label or chosen.label, chosen.changes)
-    return Value(label or _label(found), {field: found})
+    return Value(label or label_of(found), {field: found})
 
 
-def _label(value: object) -> str:
+def label_of(value: object) -> str:
     """Write a value as it is called in names, where a comma divides keys."""
     if isinstance(value, bool):
         return "true" if value else "false"

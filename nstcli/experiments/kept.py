@@ -12,6 +12,7 @@ from nstcli.config import yaml12
 from nstcli.config.option import settings_of
 from nstcli.errors import InputError
 from nstcli.experiments.file import ExperimentFile
+from nstcli.plan.layout import Layout
 from nstcli.recipe import Choices
 from nstcli.report.foreign_files import refuse_foreign
 from nstcli.results.folder import Store
@@ -43,39 +44,57 @@ def resolved(file: ExperimentFile, *groups: Any) -> dict[str, object]:
     return file.resolved(found)
 
 
-class Kept:
-    """A listener that writes it when the work begins; where it cannot, the work goes on.
+class Once:
+    """A listener that writes a file when the work begins; where it cannot, the work goes on.
 
     Args:
-        store: of the results.
-        table: the experiment; `nst run` reads it as any other.
+        layout: of the output folder.
+        write: writes it; may raise OSError or InputError.
         complain: is told why it cannot be written.
     """
 
-    def __init__(self, store: Store, table: Mapping[str, object], complain: Callable[[str], None]):
-        self._store = store
-        self._table = table
+    def __init__(self, layout: Layout, write: Callable[[], None], complain: Callable[[str], None]):
+        self._layout = layout
+        self._write = write
         self._complain = complain
-        self._written = False
+        self._tried = False
 
     def __call__(self, event: Event) -> None:
         """Write it when the output folder is there."""
         if isinstance(event, WorkerReady):
-            self._write()
+            self._try()
 
     def finish(self) -> None:
         """Write it where nothing was to be made."""
-        if exists(self._store.layout.hidden):
-            self._write()
+        if exists(self._layout.hidden):
+            self._try()
 
-    def _write(self) -> None:
-        if self._written:
+    def _try(self) -> None:
+        if self._tried:
             return
-        self._written = True
-        path = self._store.layout.experiment
-        text = f"{_FIRST}\n{yaml12.dump(self._table)}"
+        self._tried = True
         try:
-            refuse_foreign(path, "experiment", lambda data: data.startswith(_FIRST.encode()))
-            write_atomic(path, text.encode())
+            self._write()
         except (OSError, InputError) as error:
-            self._complain(f"the experiment cannot be kept: {error}")
+            self._complain(str(error))
+
+
+class Kept(Once):
+    """Writes down the experiment that results belong to; `nst run` reads it as any other.
+
+    Args:
+        store: of the results.
+        table: the experiment.
+        complain: is told why it cannot be written.
+    """
+
+    def __init__(self, store: Store, table: Mapping[str, object], complain: Callable[[str], None]):
+        path = store.layout.experiment
+
+        def write() -> None:
+            refuse_foreign(path, "experiment", lambda data: data.startswith(_FIRST.encode()))
+            write_atomic(path, f"{_FIRST}\n{yaml12.dump(table)}".encode())
+
+        super().__init__(
+            store.layout, write, lambda why: complain(f"the experiment cannot be kept: {why}")
+        )

@@ -7,8 +7,11 @@ from pathlib import Path
 _HIDDEN = ".nst"
 _GALLERY, _MANIFEST = "index.html", "manifest.json"
 _SHEET, _COMPARISON, _EXPERIMENT = "sheet.png", "comparison.png", "experiment.yaml"
+_PREVIEW, _SUMMARY = "preview", "summary"
 # Names at the top of an output folder that no folder of results may have.
-RESERVED = frozenset({_HIDDEN, _GALLERY, _MANIFEST, _SHEET, _COMPARISON, _EXPERIMENT})
+RESERVED = frozenset(
+    {_HIDDEN, _GALLERY, _MANIFEST, _SHEET, _COMPARISON, _EXPERIMENT, _PREVIEW, _SUMMARY}
+)
 
 
 class Layout:
@@ -33,6 +36,9 @@ class Layout:
         sheet: the picture of all results.
         comparison: the picture of a comparison.
         experiment: the experiment that the results belong to, as it was resolved.
+        preview: the output folder of its preview.
+        choosing: how to choose from this preview.
+        summary: the folder of all pictures and figures by setting.
     """
 
     def __init__(self, folder: Path):
@@ -52,6 +58,9 @@ class Layout:
         self.sheet = folder / _SHEET
         self.comparison = folder / _COMPARISON
         self.experiment = folder / _EXPERIMENT
+        self.preview = folder / _PREVIEW
+        self.choosing = hidden / "choosing.json"
+        self.summary = folder / _SUMMARY
 
     def record(self, result: str) -> Path:
         """Return where the record of a result is."""

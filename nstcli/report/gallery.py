@@ -7,6 +7,7 @@ from pathlib import Path
 
 from backbones.atomic import write_atomic
 from nstcli.plan.layout import Layout
+from nstcli.report.choosing import Choosing, read_choosing
 from nstcli.report.discreet import without_folders
 from nstcli.report.foreign_files import refuse_foreign
 from nstcli.report.gallery_data import measures_of, script_data
@@ -67,6 +68,8 @@ class _Builder:
         self._thumbs = thumbs
         self._link = link
         self._embeds = embeds
+        # A page that is sent away tells nothing of commands and where files lie.
+        self._choosing = Choosing() if embeds else read_choosing(Layout(folder))
 
     def page(self) -> Page:
         """Build the whole page."""
@@ -104,6 +107,7 @@ class _Builder:
             failed=len(failed),
             first_failed=f"pair-{failed[0] + 1}" if failed else "",
             self_contained=self._embeds,
+            command=self._choosing.command,
         )
 
     def _card(self, number: int, pair: GridPair, copies: ResultThumbs) -> Card:
@@ -111,7 +115,8 @@ class _Builder:
         href = f"#{card.id}" if self._embeds else self._link(self._folder / pair.output)
         thumb = copies.large if self._embeds else copies.small
         image = self._image(thumb)
-        return Card(number, card.output, href, image, pair.variant, _FLAWS.get(copies.state, ""))
+        flaw, cell = _FLAWS.get(copies.state, ""), self._choosing.cells.get(pair.output, "")
+        return Card(number, card.output, href, image, pair.variant, flaw, cell=cell)
 
     def _header(self, known: LabelledInput) -> Header:
         small, large = (self._thumbs.find(known.sha256, size) for size in (SMALL, LARGE))

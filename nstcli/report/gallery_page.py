@@ -44,6 +44,7 @@ class Card:
         variant: what tells it from others of its cell.
         flaw: what is wrong with the file of the result; may be empty.
         failed: why it could not be made; empty when it was.
+        cell: what it is chosen by, where one can choose.
     """
 
     number: int
@@ -53,6 +54,7 @@ class Card:
     variant: str = ""
     flaw: str = ""
     failed: str = ""
+    cell: str = ""
 
     @property
     def id(self) -> str:
@@ -82,6 +84,7 @@ class Page:
         failed: how many pairs could not be made.
         first_failed: the fragment of the first of them.
         self_contained: URLs are the pictures themselves, and lead nowhere.
+        command: makes what is chosen, with `--cells` behind it; empty where nothing can be.
     """
 
     title: str
@@ -95,6 +98,7 @@ class Page:
     failed: int = 0
     first_failed: str = ""
     self_contained: bool = False
+    command: str = ""
 
     @property
     def columns(self) -> int:

@@ -144,6 +144,37 @@
     tools.elements.content.focus();
   });
 
+  // -- Marks ---------------------------------------------------------------------------------
+
+  const chosen = $("form.chosen");
+  if (chosen) {
+    const marks = $$("input[name=cell]");
+    const { command, copy } = chosen.elements;
+    const tell = () => {
+      const cells = marks.filter((mark) => mark.checked).map((mark) => mark.value);
+      chosen.hidden = !cells.length;
+      chosen.elements.count.value = `${cells.length} marked`;
+      command.value = `${chosen.dataset.command} --cells ${cells.join(",")}`;
+      copy.textContent = "Copy";
+    };
+    main.addEventListener("change", tell);
+    command.addEventListener("focus", () => command.select());
+    copy.addEventListener("click", async () => {
+      try {
+        await navigator.clipboard.writeText(command.value);
+        copy.textContent = "Copied";
+      } catch {
+        command.select(); // to be copied by hand
+      }
+    });
+    chosen.elements.none.addEventListener("click", () => {
+      marks.forEach((mark) => (mark.checked = false));
+      tell();
+    });
+    chosen.addEventListener("submit", (event) => event.preventDefault());
+    tell(); // browsers remember marks when a page is loaded again
+  }
+
   // -- Lightbox ------------------------------------------------------------------------------
 
   const box = $("dialog.box");

@@ -329,3 +329,41 @@ def test_paces_of_a_batch_are_known_to_an_experiment(nst: Nst) -> None:
     assert "unknown pace" not in ended.err
     ended = nst(*RUN, "-n")
     assert " and 8 pictures of unknown pace, by this machine's pace so far" in ended.err
+
+
+def test_cells_and_expressions_choose_what_is_made(nst: Nst) -> None:
+    listed = nst(*RUN, "--dry-run").out.splitlines()
+    assert len(listed) == 16
+    assert [line.split()[0] for line in listed[:5]] == ["a1", "a2", "a3", "a4", "b1"]
+    told = json.loads(nst(*RUN, "--dry-run", "--json").out)
+    named = {each["cell"]: each["result"] for each in told["pairs"]}
+    ended = nst(*RUN, "--cells", "b2,C4")
+    assert (ended.code, set(results())) == (0, {named["b2"], named["c4"]})
+    assert ended.err.startswith("2 chosen of 16 pictures: 2 contents × 2 styles × 4 variants")
+    assert nst(*RUN, "--where", "style-weight>=30 and model=twin and content=cat").code == 0
+    assert set(results()) - {named["b2"], named["c4"]} == {
+        f"style-weight=30,model=twin/cat__{style}.png" for style in ("ink", "wave")
+    }
+    ended = nst(*RUN, "--cells", "d", "--where", "content=dog")
+    assert "2 chosen of" in ended.err
+    assert len(results()) == 6
+    assert "Done: 10 made, 6 cached" in nst(*RUN).err
+
+
+@pytest.mark.parametrize(
+    ("choice", "why"),
+    [
+        (("--cells", "e1"), "there is no e1; columns are a to d, rows 1 to 4"),
+        (("--cells", "nonsense!"), "'nonsense!' should be letters"),
+        (("--where", "style-wait=3"), "unknown key 'style-wait'"),
+        (("--where", "style-weight=4"), "no picture is like that; what varies is style-weight: 3"),
+        (("--where", "model>3"), "model is 'tiny', which is no number"),
+        (("--cells", "a", "--where", "model=twin"), "no picture in these cells is like that"),
+    ],
+)
+def test_a_choice_that_cannot_be_is_told_before_the_work(
+    nst: Nst, choice: tuple[str, ...], why: str
+) -> None:
+    ended = nst(*RUN, *choice)
+    assert (ended.code, results()) == (2, {})
+    assert why in ended.err

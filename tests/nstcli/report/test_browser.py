@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import Page
 
 from nstcli.plan.pair import Pair
+from nstcli.report.choosing import Choosing
 from nstcli.report.gallery import write_gallery
 from nstcli.results.folder import Store
 from nstcli.results.records import Measured
@@ -421,3 +422,34 @@ def test_the_focus_stays_in_the_lightbox_at_the_last_picture(made: Store, visit:
     page.keyboard.press("ArrowLeft")
     assert title(page) == "emu.png × ink.png"
     assert page.locator("dialog[tabindex]").count() == 0  # HTML forbids it
+
+
+def test_marked_pictures_become_a_command(made: Store, visit: Visit) -> None:
+    names = sorted(name for name, _ in made.records())
+    cells = {name: f"{number + 1}" for number, name in enumerate(names)}
+    Choosing("nst run 'my \"file\" <b>.toml' -o out", cells).write(made.layout)
+    page = visit(write_gallery(made.folder))
+    bar, command = page.locator("form.chosen"), page.get_by_label("Command", exact=True)
+    assert bar.is_hidden()
+    page.get_by_label("2", exact=True).check()
+    page.get_by_label("5", exact=True).check()
+    wanted = "nst run 'my \"file\" <b>.toml' -o out --cells 2,5"
+    assert command.input_value() == wanted
+    assert bar.locator("output").inner_text() == "2 marked"
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    bar.get_by_role("button", name="Copy").click()
+    bar.get_by_role("button", name="Copied").wait_for()
+    assert page.evaluate("navigator.clipboard.readText()") == wanted
+    page.get_by_label("2", exact=True).uncheck()
+    assert command.input_value().endswith("--cells 5")
+    bar.get_by_role("button", name="Clear").click()
+    assert bar.is_hidden()
+    assert page.locator("input[name=cell]:checked").count() == 0
+
+
+def test_nothing_can_be_marked_in_other_galleries(made: Store, visit: Visit) -> None:
+    assert visit(write_gallery(made.folder)).locator("form.chosen, .mark").count() == 0
+    Choosing("nst batch /home/me/a b", {"cat__ink.png": "1"}).write(made.layout)
+    sent = write_gallery(made.folder, self_contained=True)
+    assert visit(sent).locator("form.chosen, .mark").count() == 0
+    assert b"/home/me" not in sent.read_bytes()
