@@ -50,6 +50,7 @@ ONLY_IN = {
     "pypi_simple": "backbones.weights",
     "jinja2": "nstcli.report",
     "markupsafe": "nstcli.report",
+    "matplotlib": "nstcli.experiments.summary_plots",
     "requests": "backbones.weights",
     "skimage": "nstcli.samples nstcli.metrics",
 }

@@ -28,6 +28,7 @@ from nstcli.cli import (
     sheet,
     status,
     stylize,
+    summarize,
     weights,
 )
 from nstcli.version import VERSION
@@ -55,6 +56,7 @@ for command in (
     layers.layers,
     gallery.gallery,
     sheet.sheet,
+    summarize.summarize,
     samples.samples,
     demo.demo,
     info.info,

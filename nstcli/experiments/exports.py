@@ -92,16 +92,16 @@ def as_markdown(title: str, rows: Sequence[Row], remarks: Sequence[str]) -> str:
     shown = columns(rows)
     headings = ["backbone", *(column.heading for column in shown), "judge"]
     lines = [
-        _escaped(title),
+        escaped(title),
         "",
-        _line(headings),
-        _line(["---", *["---:"] * len(shown), "---"]),
-        *(_line(_cells(row, shown)) for row in rows),
+        markdown_line(headings),
+        markdown_line(["---", *["---:"] * len(shown), "---"]),
+        *(markdown_line(_cells(row, shown)) for row in rows),
         "",
-        *(f"{_escaped(remark)}  " for remark in remarks),
+        *(f"{escaped(remark)}  " for remark in remarks),
     ]
     failed = [row for row in rows if row.error]
-    lines += [f"{_escaped(row.title)}: {_escaped(row.error)}  " for row in failed]
+    lines += [f"{escaped(row.title)}: {escaped(row.error)}  " for row in failed]
     return "\n".join(lines) + "\n"
 
 
@@ -155,7 +155,7 @@ def _cells(row: Row, shown: Sequence[Column]) -> list[str]:
         figure = row.figures.get(column.key)
         text = _written(column, figure) if figure else ""
         cells.append(f"**{text}**" if column.key in row.best else text)
-    title = f"*{_escaped(row.title)}*" if row.baseline else _escaped(row.title)
+    title = f"*{escaped(row.title)}*" if row.baseline else escaped(row.title)
     return [title, *cells, row.judge]
 
 
@@ -165,11 +165,12 @@ def _written(column: Column, figure: Figure) -> str:
     return f"{text} ± {column.write(figure.spread)}" if figure.spread else text
 
 
-def _line(cells: Sequence[str]) -> str:
+def markdown_line(cells: Sequence[str]) -> str:
+    """Write a line of a table of Markdown."""
     return f"| {' | '.join(cells)} |"
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """Take their meaning from the characters that Markdown reads in a line."""
     return "".join(f"\\{c}" if c in "\\`*_[]<>|" else c for c in " ".join(text.split()))
 

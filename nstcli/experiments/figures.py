@@ -140,7 +140,7 @@ def _of_records(records: Sequence[Record]) -> dict[str, Figure]:
     for key in _OF_RECORDS:
         values = [float(record.figure(key) or 0.0) for record in records]
         if values and all(values):  # 0 stands for what an older program did not measure
-            figures[key] = _figure(values)
+            figures[key] = figure_of(values)
     if "step_seconds" in figures:
         # What a step varies by within a pair, not a pair from others of another shape.
         spread = median(record.figure("step_spread") or 0.0 for record in records) / 2
@@ -153,13 +153,14 @@ def _of_records(records: Sequence[Record]) -> dict[str, Figure]:
 
 def _of_measured(found: Sequence[Mapping[str, float]]) -> dict[str, Figure]:
     return {
-        key: _figure(values)
+        key: figure_of(values)
         for key in MEASURES
         if (values := [known[key] for known in found if key in known])
     }
 
 
-def _figure(values: Sequence[float]) -> Figure:
+def figure_of(values: Sequence[float]) -> Figure:
+    """Return the median of some values, and half the distance between their quartiles."""
     if len(values) < 2:
         return Figure(values[0])
     low, middle, high = quantiles(values, n=4, method="inclusive")

@@ -18,7 +18,6 @@ from nstcli import images
 from nstcli.engine.device import choose
 from nstcli.errors import InputError
 from nstcli.experiments.experiment import Experiment
-from nstcli.experiments.variant import Variant
 from nstcli.measures import Metrics
 from nstcli.metrics.judge import Judge, JudgedPair
 from nstcli.plan.pair import Pair
@@ -46,20 +45,22 @@ def judge_all(experiment: Experiment, load: LoadJudge, max_pixels: int) -> Itera
                 experiment.failures[pair.output] = f"not judged: {error}"
                 yield pair
             continue
-        # The same content and style next to each other, whoever painted: each is read once.
-        waiting.sort(key=lambda each: [str(path) for path in each[1].paths])
-        for _, same in groupby(waiting, lambda each: each[1].inputs):
+        pairs = [pair for _, pair in waiting]
+        # The same content and style in one size next to each other, whoever painted: each is read
+        # once.
+        pairs.sort(key=lambda pair: ([str(path) for path in pair.paths], _size(experiment, pair)))
+        for _, same in groupby(pairs, lambda pair: (pair.inputs, _size(experiment, pair))):
             yield from _judge_pair(experiment, judge, list(same), max_pixels)
 
 
 def _judge_pair(
-    experiment: Experiment, judge: Judge, same: Sequence[tuple[Variant, Pair]], max_pixels: int
+    experiment: Experiment, judge: Judge, same: Sequence[Pair], max_pixels: int
 ) -> Iterator[Pair]:
-    """Judge all pictures of one content and one style."""
+    """Judge all pictures of one content and one style, in one size."""
     judged: JudgedPair | None = None
-    for variant, pair in same:
+    for pair in same:
         try:
-            judged = judged or _read_inputs(experiment, judge, variant, pair, max_pixels)
+            judged = judged or _read_inputs(experiment, judge, pair, max_pixels)
             known = _measured(experiment, judge, judged, pair)
         except (BackboneError, InputError) as error:
             experiment.failures[pair.output] = f"not judged: {error}"
@@ -70,17 +71,20 @@ def _judge_pair(
         yield pair
 
 
-def _read_inputs(
-    experiment: Experiment, judge: Judge, variant: Variant, pair: Pair, max_pixels: int
-) -> JudgedPair:
-    """Read content and style as the variant saw them."""
-    record = experiment.records[pair.output]
-    size = variant.settings.recipe.size if variant.settings else max(record.width, record.height)
+def _read_inputs(experiment: Experiment, judge: Judge, pair: Pair, max_pixels: int) -> JudgedPair:
+    """Read content and style as those saw them that painted."""
+    record, size = experiment.records[pair.output], _size(experiment, pair)
     content, style = (
         _input(pair.path(role), record.input(role).sha256, size, max_pixels)
         for role in ("content", "style")
     )
     return judge.pair(content, style)
+
+
+def _size(experiment: Experiment, pair: Pair) -> int:
+    """Return the longest edge that a content and a style were shrunk to."""
+    record = experiment.records[pair.output]
+    return int(record.recipe.get("size", max(record.width, record.height)))
 
 
 def _measured(experiment: Experiment, judge: Judge, judged: JudgedPair, pair: Pair) -> Measured:

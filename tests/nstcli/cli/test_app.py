@@ -116,7 +116,8 @@ def test_no_file_gets_the_number_of_a_closed_stream(tmp_path: Path) -> None:
 
 def test_what_is_imported_is_declared() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    declared = {re.split(r"[>=<~ ]", each, maxsplit=1)[0] for each in project["dependencies"]}
+    needed = [*project["dependencies"], *project["optional-dependencies"]["plots"]]
+    declared = {re.split(r"[>=<~ ]", each, maxsplit=1)[0] for each in needed}
     imported = {name.partition(".")[0] for path in MODULES for name in imports(path)}
     offered_by = packages_distributions()
     for name in imported - set(sys.stdlib_module_names) - {"nstcli", "backbones"}:
