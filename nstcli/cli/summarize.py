@@ -57,7 +57,11 @@ def summarize(
     try:
         files = SummaryFiles(summary, place)
         if judge:
-            code = _judge(summary, input_options, execution, screen)
+            try:
+                code = _judge(summary, input_options, execution, screen)
+            except KeyboardInterrupt:
+                screen.complain("Interrupted. Re-run the same command for the rest.")
+                raise typer.Exit(130) from None
             summary = summarized(folder)
             files = SummaryFiles(summary, place)
         found = files.write()

@@ -7,15 +7,17 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from warnings import catch_warnings, filterwarnings
 
 from backbones.atomic import make_folder, write_atomic
+from backbones.paths import is_file, is_folder
 from nstcli.errors import InputError
 from nstcli.experiments.figures import BASELINES
 from nstcli.experiments.summary import OWN, Setting, Summary, baselines, number
 from nstcli.measures import MEASURES
 from nstcli.plan.names import safe
+from nstcli.report.foreign_files import refuse_foreign
 from nstcli.report.recipes import words
 
 if TYPE_CHECKING:
@@ -25,10 +27,10 @@ if TYPE_CHECKING:
 # What is drawn over a swept value, besides what judges measured and stays in a table longest.
 _COST = "seconds"
 _OWN = (f"{OWN}content_error", f"{OWN}style_error")
-_FORMATS = ("svg", "png")
+# By format, what every plot says of itself, so that none is ever written over another picture.
+_SOFTWARE = "nst summarize"
+_METADATA = {"svg": {"Creator": _SOFTWARE, "Date": None}, "png": {"Software": _SOFTWARE}}
 _DPI = 150
-# Names are no formulas, and the same figures give the same bytes.
-_SETTINGS = {"text.parse_math": False, "svg.hashsalt": "nst"}
 # Lines of one plot that eyes can tell apart.
 _LINES = 10
 # The greatest of even ratios from which on a scale is logarithmic.
@@ -59,24 +61,35 @@ def write_plots(summary: Summary, folder: Path) -> list[Path]:
     others, with their spread over the pictures. Where a judge saw the pictures, another one has
     their content error against their style error, between the two pictures that cost nothing.
 
+    Plots of an earlier summary that are no more are taken away.
+
     Raises:
+        InputError: another program's file has such a name.
         OSError: one cannot be written.
     """
     from matplotlib import rc_context
 
     written = []
-    with rc_context(_SETTINGS), catch_warnings():
+    # Names are no formulas, and the same figures give the same bytes.
+    with rc_context({"text.parse_math": False, "svg.hashsalt": "nst"}), catch_warnings():
         filterwarnings("ignore", "Glyph")  # a name in letters that the font has not
         for name, figure in _figures(summary):
             make_folder(folder)
-            for kind in _FORMATS:
+            for kind in _METADATA:
                 path = folder / f"{name}.{kind}"
                 stream = io.BytesIO()
-                metadata = {"Date": None} if kind == "svg" else {}
-                figure.savefig(stream, format=kind, dpi=_DPI, metadata=metadata)
+                refuse_foreign(path, "plot", _is_ours, "choose another -o")
+                figure.savefig(stream, format=kind, dpi=_DPI, metadata=_METADATA[kind])
                 write_atomic(path, stream.getvalue())
                 written.append(path)
+    for old in folder.iterdir() if is_folder(folder) else ():
+        if is_file(old) and old not in written and _is_ours(old.read_bytes()):
+            old.unlink()
     return written
+
+
+def _is_ours(data: bytes) -> bool:
+    return _SOFTWARE.encode() in data[:4096]
 
 
 def _figures(summary: Summary) -> Iterator[tuple[str, Figure]]:
@@ -204,8 +217,9 @@ def _trade_off(summary: Summary, settings: Sequence[Setting], judge: str) -> Fig
             plot.annotate(
                 BASELINES.get(which, which),
                 (values[content], values[style]),
-                xytext=(5, 5),
+                xytext=(5 if which == "content" else -5, 5),
                 textcoords="offset points",
+                ha="left" if which == "content" else "right",
             )
     _name_axes(plot, judge)
     if len(summary.keys) > 1:
@@ -213,11 +227,17 @@ def _trade_off(summary: Summary, settings: Sequence[Setting], judge: str) -> Fig
     return figure
 
 
-def _name_axes(plot: Any, judge: str) -> None:
+def _name_axes(plot: Plot, judge: str) -> None:
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
     plot.set_xlabel("content error")
     plot.set_ylabel("style error")
-    plot.set_yscale("log")
     plot.margins(0.15)
+    if plot.dataLim.y0 > 0:
+        plot.set_yscale("log")
+        plot.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        plot.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        plot.yaxis.set_minor_formatter(NullFormatter())
     plot.set_title(f"What it costs the content to take on the style, judged by {judge}", fontsize=9)
     plot.grid(alpha=0.3)
 

@@ -5,8 +5,11 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from torch import Tensor
 
 from nstcli.experiments import judging, summary_plots
+from nstcli.metrics.judge import JudgedPair
+from nstcli.metrics.judgement import Comparison
 from tests.nstcli.cli.conftest import Nst
 from tests.nstcli.experiments.judges import judge
 
@@ -74,6 +77,23 @@ def test_what_cannot_be_judged_is_told_and_the_rest_summarized(
     assert ended.code == 1
     assert "not judged" in ended.err
     assert len([line for line in lines() if line["judge"]]) == 8
+
+
+def test_judging_goes_on_where_it_was_interrupted(
+    made: Nst, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compare, calls = JudgedPair.compare, iter(range(100))
+
+    def interrupted(pair: JudgedPair, picture: Tensor) -> Comparison:
+        if next(calls) == 3:
+            raise KeyboardInterrupt
+        return compare(pair, picture)
+
+    monkeypatch.setattr(judging, "load_judge", judge)
+    monkeypatch.setattr(JudgedPair, "compare", interrupted)
+    ended = made("summarize", "out", "--judge")
+    assert (ended.code, "Re-run the same command" in ended.err) == (130, True)
+    assert "judging 13 pictures" in made("summarize", "out", "--judge").err
 
 
 def test_without_matplotlib_plots_are_missed_and_the_extra_is_named(

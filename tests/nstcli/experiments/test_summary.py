@@ -363,6 +363,12 @@ def test_plots_are_drawn_of_what_varies_and_what_judges_said(tmp_path: Path) -> 
     bytes_ = {path.name: path.read_bytes() for path in paths}
     write_plots(summarized(store.folder), tmp_path / "plots")
     assert {path.name: path.read_bytes() for path in paths} == bytes_
+    (tmp_path / "plots/mine.png").write_bytes(b"mine")
+    write_plots(found, tmp_path / "plots")  # nobody had judged
+    assert {path.name for path in (tmp_path / "plots").iterdir()} == over | {"mine.png"}
+    (tmp_path / "plots/trade-off.svg").write_text("<svg/>")
+    with pytest.raises(InputError, match="no plot of nst"):
+        write_plots(summarized(store.folder), tmp_path / "plots")
     picture = decode(bytes_["trade-off.png"], "plot").rgb
     assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 50
 
