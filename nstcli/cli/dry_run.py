@@ -45,7 +45,7 @@ def print_plan(
     for standing in sound:
         pair, why = standing.job.pair, checked.reason(standing)
         cell = f"{cells[pair.output]:{width}}  " if cells else ""
-        line = f"{cell}{standing.state.words:24}  {pair.title} → {pair.output}"
+        line = f"{standing.state.words:24}  {cell}{pair.title} → {pair.output}"
         out.print(escape_controls(line + (f"   ({why})" if why else "")))
     for failure in checked.failures:
         out.print(failed_line(failure))

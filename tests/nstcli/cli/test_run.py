@@ -334,7 +334,7 @@ def test_paces_of_a_batch_are_known_to_an_experiment(nst: Nst) -> None:
 def test_cells_and_expressions_choose_what_is_made(nst: Nst) -> None:
     listed = nst(*RUN, "--dry-run").out.splitlines()
     assert len(listed) == 16
-    assert [line.split()[0] for line in listed[:5]] == ["a1", "a2", "a3", "a4", "b1"]
+    assert [line.split()[1] for line in listed[:5]] == ["a1", "a2", "a3", "a4", "b1"]
     told = json.loads(nst(*RUN, "--dry-run", "--json").out)
     named = {each["cell"]: each["result"] for each in told["pairs"]}
     ended = nst(*RUN, "--cells", "b2,C4")
