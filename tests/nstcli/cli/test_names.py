@@ -162,7 +162,7 @@ def test_piped_lines_tell_every_name_and_hold_no_control_codes(
     assert {c for c in listed.out if printable(c) != c} == {"\n"}
     assert len(listed.out.splitlines()) == len(TOLD)
     for told in TOLD.values():
-        assert f"up to date                {told} × ink.png → " in listed.out
+        assert f"  {told} × ink.png → " in listed.out
 
 
 @pytest.mark.usefixtures("ink")
