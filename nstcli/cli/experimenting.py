@@ -114,7 +114,8 @@ def run_experiment(request: Request, *, dry_run: bool) -> int:
     listeners: list[Listener] = [Journal(layout), summaries, kept]
     finishes: list[Callable[[], object]] = [kept.finish, summaries.finish]
     if request.preview:
-        choosing = ChoosingFrom(layout, named, screen, ("--size", "--steps"))
+        limits = [f"--{key}" for key in ("size", "steps")]
+        choosing = ChoosingFrom(layout, named, screen, limits)
         listeners.insert(1, choosing.listener)
         finishes.insert(0, choosing.finish)
     order = Order(

@@ -80,13 +80,13 @@ class Judge:
         Raises:
             BackboneError: an unknown backbone, or weights that cannot be had.
         """
-        wanted = {each: backbones.get(each) for each in (name, witness or name)}
+        backbones.get(name)  # before anything is downloaded
         loader = Loader(offline, progress)
         perceptual, alex = Lpips.load(loader), Lpips.load_alex(loader)
         found = {each.extractor.backbone.name: each.extractor for each in (perceptual, alex)}
-        for title, backbone in wanted.items():
-            if title not in found:
-                found[title] = loader.network(backbone)
+        for wanted in (name, witness or name):
+            if wanted not in found:
+                found[wanted] = loader.network(backbones.get(wanted))
         faces = FaceDetector.load(loader.tensors).to(device)
         judge, other = found[name], found[witness or name]
         made = cls(judge, other, perceptual, alex, Dists.load(loader), faces)

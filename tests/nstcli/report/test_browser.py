@@ -195,7 +195,7 @@ def test_the_lightbox_by_mouse_tells_how_a_picture_was_made(made: Store, visit: 
         "step 1: 10", "step 20: 0.5", "vgg19", "nst 0.1.0",
     ):  # fmt: skip
         assert fact in told
-    cannot = page.get_by_text("measured structure").get_attribute("title")
+    cannot = page.get_by_text("measured structure", exact=True).get_attribute("title")
     assert "cannot say whether a thing is still recognised" in cannot
     curve = page.get_by_role("img", name="Loss from 10 at step 1 to 0.5 at step 20")
     assert curve.locator("path").nth(1).get_attribute("d").count("L") == 19
