@@ -30,7 +30,6 @@ from nstcli.experiments.preview import Preview
 from nstcli.experiments.run import RunContext
 from nstcli.experiments.sweep import Axis, Range
 from nstcli.experiments.variant import Variant, variants_of
-from nstcli.images import DEFAULT_MAX_PIXELS
 from nstcli.plan.layout import Layout
 from nstcli.plan.pair import Pair
 from nstcli.plan.product import Naming, planned
@@ -82,11 +81,6 @@ class Request:
             recipe=replace(self.recipe, **smaller),
         )
 
-    @property
-    def max_pixels(self) -> int:
-        """Pixels that a picture may have."""
-        return self.input_options.max_pixels or DEFAULT_MAX_PIXELS
-
 
 def run_experiment(request: Request, *, dry_run: bool) -> int:
     """Make what is missing of an experiment, and return the exit code that this earns.
@@ -126,7 +120,7 @@ def run_experiment(request: Request, *, dry_run: bool) -> int:
         messages,
         _Header(request, experiment.variants, screen, dry_run, chosen),
         dry_run=dry_run,
-        max_pixels=request.max_pixels,
+        max_pixels=request.input_options.max_pixels,
         strict=request.input_options.strict,
         listeners=listeners,
         finish=in_turn(*finishes),
@@ -255,7 +249,7 @@ class _Header:
         jobs = checked.jobs
         if not jobs or self.screen.quiet:
             return ""
-        paces = Paces(execution_of(self.request.execution, self.request.max_pixels))
+        paces = Paces(execution_of(self.request.execution, self.request.input_options.max_pixels))
         if not self.dry_run:
             self._measure(checked, paces)
         said = []
@@ -272,7 +266,7 @@ class _Header:
 
     def _measure(self, checked: Checked, paces: Paces) -> None:
         """Find out paces that nobody knows, by a few steps of one picture each."""
-        execution = execution_of(self.request.execution, self.request.max_pixels)
+        execution = execution_of(self.request.execution, self.request.input_options.max_pixels)
         if execution.jobs > 1 or "," in execution.device:
             return  # alone, one has another pace
         context = RunContext(execution, (), lambda: False, self.screen.downloading)

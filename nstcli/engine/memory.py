@@ -25,6 +25,7 @@ from nstcli.engine.objective import evaluate, parts, weighted
 from nstcli.engine.targets import read_content, read_style
 from nstcli.optimizers import OPTIMIZERS
 from nstcli.recipe import Recipe
+from nstcli.terms import TERMS
 
 if sys.platform != "win32":
     import resource
@@ -76,11 +77,11 @@ def needs(extractor: FeatureExtractor, recipe: Recipe) -> Needs:
 
 def _for_matching(extractor: FeatureExtractor, recipe: Recipe) -> float:
     """Return what each pixel of a style takes while its places are matched."""
-    if not recipe.nearest_weight:
-        return 0
-    layers = [extractor.backbone.layer(name) for name in recipe.layers_of_terms["nearest"]]
+    weights, layers = recipe.weights_of_terms, recipe.layers_of_terms
+    terms = [name for name, term in TERMS.items() if term.target == "matched" and weights[name]]
     value_bytes = next(extractor.network.parameters()).itemsize
-    return bytes_per_pixel(sum(layer.channels for layer in layers), value_bytes)
+    channels = [sum(extractor.backbone.layer(name).channels for name in layers[t]) for t in terms]
+    return max((bytes_per_pixel(count, value_bytes) for count in channels), default=0)
 
 
 class TensorBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
