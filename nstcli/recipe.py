@@ -139,12 +139,22 @@ class Choices(_Terms, _Basics):  # type: ignore[misc]  # mypy cannot know fields
         Literal["content", "noise", "style"], Option("What the optimization starts from")
     ] = "content"
     seed: Annotated[int, Option("Seed of the noise", least=0, below=2**63, metavar="N")] = 0
+    # `recolor` gives the artwork the photo's colours before it is looked at; `luminance` gives the
+    # finished picture the photo's.
+    colors: Annotated[
+        Literal["style", "recolor", "luminance"],
+        Option("Whose colours: the artwork's; the photo's, by either of two ways"),
+    ] = "style"
 
 
 _SETTINGS = settings_of(Choices)
 
 # Every option as it is where nobody says anything of it.
 DEFAULT: Mapping[str, Any] = asdict(Choices())
+
+# What does nothing as it is here. No key knows of it then, so that a result of a program without
+# such an option stays up to date.
+OFF: Mapping[str, Any] = {"plugin": "", "preprocessing": "own", "colors": "style"}
 
 
 @dataclass(frozen=True)
@@ -189,7 +199,10 @@ class Recipe(Choices):
 
 
 # What makes a step no dearer than another, for each pixel.
-_OF_NO_COST = {"size", "steps", "seed", "init", "tolerance", "learning_rate", "schedule"}
+_OF_NO_COST = {
+    *("size", "steps", "seed", "init", "tolerance", "learning_rate", "schedule"),
+    "colors",
+}
 
 
 def effective(recipe: Mapping[str, Any]) -> dict[str, Any]:
@@ -204,8 +217,7 @@ def effective(recipe: Mapping[str, Any]) -> dict[str, Any]:
         "seed": recipe.get("init", "noise") != "noise",
         "learning_rate": unrated,
         "schedule": unrated,
-        "plugin": not recipe.get("plugin"),
-        "preprocessing": recipe.get("preprocessing") == "own",
+        **{option: recipe.get(option) == value for option, value in OFF.items()},
     }
     for term in TERMS.values():
         for option in (term.layers_option, term.norm):

@@ -20,6 +20,7 @@ from nstcli.config.options import OutputOptions
 from nstcli.errors import InputError
 from nstcli.plan.pair import Pair
 from nstcli.plan.walk import trouble
+from nstcli.recipe import OFF, effective
 from nstcli.remembered import digest
 from nstcli.results.records import LOSSY, Record, digests_by_role
 from nstcli.results.state import State
@@ -215,8 +216,11 @@ def survey(pairs: Sequence[tuple[Pair, Settings]], results: Results, rules: Rule
 
 def differences(record: Record, job: Job) -> list[str]:
     """Name what differs between a record and the job under its name."""
-    # What has no effect now is no difference; what had none before is one, if it is not the same.
-    old, new = record.recipe, job.settings.recipe.effective()
+    # What has no effect now is no difference, unless it was turned off; what had none before is
+    # one, if it is not the same.
+    old = {**OFF, **record.recipe}
+    turned_off = {name: value for name, value in OFF.items() if name in effective(old)}
+    new = {**turned_off, **job.settings.recipe.effective()}
     changes = [
         f"{name.replace('_', '-')} {_short(old.get(name))} → {_short(new[name])}"
         for name in new

@@ -6,7 +6,7 @@ import hashlib
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -15,6 +15,7 @@ from torch import Tensor
 from backbones.hooks import FeatureExtractor
 from backbones.spec import BackboneError
 from nstcli import images
+from nstcli.engine.colors import COLORS
 from nstcli.engine.memory import Needs, advice, free_bytes, largest_size, needs
 from nstcli.engine.pyramid import factors, shrunk
 from nstcli.engine.stylize import Scale
@@ -87,8 +88,9 @@ class Loader:
         """
         recipe = job.settings.recipe
         content = self._content_of(job)
-        style = self._style_of(job)
-        self._refuse_too_large(job, content, style)
+        decoded = self._style_of(job)
+        self._refuse_too_large(job, content, decoded)
+        style = _prepared(decoded, content, recipe)
         minimum = self._extractor.backbone.minimum_size
         scales = [
             Scale(
@@ -97,7 +99,7 @@ class Loader:
             )
             for factor in factors(recipe, content.pixels, style.pixels, minimum)
         ]
-        self._keep(style)
+        self._keep(decoded)  # and nothing that holds with this content alone
         return Loaded(scales, content.picture, content.notes + style.notes)
 
     def fitting(self, loaded: Loaded, recipe: Recipe) -> int:
@@ -182,6 +184,14 @@ def _input_of(job: Job, role: str) -> tuple[Input, str]:
     """Return the input of a role, and the digest of its bytes."""
     known = zip(job.pair.inputs, job.inputs, strict=True)
     return next((each, found.sha256) for each, found in known if each.role == role)
+
+
+def _prepared(style: _Image, content: _Image, recipe: Recipe) -> _Image:
+    """Return a style as the network is shown it, with nothing read of it where that is special."""
+    colors = COLORS[recipe.colors]
+    if not colors.prepares:
+        return style
+    return replace(style, pixels=colors.prepared(style.pixels, content.pixels), styles={})
 
 
 def _smallest(image: _Image, extractor: FeatureExtractor) -> int:

@@ -21,6 +21,7 @@ from backbones.activations import doubt
 from backbones.hooks import FeatureExtractor
 from backbones.weights.sources import LocalFile
 from nstcli import images
+from nstcli.engine.colors import finished
 from nstcli.engine.memory import advice, keep_freed_memory, peak_bytes
 from nstcli.engine.precision import Precision, arranged
 from nstcli.engine.shortfall import shortfall
@@ -228,7 +229,9 @@ class Worker:
         job = task.job
         if result.stopped:  # so that it never passes for the finished one
             job = replace(job, key=stopped_key(job.key))
-        data = encoded(job, _to_array(result.image), task.loaded.content.alpha)
+        seen = task.loaded.scales[-1]
+        picture = finished(result.image, seen.content.image, seen.style.image, job.settings.recipe)
+        data = encoded(job, _to_array(picture), task.loaded.content.alpha)
         seconds += task.seconds + time.perf_counter() - started
         notes = (*self._notes, *task.loaded.notes)
         return Made(data, self._record(job, data, result, seconds, notes))

@@ -57,6 +57,7 @@ def test_defaults_come_from_the_backbone() -> None:
         schedule="cosine",
         tolerance=0,
         seed=0,
+        colors="style",
     )
 
 
@@ -235,6 +236,16 @@ def test_nothing_to_optimize_for_is_refused() -> None:
     for term in ("content", "style", "tv"):
         weights = {"content_weight": 0.0, "style_weight": 0.0, "tv_weight": 0.0}
         assert resolve(TINY, SHA, **{**weights, f"{term}_weight": 1e-9})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", set(module.OFF) & set(DEFAULT))
+def test_no_key_knows_of_what_is_off(name: str) -> None:
+    """So that results of a program without it stay up to date; they have no such option at all."""
+    assert DEFAULT[name] == module.OFF[name]
+    told = resolve(TINY, SHA).dump()
+    without = {key: value for key, value in told.items() if key != name}
+    assert module.effective(told) == module.effective(without)
+    assert name not in module.effective(told)
 
 
 def test_frozen() -> None:
@@ -418,7 +429,7 @@ def test_the_defaults_are_those_of_the_fields() -> None:
 
 def test_what_a_step_costs_is_all_but_what_is_known_not_to_matter() -> None:
     """An option that comes later makes another kind of work, until somebody says otherwise."""
-    recipe = resolve(TINY, SHA, optimizer="adam", init="noise", tv_weight=1)
+    recipe = resolve(TINY, SHA, optimizer="adam", init="noise", tv_weight=1, colors="recolor")
     told = recipe.per_pixel()
     assert set(recipe.effective()) - set(told) == module._OF_NO_COST
     assert set(DEFAULT) >= module._OF_NO_COST

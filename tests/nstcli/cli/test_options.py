@@ -66,6 +66,7 @@ GIVEN: dict[str, tuple[list[str], Any]] = {
     "tolerance": (["--tolerance", "0.1"], 0.1),
     "init": (["--init", "noise"], "noise"),
     "seed": (["--seed", "3"], 3),
+    "colors": (["--colors", "luminance"], "luminance"),
     "device": (["--device", "cuda:0,cuda:1"], "cuda:0,cuda:1"),
     "precision": (["--precision", "float32"], "float32"),
     "jobs": (["-j", "4"], 4),

@@ -36,12 +36,27 @@ def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
             {"content_weight": 0.0},
             ["content-weight 1.0 → 0.0"],
         ),
+        ({"colors": "recolor"}, {}, ["colors recolor → style"]),
+        ({"colors": "recolor"}, {"colors": "luminance"}, ["colors recolor → luminance"]),
+        ({}, {"colors": "luminance"}, ["colors style → luminance"]),
     ],
 )
 def test_what_has_no_effect_is_no_difference(
     tiny_plugin: Plugin, before: dict[str, Any], now: dict[str, Any], said: list[str]
 ) -> None:
     assert sorted(differences(before, now)) == sorted(said)
+
+
+def test_an_older_result_has_what_there_was_not_yet_turned_off(tiny_plugin: Plugin) -> None:
+    settings = settings_of(3)
+    known = {name: value for name, value in settings.recipe.dump().items() if name != "colors"}
+    kept = record(b"").model_copy(update={"recipe": known})
+    assert found_between(kept, Job.of(PAIR, settings, "content", "style")) == [
+        "content image changed",
+        "style image changed",
+    ]
+    now = replace(settings, recipe=replace(settings.recipe, colors="recolor"))
+    assert "colors style → recolor" in found_between(kept, Job.of(PAIR, now, "content", "style"))
 
 
 def test_inputs_count(tiny_plugin: Plugin) -> None:

@@ -1,0 +1,109 @@
+"""Whose colours a picture has: ways to choose them, a row each.
+
+A way may change what the network sees of the artwork, or the picture when it is finished; what is
+painted in between, and every loss and figure of it, are those of any picture. Pictures are
+(1, 3, H, W), sRGB in [0, 1].
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from nstcli.engine import oklab
+from nstcli.recipe import Recipe
+
+# Along which colours differ by less than a level of 8 bits, there is nothing but rounding.
+_LEVEL = 1 / 255
+
+
+def _as_it_is(image: Tensor, *others: Tensor) -> Tensor:
+    return image
+
+
+@dataclass(frozen=True)
+class Colors:
+    """A way to choose colours.
+
+    Attributes:
+        prepared: (artwork, photo) -> the artwork that the network is shown.
+        finished: (picture, photo, artwork) -> the picture that is written. The photo has the
+            picture's shape.
+    """
+
+    prepared: Callable[[Tensor, Tensor], Tensor] = _as_it_is
+    finished: Callable[[Tensor, Tensor, Tensor], Tensor] = _as_it_is
+
+    @property
+    def prepares(self) -> bool:
+        """Whether an artwork is another one with every photo."""
+        return self.prepared is not _as_it_is
+
+
+def recolored(image: Tensor, like: Tensor) -> Tensor:
+    """Give the pixels of a picture the mean and the covariance of another's, (1, 3, H, W) each.
+
+    Gatys et al. 2016 ("Preserving Color in Neural Artistic Style Transfer"), section 3. What would
+    be darker than black or lighter than white is cut off.
+    """
+    pixels, wanted = (each[0].flatten(1).cpu().double() for each in (image, like))
+    matrix = transport(covariance(pixels), covariance(wanted))
+    mean, aim = pixels.mean(1, keepdim=True), wanted.mean(1, keepdim=True)
+    found = matrix @ (pixels - mean) + aim
+    return found.clamp(0, 1).view(image.shape).to(image)
+
+
+def covariance(pixels: Tensor) -> Tensor:
+    """Return the covariance (C, C) of pixels (C, N), divided by N."""
+    return torch.cov(pixels, correction=0)
+
+
+def transport(of: Tensor, to: Tensor) -> Tensor:
+    """Return the matrix that makes one covariance of another, (C, C) each, moving least.
+
+    Of all A with A Σ Aᵀ = Σ', the symmetric one: the optimal transport between Gaussians,
+    Σ^-½ (Σ^½ Σ' Σ^½)^½ Σ^-½ (Pitié, Kokaram 2007, "The linear Monge-Kantorovitch linear colour
+    mapping"). Where Σ has no more spread than rounding makes, there is nothing to be spread, and
+    the matrix is 0: what of Σ' lies there is not reached.
+    """
+    values, vectors = torch.linalg.eigh(of)
+    kept = values > _LEVEL**2
+    roots = values.clamp(min=_LEVEL**2).sqrt() * kept
+    inverse = torch.where(kept, 1 / roots.clamp(min=_LEVEL), 0)
+    root = (vectors * roots) @ vectors.mT
+    inverse_root = (vectors * inverse) @ vectors.mT
+    values, vectors = torch.linalg.eigh(root @ to @ root)
+    middle = (vectors * values.clamp(min=0).sqrt()) @ vectors.mT
+    found: Tensor = inverse_root @ middle @ inverse_root
+    return found
+
+
+def _lightness_alone(picture: Tensor, photo: Tensor, artwork: Tensor) -> Tensor:
+    """Keep of a picture its lightness, and of the photo the rest."""
+    lightness, chroma = oklab.of_srgb(picture)[:, :1], oklab.of_srgb(photo)[:, 1:]
+    found = oklab.paled(torch.cat([lightness.clamp(0, 1), chroma], 1))
+    return oklab.to_srgb(found).clamp(0, 1)
+
+
+# The names are the values of the recipe's `colors`.
+COLORS: Mapping[str, Colors] = {
+    "style": Colors(),
+    "recolor": Colors(prepared=recolored),
+    "luminance": Colors(finished=_lightness_alone),
+}
+
+
+def finished(image: Tensor, content: Tensor, style: Tensor, recipe: Recipe) -> Tensor:
+    """Make the picture that is written of the one that was painted.
+
+    The figures of a record are those of the painted one, which its loss is about; a judge of files
+    sees what was written.
+
+    Args:
+        image: (1, 3, H, W), at any step.
+        content: the photo, (1, 3, H, W).
+        style: the artwork, (1, 3, h, w).
+        recipe: which says what is to be done.
+    """
+    return COLORS[recipe.colors].finished(image, content, style)
