@@ -5,7 +5,7 @@ activations of several layers, side by side (a hypercolumn), centred, by cosine.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import torch
@@ -14,6 +14,8 @@ from torch import Tensor
 from backbones.hooks import FeatureExtractor
 from nstcli.engine.losses import Target
 from nstcli.engine.losses.nearest import on_grid
+from nstcli.engine.masks import pooled
+from nstcli.engine.targets import Artwork
 
 # Pixels from one place to the next, each way.
 _STRIDE = 4
@@ -38,26 +40,30 @@ def bytes_per_pixel(channels: int, value_bytes: int) -> float:
 def matched(
     extractor: FeatureExtractor,
     content: Tensor,
-    style: Tensor,
+    artworks: Sequence[Artwork],
     painted: Tensor | None,
     layers: Mapping[str, float],
+    region: Tensor | None = None,
 ) -> dict[str, Target]:
     """Find for every place of the content the most similar one of the style, or of its turns.
 
     Args:
         extractor: whose features are compared.
         content: (1, 3, H, W), RGB in [0, 1].
-        style: (1, 3, h, w), likewise.
+        artworks: the images of the style; they offer places in proportion to their shares.
         painted: (1, 3, H, W), the picture so far; None where there is none yet.
         layers: that are compared, with their relative weights.
+        region: a mask (1, 1, H, W) of the places that matter: what is usual for a place of the
+            content is what is usual there.
 
     Returns:
         For every layer, the style's activations at the places found, (1, C, H/4, W/4).
     """
     source = content if painted is None else torch.lerp(painted, content, _CONTENT_SHARE)
     height, width = _grid(source)
-    sought, offered = _places(extractor, source, layers), _offered(extractor, style, layers)
-    found = _nearest(sought, offered, layers)
+    sought, offered = _places(extractor, source, layers), _offered(extractor, artworks, layers)
+    within = None if region is None else pooled(region, (height, width)).view(-1, 1)
+    found = _nearest(sought, offered, layers, within)
     return {layer: _target(values[found], height, width) for layer, values in offered.items()}
 
 
@@ -76,36 +82,64 @@ def _places(extractor: FeatureExtractor, image: Tensor, layers: Iterable[str]) -
 
 
 def _offered(
-    extractor: FeatureExtractor, style: Tensor, layers: Iterable[str]
+    extractor: FeatureExtractor, artworks: Sequence[Artwork], layers: Iterable[str]
 ) -> dict[str, Tensor]:
     """Read the style and its quarter turns; the strokes of a painting go in few directions."""
-    turned = [torch.rot90(style, turns, (2, 3)).contiguous() for turns in range(_TURNS)]
+    inside = [_inside(each) for each in artworks]
+    pairs = zip(artworks, inside, strict=True)
+    unit = min(_MOST_PLACES // _TURNS, *(len(rows) / each.share for each, rows in pairs))
     of_each = []
-    for image in turned:
-        places = _places(extractor, image, layers)
-        kept = _drawn(next(iter(places.values())), _MOST_PLACES // len(turned))
-        of_each.append({layer: values[kept] for layer, values in places.items()})
+    for artwork, rows in zip(artworks, inside, strict=True):
+        most = max(1, int(unit * artwork.share))
+        for turns in range(_TURNS):
+            image = torch.rot90(artwork.image, turns, (2, 3)).contiguous()
+            places = _places(extractor, image, layers)
+            if artwork.mask is not None:
+                rows = _inside(artwork, turns)
+            kept = rows[_drawn(rows, most)]
+            of_each.append({layer: values[kept] for layer, values in places.items()})
     return {layer: torch.cat([places[layer] for places in of_each]) for layer in layers}
 
 
-def _drawn(like: Tensor, most: int) -> Tensor:
+def _inside(artwork: Artwork, turns: int = 0) -> Tensor:
+    """Return the numbers of the places of an artwork that its mask, if any, has at least half of.
+
+    Where there are none, that with the most.
+    """
+    height, width = _grid(artwork.image)
+    if artwork.mask is None:
+        return torch.arange(height * width, device=artwork.image.device)
+    mask = torch.rot90(artwork.mask, turns, (2, 3))
+    if turns % 2:
+        height, width = width, height
+    weights = pooled(mask, (height, width)).flatten()
+    return torch.nonzero(weights >= min(0.5, weights.max().item())).flatten()
+
+
+def _drawn(rows: Tensor, most: int) -> Tensor:
     """Return the numbers of all rows, or of so many that are drawn, the same ones every time."""
-    count = len(like)
+    count = len(rows)
     if count <= most:
-        return torch.arange(count, device=like.device)
+        return torch.arange(count, device=rows.device)
     generator = torch.Generator().manual_seed(0)
     drawn = torch.randperm(count, generator=generator)[:most].sort().values
-    return drawn.to(like.device)
+    return drawn.to(rows.device)
 
 
 def _nearest(
-    sought: Mapping[str, Tensor], offered: Mapping[str, Tensor], layers: Mapping[str, float]
+    sought: Mapping[str, Tensor],
+    offered: Mapping[str, Tensor],
+    layers: Mapping[str, float],
+    within: Tensor | None,
 ) -> Tensor:
     """Return the row of `offered`, each (M, C), most similar to each of `sought`, (P, C): (P,).
 
-    Products of half precision are added up in float32.
+    `within` tells how much each of the sought ones matters, (P, 1). Products of half precision are
+    added up in float32.
     """
-    asked = {layer: _standardized(sought[layer], weight) for layer, weight in layers.items()}
+    asked = {
+        layer: _standardized(sought[layer], weight, within) for layer, weight in layers.items()
+    }
     given = {layer: _standardized(offered[layer], weight) for layer, weight in layers.items()}
     squares = torch.stack([x.square().sum(1, dtype=torch.float32) for x in given.values()])
     scale: Tensor = squares.sum(0).clamp(min=1e-30).rsqrt()
@@ -119,14 +153,19 @@ def _nearest(
     return torch.cat(found)
 
 
-def _standardized(places: Tensor, weight: float) -> Tensor:
+def _standardized(places: Tensor, weight: float, within: Tensor | None = None) -> Tensor:
     """Centre the activations (M, C) of a layer and divide them by their size.
 
     So a layer counts as its weight says, on every network; the paper divides by its channels.
     """
     values = places.float()
-    values = values - values.mean(0)
-    size = values.square().sum(1).mean().sqrt().clamp(min=1e-15)
+    if within is None:
+        values = values - values.mean(0)
+        size = values.square().sum(1).mean().sqrt().clamp(min=1e-15)
+    else:
+        shares = within / within.sum().clamp(min=1e-15)
+        values = values - (shares * values).sum(0)
+        size = (shares * values.square()).sum().sqrt().clamp(min=1e-15)
     return (values * (math.sqrt(weight) / size)).to(places.dtype)
 
 

@@ -20,6 +20,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from backbones.hooks import FeatureExtractor
 from nstcli.engine.cgroups import left_by_groups
+from nstcli.engine.guidance import EVERYWHERE, Guidance, Region
 from nstcli.engine.matching import bytes_per_pixel
 from nstcli.engine.objective import evaluate, parts, weighted
 from nstcli.engine.targets import read_content, read_style
@@ -63,9 +64,13 @@ class Needs:
     reading: float
 
 
-def needs(extractor: FeatureExtractor, recipe: Recipe) -> Needs:
-    """Find out what pictures need with this network, in its present precision, and this recipe."""
-    reading, optimizing, pixels = measure_tensors(extractor, recipe)
+def needs(extractor: FeatureExtractor, recipe: Recipe, regions: int = 0) -> Needs:
+    """Find out what pictures need with this network, in its present precision, and this recipe.
+
+    `regions` are those with masks and styles of their own: 1 where maps alone say what holds
+    where, 0 where nothing does.
+    """
+    reading, optimizing, pixels = measure_tensors(extractor, recipe, regions)
     pictures = (_PICTURES + OPTIMIZERS[recipe.optimizer].pictures) * _PICTURE_BYTES
     to_read = _READING * reading.peak / pixels + _PICTURE_BYTES
     return Needs(
@@ -120,7 +125,7 @@ class TensorBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 def measure_tensors(
-    extractor: FeatureExtractor, recipe: Recipe
+    extractor: FeatureExtractor, recipe: Recipe, regions: int = 0
 ) -> tuple[TensorBytes, TensorBytes, int]:
     """Measure the tensors that reading a style takes, and those that optimizing a picture takes.
 
@@ -128,13 +133,13 @@ def measure_tensors(
     """
     try:
         # Tensors of this device have shapes and no content, so that it takes no time.
-        return _measured(copy.deepcopy(extractor).to("meta"), recipe, _EDGE)
+        return _measured(copy.deepcopy(extractor).to("meta"), recipe, regions, _EDGE)
     except RuntimeError:  # a network that looks at the content
-        return _measured(extractor, recipe, _EDGE_COMPUTED)
+        return _measured(extractor, recipe, regions, _EDGE_COMPUTED)
 
 
 def _measured(
-    extractor: FeatureExtractor, recipe: Recipe, edge: int
+    extractor: FeatureExtractor, recipe: Recipe, regions: int, edge: int
 ) -> tuple[TensorBytes, TensorBytes, int]:
     edge = max(edge, extractor.backbone.minimum_size)
     image = torch.full((1, 3, edge, edge), 0.5, device=extractor.gain.device)
@@ -144,7 +149,12 @@ def _measured(
         content = read_content(extractor, image.clone(), recipe)
         coarser = optimizing.now // 3  # of all scales together, a quarter each of the next
         picture = image.clone().requires_grad_()
-        objective = parts(extractor, content, style, recipe)
+        guidance = EVERYWHERE
+        if regions:
+            maps = [torch.ones_like(image[:, :1]) for _ in range(regions + 2)]
+            held = [Region(mask, style) for mask in maps[2:]]
+            guidance = Guidance(maps[0], maps[1], tuple(held))
+        objective = parts(extractor, content, style, recipe, guidance=guidance)
         optimizing.peak = optimizing.now  # what matching takes for a while is counted by itself
         terms = evaluate(extractor, picture, objective)
         loss = weighted(terms, recipe)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from backbones.hooks import FeatureExtractor
 from nstcli.engine.descent import descend
+from nstcli.engine.guidance import EVERYWHERE, Guidance
 from nstcli.engine.init import start
 from nstcli.engine.objective import Part, batched, evaluate, judged_parts, parts, weighted
 from nstcli.engine.pyramid import resized, share_steps
@@ -21,10 +22,22 @@ from nstcli.recipe import Recipe
 
 @dataclass(frozen=True)
 class Scale:
-    """One scale of a pair: both images, read at sizes that differ from full by one factor."""
+    """One scale of a pair: both images, read at sizes that differ from full by one factor.
+
+    Attributes:
+        content: what is painted.
+        style: in whose manner, where the guidance has no regions with styles of their own.
+        guidance: what holds where, at the size of the content.
+    """
 
     content: Content
     style: Style
+    guidance: Guidance = EVERYWHERE
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """What pairs have to agree in to be made at once: the content's shape, the regions."""
+        return *self.content.image.shape, len(self.guidance.regions)
 
 
 @dataclass(frozen=True)
@@ -99,7 +112,7 @@ def stylize_together(
     diverges leaves the others be. A true answer of `on_steps` stops them all.
 
     Raises:
-        ValueError: the contents of a scale differ in shape.
+        ValueError: the contents of a scale differ in shape, or the pairs in their regions.
     """
     # A scale without steps would only blur.
     by_scale = [list(scales) for scales in zip(*pairs, strict=True)][-recipe.steps :]
@@ -154,9 +167,9 @@ def _starts(scales: Sequence[Scale], recipe: Recipe) -> Tensor:
 
 def _pixels(scales: Sequence[Scale]) -> int:
     """Count the pixels of each picture of a scale, all of one shape."""
-    shapes = {tuple(scale.content.image.shape) for scale in scales}
+    shapes = {scale.shape for scale in scales}
     if len(shapes) > 1:
-        raise ValueError(f"contents of one batch have different shapes: {sorted(shapes)}")
+        raise ValueError(f"pairs of one batch have different shapes: {sorted(shapes)}")
     return scales[0].content.image[0, 0].numel()
 
 
@@ -170,7 +183,7 @@ def _objective(
     pictures = [None] * len(scales) if painted is None else torch.split(painted, 1)
     return batched(
         [
-            parts(extractor, scale.content, scale.style, recipe, picture)
+            parts(extractor, scale.content, scale.style, recipe, picture, scale.guidance)
             for scale, picture in zip(scales, pictures, strict=True)
         ]
     )
@@ -212,15 +225,18 @@ def _judged(
 
     `known` are the attributes of the result that the loop tells.
     """
-    content, style = scale.content, scale.style
-    judged = judged_parts(content, style, recipe)
+    content = scale.content
+    judged = judged_parts(content, scale.style, recipe, scale.guidance)
     errors = evaluate(extractor, image, judged)
-    before = sum(
-        part.share
-        * part.distance(content.statistics[part.statistic, part.layer], part.target).item()
-        for part in judged
-        if part.term == "style"
-    )
+    of_style = [part for part in judged if part.term == "style"]
+    if scale.guidance.plain:
+        before = sum(
+            float(part.share)
+            * part.distance(content.statistics[part.statistic, part.layer], part.target).item()
+            for part in of_style
+        )
+    else:
+        before = evaluate(extractor, content.image, of_style)["style"].item()
     return Result(
         image=image,
         content_error=errors["content"].sum().item(),

@@ -1,7 +1,7 @@
 """Statistics of content and style, read once per image, and the targets of terms made of them."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -9,6 +9,7 @@ from torch import Tensor
 from backbones.hooks import FeatureExtractor
 from nstcli.engine.losses import Statistic, Target, statistic_of
 from nstcli.engine.losses.statistics import full_precision
+from nstcli.engine.masks import covers, pooled
 from nstcli.recipe import Recipe
 from nstcli.terms import TERMS
 
@@ -32,10 +33,12 @@ class Content:
         image: (1, 3, H, W), RGB in [0, 1].
         statistics: of all terms that aim at the whole of an image, (1, …): of those that aim at
             the style, it is what an unchanged picture starts with.
+        grids: rows and columns of positions, by layer.
     """
 
     image: Tensor
     statistics: Mapping[Place, Tensor]
+    grids: Mapping[str | None, tuple[int, int]] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -43,6 +46,7 @@ class Content:
         image: Tensor,
         activations: Mapping[str, Tensor],
         layers: Mapping[str, Iterable[str | None]],
+        mask: Tensor | None = None,
     ) -> "Content":
         """Compute the statistics of an image that terms aim at, each once.
 
@@ -50,6 +54,7 @@ class Content:
             image: (1, 3, H, W), RGB in [0, 1].
             activations: of the image, (1, C, h, w), by layer.
             layers: of every term, by its name.
+            mask: how much each pixel counts, (1, 1, H, W), in statistics that are means.
         """
         places = {
             (statistic_of(term), layer): image if layer is None else activations[layer]
@@ -57,8 +62,29 @@ class Content:
             for layer in names
         }
         # In float32 at once, so that the pairs of a content have one target and not each a copy.
-        found = {place: full_precision(place[0].of(x)) for place, x in places.items()}
-        return cls(image, found)
+        found = {
+            (statistic, layer): full_precision(
+                statistic.of(x, None if mask is None else pooled(mask, x.shape))
+            )
+            for (statistic, layer), x in places.items()
+        }
+        grids = {layer: (x.shape[-2], x.shape[-1]) for (_, layer), x in places.items()}
+        return cls(image, found, grids)
+
+
+@dataclass(frozen=True)
+class Artwork:
+    """A style image among others.
+
+    Attributes:
+        image: (1, 3, H, W), RGB in [0, 1].
+        share: of the style; those of all sum to 1.
+        mask: how much each pixel counts, (1, 1, H, W); None where all count alike.
+    """
+
+    image: Tensor
+    share: float = 1.0
+    mask: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -66,29 +92,42 @@ class Style:
     """One or several style images as a backbone sees them. Small, so that many can be kept.
 
     Attributes:
-        image: (1, 3, H, W), RGB in [0, 1], the first of them.
+        artworks: the images.
         statistics: those that are means over positions, (1, …).
         mean_squares: of the local ones, whose values are not kept, a scalar each.
+        unseen: the layers at which masks leave too few positions of all of them to aim at.
     """
 
-    image: Tensor
+    artworks: tuple[Artwork, ...]
     statistics: Mapping[Place, Tensor]
     mean_squares: Mapping[Place, Tensor]
+    unseen: frozenset[str | None] = frozenset()
 
     @classmethod
-    def of(cls, read: Content) -> "Style":
+    def of(cls, read: Content, mask: Tensor | None = None) -> "Style":
         """Keep of an image that was read what it can be a style by."""
         found = read.statistics.items()
+        small = (
+            () if mask is None else (n for n, grid in read.grids.items() if not covers(mask, grid))
+        )
         return cls(
-            read.image,
+            (Artwork(read.image, mask=mask),),
             {place: value for place, value in found if not place[0].local},
             {place: value.square().mean() for place, value in found if place[0].local},
+            frozenset(small),
         )
+
+    @property
+    def image(self) -> Tensor:
+        """The first of its images, (1, 3, H, W)."""
+        return self.artworks[0].image
 
     @property
     def nbytes(self) -> int:
         """Memory that it takes."""
-        kept = (self.image, *self.statistics.values(), *self.mean_squares.values())
+        images = [each.image for each in self.artworks]
+        masks = [each.mask for each in self.artworks if each.mask is not None]
+        kept = (*images, *masks, *self.statistics.values(), *self.mean_squares.values())
         return sum(tensor.nbytes for tensor in kept)
 
 
@@ -106,8 +145,10 @@ def layers_looked_at(recipe: Recipe) -> dict[str, Mapping[str | None, float]]:
 
 
 @torch.no_grad()
-def read_content(extractor: FeatureExtractor, image: Tensor, recipe: Recipe) -> Content:
-    """Read a content image (1, 3, H, W) for the terms of a recipe.
+def read_content(
+    extractor: FeatureExtractor, image: Tensor, recipe: Recipe, mask: Tensor | None = None
+) -> Content:
+    """Read a content image (1, 3, H, W) for the terms of a recipe; see `Content.of` for the mask.
 
     Raises:
         BackboneError: the image is below the backbone's minimum size.
@@ -118,7 +159,7 @@ def read_content(extractor: FeatureExtractor, image: Tensor, recipe: Recipe) -> 
         if TERMS[term].target in ("content", "style")
     }
     wanted = {name for names in layers.values() for name in names if name is not None}
-    return Content.of(image, extractor(image, wanted), layers)
+    return Content.of(image, extractor(image, wanted), layers, mask)
 
 
 @torch.no_grad()
@@ -127,34 +168,61 @@ def read_style(
     images: Sequence[Tensor],
     recipe: Recipe,
     weights: Sequence[float] | None = None,
+    masks: Sequence[Tensor | None] | None = None,
 ) -> Style:
     """Read style images, each (1, 3, H, W), and mix them: the weighted mean of their statistics.
 
+    Masks, (1, 1, H, W), tell how much each pixel of an image counts; None that all count alike.
+
     Raises:
         BackboneError: an image is below the backbone's minimum size.
-        ValueError: no image, or weights that do not fit the images.
+        ValueError: no image, or weights or masks that do not fit the images.
     """
-    weights = [1.0] * len(images) if weights is None else weights
-    if not images or len(images) != len(weights):
-        raise ValueError(f"{len(images)} style images and {len(weights)} weights")
+    masks = [None] * len(images) if masks is None else masks
+    styles = [
+        Style.of(read_content(extractor, image, recipe, mask), mask)
+        for image, mask in zip(images, masks, strict=True)
+    ]
+    return mixed(styles, [1.0] * len(images) if weights is None else weights)
+
+
+def mixed(styles: Sequence[Style], weights: Sequence[float]) -> Style:
+    """Mix styles: the weighted mean of their statistics, without those that weigh nothing.
+
+    Where the mask of one leaves too few positions at a layer, the others stand for it there.
+
+    Raises:
+        ValueError: no style, or weights that do not fit.
+    """
+    if not styles or len(styles) != len(weights):
+        raise ValueError(f"{len(styles)} style images and {len(weights)} weights")
     if min(weights) < 0 or sum(weights) <= 0:
         raise ValueError(f"style weights must not be negative, nor all 0: {list(weights)}")
-    styles = [Style.of(read_content(extractor, image, recipe)) for image in images]
     shares = [weight / sum(weights) for weight in weights]
+    counting = [(style, share) for style, share in zip(styles, shares, strict=True) if share]
+    if len(counting) == 1:
+        return counting[0][0]
+    unseen = frozenset.intersection(*(style.unseen for style, _ in counting))
+
+    def mean(of: Callable[[Style], Mapping[Place, Tensor]]) -> dict[Place, Tensor]:
+        found = {}
+        for place in of(counting[0][0]):
+            able = [(s, share) for s, share in counting if place[1] not in s.unseen - unseen]
+            whole = sum(share for _, share in able)
+            found[place] = torch.stack([of(s)[place] * (share / whole) for s, share in able]).sum(0)
+        return found
+
+    artworks = [
+        replace(each, share=each.share * share)
+        for style, share in counting
+        for each in style.artworks
+    ]
     return Style(
-        images[0],
-        _mixed([style.statistics for style in styles], shares),
-        _mixed([style.mean_squares for style in styles], shares),
+        tuple(artworks),
+        mean(lambda style: style.statistics),
+        mean(lambda style: style.mean_squares),
+        unseen,
     )
-
-
-def _mixed(
-    statistics: Sequence[Mapping[Place, Tensor]], shares: Sequence[float]
-) -> dict[Place, Tensor]:
-    mixed = {place: torch.zeros_like(value) for place, value in statistics[0].items()}
-    for each, share in zip(statistics, shares, strict=True):
-        mixed = {place: value + share * each[place] for place, value in mixed.items()}
-    return mixed
 
 
 def targets(

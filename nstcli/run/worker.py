@@ -57,8 +57,8 @@ class _Task:
 
     @property
     def shapes(self) -> list[tuple[int, ...]]:
-        """Shapes of the content at every scale; where they agree, pairs can be made at once."""
-        return [tuple(scale.content.image.shape) for scale in self.loaded.scales]
+        """Those of every scale; where they agree, pairs can be made at once."""
+        return [scale.shape for scale in self.loaded.scales]
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,6 +3,7 @@
 A term is unweighted and knows neither its weight nor its layers. Its module has two names:
 
 * `STATISTIC`: what it looks at, a function of the activations of one layer, or of the picture;
+  the distances of a local one heed the weights of their target, if there is one;
 * `DISTANCES`: by convention (`--loss`) or norm, plain functions of that statistic and its
   target, which return one number per picture of the batch, (N,), and not less than 0.
 

@@ -21,7 +21,7 @@ _FAINT = 1e-4
 
 
 def cosine(x: Tensor, target: Target) -> Tensor:
-    """Mean over positions of 1 − cos(F, T), a cosine for each layer.
+    """Mean over positions, as they count, of 1 − cos(F, T), a cosine for each layer.
 
     The paper takes one cosine of all layers side by side. With one for each, layers count as much
     as their weights say, on every network, and a layer needs no other to be compared.
@@ -30,7 +30,10 @@ def cosine(x: Tensor, target: Target) -> Tensor:
     floor = _FAINT * target.energy.view(-1, 1, 1, 1) / value[0, 0].numel()
     x = full_precision(on_grid(x, value.shape[-2], value.shape[-1]))
     difference = _unit(x, floor) - _unit(value, floor)
-    return difference.square().sum(1).mean((1, 2)) / 2
+    distances = difference.square().sum(1)
+    if target.weights is not None:
+        distances = distances * target.weights[:, 0]
+    return distances.mean((1, 2)) / 2
 
 
 def on_grid(x: Tensor, height: int, width: int) -> Tensor:

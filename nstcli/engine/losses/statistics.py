@@ -6,9 +6,8 @@ over positions: those of tiles, or of masked parts, each weighted by its share o
 sum to that of the whole.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -18,34 +17,47 @@ from torch.autograd.function import Function, once_differentiable
 _HALF = {torch.float16, torch.bfloat16}
 
 
+# Whose positions count for less has weights of that sum.
+_LEAST_SUM = 1e-6
+
+
+class _Of(Protocol):
+    def __call__(self, x: Tensor, weights: Tensor | None = None, /) -> Tensor: ...
+
+
 @dataclass(frozen=True)
 class Statistic:
     """Something that is computed of activations or pixels, and adds up over positions.
 
     Attributes:
         of: (N, C, H, W) -> (N, …): one for each picture of a batch, whatever the others are. A
-            mean is in float32 or better, even of half precision.
+            mean is in float32 or better, even of half precision; with weights, (1 or N, 1, H, W)
+            and not negative, it is that of the positions as they count. A local one takes none:
+            whoever compares its values weights them.
         local: whether it is (N, …, H, W), with values position by position; a mean over positions
             otherwise, whose shape does not depend on H and W.
     """
 
-    of: Callable[[Tensor], Tensor]
+    of: _Of
     local: bool
 
 
-def features(x: Tensor) -> Tensor:
+def features(x: Tensor, weights: Tensor | None = None, /) -> Tensor:
     """Return the activations, or pixels, themselves: (N, C, H, W)."""
     return x
 
 
-def gram(features: Tensor) -> Tensor:
+def gram(features: Tensor, weights: Tensor | None = None, /) -> Tensor:
     """Correlate every feature map with every other: (N, C, H, W) -> (N, C, C), float32 or better.
 
     F Fᵀ divided by C·H·W, in every convention: the number of positions must not matter, since
     content and style image rarely have the same size (Johnson et al. 2016, eq. 3; Gatys et al.
     2016, eq. 3, leave the division to the loss and so need equal sizes).
+
+    With weights w (1 or N, 1, H, W), it is Σ w f fᵀ / (C Σ w): the guided Gram matrix of Gatys et
+    al. 2017 ("Controlling Perceptual Factors"), who multiply the features by the root of it.
     """
-    result: Tensor = _Gram.apply(features)
+    result: Tensor = _Gram.apply(features, weights)
     return result
 
 
@@ -66,24 +78,36 @@ class _Gram(Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, features: Tensor) -> Tensor:
-        ctx.save_for_backward(features)
-        _, channels, height, width = features.shape
-        return _product(_positions(features)) / (channels * height * width)
+    def forward(ctx: Any, features: Tensor, weights: Tensor | None) -> Tensor:
+        ctx.save_for_backward(features, weights)
+        flat = _positions(features)
+        if weights is not None:
+            flat = flat * _positions(weights).sqrt().to(flat.dtype)
+        return _product(flat) / _divisor(features, weights)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        (features,) = ctx.saved_tensors
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        features, weights = ctx.saved_tensors
         n, channels, height, width = features.shape
-        symmetric = (gradient + gradient.mT) / (channels * height * width)
+        symmetric = (gradient + gradient.mT) / _divisor(features, weights)
         flat = torch.bmm(_positions(features), symmetric.to(features.dtype))
-        return flat.view(n, height, width, channels).permute(0, 3, 1, 2)
+        if weights is not None:
+            flat = flat * _positions(weights).to(flat.dtype)
+        return flat.view(n, height, width, channels).permute(0, 3, 1, 2), None
 
 
 def _positions(features: Tensor) -> Tensor:
     """View (N, C, H, W) as (N, H·W, C), the way channels_last keeps it in memory."""
     return features.permute(0, 2, 3, 1).flatten(1, 2)
+
+
+def _divisor(features: Tensor, weights: Tensor | None) -> Tensor | int:
+    """Return C times what the positions (N, C, H, W) count together, (1 or N, 1, 1) of weights."""
+    _, channels, height, width = features.shape
+    if weights is None:
+        return channels * height * width
+    return channels * weights.sum((2, 3)).clamp(min=_LEAST_SUM)[..., None]
 
 
 def _product(flat: Tensor) -> Tensor:

@@ -12,9 +12,11 @@ from nstcli.engine import matching, stylize
 from nstcli.engine.losses.nearest import cosine, on_grid
 from nstcli.engine.losses.target import Target
 from nstcli.engine.matching import matched
+from nstcli.engine.targets import Artwork
 from tests.nstcli.engine.drawn import features
 from tests.nstcli.engine.scene import CONTENT, OTHER, STYLE, paint, picture, recipe, scales
 
+ARTWORKS = [Artwork(STYLE)]
 LAYERS = {"relu1": 1.0, "relu2": 2.0, "relu3": 0.5}
 
 
@@ -46,7 +48,7 @@ def by_hand(extractor: FeatureExtractor, source: Tensor, style: Tensor) -> dict[
 def test_every_place_gets_the_most_similar_one(
     extractor: FeatureExtractor, painted: Tensor | None
 ) -> None:
-    found = matched(extractor, CONTENT, STYLE, painted, LAYERS)
+    found = matched(extractor, CONTENT, ARTWORKS, painted, LAYERS)
     source = CONTENT if painted is None else 0.75 * CONTENT + 0.25 * painted
     expected = by_hand(extractor, source, STYLE)
     assert list(found) == list(LAYERS)
@@ -59,9 +61,9 @@ def test_every_place_gets_the_most_similar_one(
 def test_blocks_are_no_part_of_the_answer(
     extractor: FeatureExtractor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = matched(extractor, CONTENT, STYLE, None, LAYERS)
+    whole = matched(extractor, CONTENT, ARTWORKS, None, LAYERS)
     monkeypatch.setattr(matching, "_BLOCK", 1000)
-    for name, target in matched(extractor, CONTENT, STYLE, None, LAYERS).items():
+    for name, target in matched(extractor, CONTENT, ARTWORKS, None, LAYERS).items():
         assert torch.equal(target.value, whole[name].value)
 
 
@@ -69,8 +71,8 @@ def test_of_too_many_places_some_are_drawn_the_same_every_time(
     extractor: FeatureExtractor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(matching, "_MOST_PLACES", 40)
-    first, again = (matched(extractor, CONTENT, STYLE, None, LAYERS) for _ in range(2))
-    everything = matched(extractor, STYLE, STYLE, None, LAYERS)
+    first, again = (matched(extractor, CONTENT, ARTWORKS, None, LAYERS) for _ in range(2))
+    everything = matched(extractor, STYLE, ARTWORKS, None, LAYERS)
     assert len({tuple(row) for row in everything["relu1"].value[0].flatten(1).T.tolist()}) <= 40
     for name in LAYERS:
         assert torch.equal(first[name].value, again[name].value)
@@ -80,16 +82,16 @@ def test_a_picture_is_matched_with_itself_and_with_its_turns(extractor: FeatureE
     square = picture(24, 24, seed=5)
     for turns in range(4):
         content = torch.rot90(square, turns, (2, 3)).contiguous()
-        found = matched(extractor, content, square, None, LAYERS)
+        found = matched(extractor, content, [Artwork(square)], None, LAYERS)
         own = extractor(content, LAYERS)
         for name, target in found.items():
             assert cosine(own[name], target).item() == pytest.approx(0, abs=1e-6)
 
 
 def test_half_precision_finds_places_that_are_as_near(extractor: FeatureExtractor) -> None:
-    exact = matched(extractor, CONTENT, STYLE, None, LAYERS)
+    exact = matched(extractor, CONTENT, ARTWORKS, None, LAYERS)
     extractor.arrange(torch.bfloat16, torch.channels_last)
-    rough = matched(extractor, CONTENT, STYLE, None, LAYERS)
+    rough = matched(extractor, CONTENT, ARTWORKS, None, LAYERS)
     found = extractor(CONTENT, LAYERS)
     losses = [
         sum(cosine(found[name], target).item() for name, target in targets.items())
@@ -103,7 +105,7 @@ def test_half_precision_finds_places_that_are_as_near(extractor: FeatureExtracto
 def test_flat_pictures_have_targets_too(extractor: FeatureExtractor, level: float) -> None:
     flat = torch.full((1, 3, 24, 32), level)
     for content, style in ((flat, STYLE), (CONTENT, flat), (flat, flat)):
-        for name, target in matched(extractor, content, style, None, LAYERS).items():
+        for name, target in matched(extractor, content, [Artwork(style)], None, LAYERS).items():
             assert target.value.isfinite().all(), name
             assert target.energy.isfinite().all()
 

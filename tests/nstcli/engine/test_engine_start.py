@@ -5,12 +5,12 @@ import torch
 from torch import Tensor
 
 from nstcli.engine.init import STARTS, start
-from nstcli.engine.targets import Content, Style
+from nstcli.engine.targets import Artwork, Content, Style
 from tests.nstcli.engine.scene import picture, recipe
 
 
 def both(content: Tensor, style: Tensor) -> tuple[Content, Style]:
-    return Content(content, {}), Style(style, {}, {})
+    return Content(content, {}), Style((Artwork(style),), {}, {})
 
 
 def ramps(height: int, width: int) -> Tensor:

@@ -113,6 +113,34 @@ def test_black_target_gives_finite_values(term: str, name: str, level: float) ->
     assert gradient.isfinite().all()
 
 
+@pytest.mark.parametrize(("term", "name"), DISTANCES)
+def test_positions_count_as_their_weights_say(term: str, name: str) -> None:
+    """A local term is that many times what it is at a position; a mean is that of what counts."""
+    if not TERMS[term].target:
+        return
+    x, like = features(2, 3, 4, 6, seed=1).requires_grad_(), features(1, 3, 4, 6, seed=2)
+    left = torch.ones(1, 1, 4, 6, dtype=torch.float64)
+    left[..., 3:] = 0
+    statistic, distance = statistic_of(term), distances_of(term)[name]
+    target = target_for(term, like)
+    plain = distance(statistic.of(x), target)
+    if statistic.local:
+        halved = replace(target, weights=torch.full_like(left, 0.5))
+        torch.testing.assert_close(distance(statistic.of(x), halved), plain / 2)
+        masks = [replace(target, weights=each) for each in (left, 1 - left)]
+        parted = [distance(statistic.of(x), each) for each in masks]
+        torch.testing.assert_close(parted[0] + parted[1], plain)
+        found = parted[0]
+    else:
+        torch.testing.assert_close(statistic.of(x, left), statistic.of(x[..., :3]))
+        soft = features(1, 1, 4, 6, seed=3).abs()
+        assert gradcheck(lambda each: distance(statistic.of(each, soft), target), x)
+        found = distance(statistic.of(x, left), target)
+    (gradient,) = torch.autograd.grad(found.sum(), x)
+    assert (gradient[..., 3:] == 0).all()
+    assert (gradient[..., :3] != 0).any()
+
+
 def tiles(x: Tensor) -> Iterator[Iterator[Tensor]]:
     """Cut (N, C, 6, 8) into four tiles of different sizes, row by row."""
     return (iter(row.tensor_split([5], dim=3)) for row in x.tensor_split([2], dim=2))
@@ -181,7 +209,7 @@ def test_memory_of_a_term_is_foretold(extractor: FeatureExtractor, term: str) ->
     foretold = memory.needs(extractor, asked)
     assert foretold.optimizing >= foretold.reading > 0
     _, expected, many = memory.measure_tensors(extractor, asked)
-    _, taken, few = memory._measured(extractor, asked, 256)
+    _, taken, few = memory._measured(extractor, asked, 0, 256)
     assert (many, few) == (1024**2, 256**2)
     assert expected.peak / many == pytest.approx(taken.peak / few, rel=0.05)
 
@@ -201,7 +229,7 @@ def test_a_statistic_of_a_layer_is_computed_once(extractor: FeatureExtractor) ->
     calls: Counter[Statistic] = Counter()
 
     def counted(part: Part) -> Part:
-        def of(x: Tensor) -> Tensor:
+        def of(x: Tensor, weights: Tensor | None = None, /) -> Tensor:
             calls[part.statistic] += 1
             return part.statistic.of(x)
 
