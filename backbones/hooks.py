@@ -1,6 +1,7 @@
 """Read a network's activations at named layers, through forward hooks."""
 
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from typing import Any, Self
 
@@ -40,6 +41,7 @@ class FeatureExtractor(nn.Module):
         self.register_buffer("shift", -mean / std, persistent=False)
         self.weights_sha256: str | None = None  # random ones have none
         self._dtype: torch.dtype | None = None
+        self._borders: list[_Border] = []
         self._layout = torch.contiguous_format
         for module in network.modules():
             # An in-place activation overwrites the very tensor a hook before it has captured.
@@ -112,6 +114,21 @@ class FeatureExtractor(nn.Module):
             stem.stride = (1, 1)  # type: ignore[assignment]
         return self
 
+    def pad_by(self, padding: str) -> Self:
+        """Let every convolution and pool see beyond borders by a rule of `BEYOND`, from now on.
+
+        However it padded before, each looks at as many places as its strides fit into its input,
+        with its kernel's middle on them. So no border is left out, and under `circular` a picture
+        that is moved round has activations that are moved round. `pool_by` comes before it.
+        """
+        if not self._borders:
+            for module in self.network.modules():
+                if isinstance(module, nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d):
+                    self._borders.append(_Border(module))
+        for border in self._borders:
+            border.fold = BEYOND[padding]
+        return self
+
     def forward(self, image: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
         """Return the activations at `layers`, shallowest first.
 
@@ -167,6 +184,74 @@ class FeatureExtractor(nn.Module):
             image = image.flip(1)
         prepared = torch.addcmul(self.shift, image, self.gain)
         return prepared.to(dtype=self._dtype, memory_format=self._layout)
+
+
+def _replicated(place: int, edge: int) -> int:
+    return min(max(place, 0), edge - 1)
+
+
+def _reflected(place: int, edge: int) -> int:
+    """Mirror at the first and the last pixel, which are not repeated; as often as it takes."""
+    period = max(1, 2 * (edge - 1))
+    return min(place % period, -place % period)
+
+
+def _wrapped(place: int, edge: int) -> int:
+    return place % edge
+
+
+# What lies beyond a border: (place from the first pixel on, pixels that there are) -> the pixel
+# that stands there. Each holds for any place, however small the picture.
+BEYOND: Mapping[str, Callable[[int, int], int]] = {
+    "replicate": _replicated,
+    "reflect": _reflected,
+    "circular": _wrapped,
+}
+
+
+class _Border:
+    """What a convolution or a pool is given instead of its input (N, C, H, W): that, and more.
+
+    Slices and no function of torch's: those for mirroring are not the same on every run of a GPU.
+    """
+
+    fold: Callable[[int, int], int]
+
+    def __init__(self, module: nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d):
+        kernel, dilation = _both(module.kernel_size), _both(getattr(module, "dilation", 1))
+        self._spans = [1 + d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
+        module.padding = (0, 0)
+        if isinstance(module, nn.Conv2d):
+            module.padding_mode = "zeros"
+        else:
+            module.ceil_mode = False
+        module.register_forward_pre_hook(self)
+
+    def __call__(self, module: Any, inputs: tuple[Tensor, ...]) -> Tensor:
+        """Return the input of a module with as much around it as its places look at."""
+        (x,) = inputs
+        for dim, span, stride in zip((2, 3), self._spans, _both(module.stride), strict=True):
+            edge, before = x.shape[dim], (span - 1) // 2
+            places = math.ceil(edge / stride)
+            after = (places - 1) * stride + span - before - edge
+            x = self._extended(x, dim, [*range(-before, 0)], [*range(edge, edge + after)])
+        return x
+
+    def _extended(self, x: Tensor, dim: int, before: list[int], after: list[int]) -> Tensor:
+        """Put lines before and behind those of a dimension: of the places that they are at."""
+        if not before and not after:
+            return x
+        edge = x.shape[dim]
+        first, last = (
+            [x.narrow(dim, self.fold(place, edge), 1) for place in places]
+            for places in (before, after)
+        )
+        return torch.cat([*first, x, *last], dim)
+
+
+def _both(value: int | tuple[int, ...]) -> tuple[int, ...]:
+    """Return the height's and the width's of a value that may be one for both."""
+    return value if isinstance(value, tuple) else (value, value)
 
 
 class _ScaledAverage(nn.AvgPool2d):

@@ -115,6 +115,11 @@ class Choices(_Terms, _Basics):  # type: ignore[misc]  # mypy cannot know fields
     # `avg` swaps the network's max pooling for average pooling; in a recipe, `max` for backbones
     # without.
     pooling: Annotated[Literal["max", "avg"], Option("How the network pools")] = "max"
+    # `own` is as it was built, most often with zeros.
+    padding: Annotated[
+        Literal["own", "replicate", "reflect", "circular"],
+        Option("What the network sees beyond the border of pictures; circular makes tiles"),
+    ] = "own"
     optimizer: Annotated[str, Option("Optimizer", choices=tuple(OPTIMIZERS))] = "lbfgs"
     # In the pixel range [0, 1], for the optimizers that go by one. L-BFGS finds its own.
     learning_rate: Annotated[
@@ -154,7 +159,12 @@ DEFAULT: Mapping[str, Any] = asdict(Choices())
 
 # What does nothing as it is here. No key knows of it then, so that a result of a program without
 # such an option stays up to date.
-OFF: Mapping[str, Any] = {"plugin": "", "preprocessing": "own", "colors": "style"}
+OFF: Mapping[str, Any] = {
+    "plugin": "",
+    "preprocessing": "own",
+    "padding": "own",
+    "colors": "style",
+}
 
 
 @dataclass(frozen=True)

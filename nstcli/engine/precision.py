@@ -93,8 +93,8 @@ def _cache_key(extractor: FeatureExtractor, recipe: Recipe) -> str:
         machine = f"{platform.node()} {device.type} {capability} ×{torch.get_num_threads()}"
     layers = ",".join(sorted({layer for _, layer in _places(recipe) if layer is not None}))
     size = min(recipe.size, _LONGEST)
-    dense = " dense" if recipe.dense else ""
-    return f"{machine} · torch {torch.__version__} · {recipe.model}{dense} {layers} · {size} px"
+    form = (" dense" if recipe.dense else "") + (" padded" if recipe.padding != "own" else "")
+    return f"{machine} · torch {torch.__version__} · {recipe.model}{form} {layers} · {size} px"
 
 
 def _fastest(extractor: FeatureExtractor, recipe: Recipe) -> Precision:
@@ -136,9 +136,11 @@ def _evaluation(
 
 
 def adapted(extractor: FeatureExtractor, recipe: Recipe) -> FeatureExtractor:
-    """Change how the network pools and what its stem sees, in place, and return it."""
+    """Change how the network pools and pads and what its stem sees, in place, and return it."""
     if recipe.pooling == "avg":
         extractor.pool_by_average()
     if recipe.dense:
         extractor.use_dense_stem()
+    if recipe.padding != "own":
+        extractor.pad_by(recipe.padding)
     return extractor

@@ -42,7 +42,7 @@ class Settings:
         recipe = self.recipe
         # Two sets of a plugin may be the same file, seen otherwise.
         weights = recipe.weights, recipe.preprocessing, self.weight_set.preprocessing
-        return recipe.model, *weights, recipe.dense, recipe.pooling
+        return recipe.model, *weights, recipe.dense, recipe.pooling, recipe.padding
 
     @property
     def reading(self) -> tuple[object, ...]:

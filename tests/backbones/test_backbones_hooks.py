@@ -5,10 +5,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from backbones import Backbone, BackboneError, Layer, Preprocessing
-from backbones.hooks import FeatureExtractor
+from backbones.hooks import BEYOND, FeatureExtractor
 from backbones.spec import CAFFE, IMAGENET
 from tests.tiny import TINY
 
@@ -178,3 +180,61 @@ def test_average_pooling_takes_the_place_of_max_pooling() -> None:
     features = extractor(IMAGE, ["tap0", "tap1"])
     expected = 1.5 * nn.functional.avg_pool2d(features["tap0"], 3, 2, 1, ceil_mode=True)
     torch.testing.assert_close(features["tap1"], expected)
+
+
+@given(
+    st.sampled_from([("replicate", "edge"), ("reflect", "reflect"), ("circular", "wrap")]),
+    st.integers(1, 5),
+    st.integers(0, 7),
+    st.integers(0, 7),
+)
+def test_what_lies_beyond_a_border_is_what_numpy_says(
+    names: tuple[str, Any], edge: int, before: int, after: int
+) -> None:
+    padding, mode = names
+    expected = np.pad(np.arange(edge), (before, after), mode=mode)
+    found = [BEYOND[padding](place, edge) for place in range(-before, edge + after)]
+    assert found == expected.tolist()
+
+
+@pytest.mark.parametrize(("padding", "mode"), [("reflect", "reflect"), ("replicate", "replicate")])
+def test_a_convolution_sees_what_the_padding_says(padding: str, mode: str) -> None:
+    conv = nn.Conv2d(3, 4, (3, 5), padding=(1, 2))
+    seen = nn.functional.pad(IMAGE, (2, 2, 1, 1), mode)
+    expected = nn.functional.conv2d(seen, conv.weight, conv.bias)
+    found = wrap(nn.Identity(), conv, taps=(0, 1)).pad_by(padding)
+    found.gain, found.shift = torch.ones(()), torch.zeros(())
+    torch.testing.assert_close(found(IMAGE, ["tap1"])["tap1"], expected)
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        nn.Conv2d(3, 4, 3),
+        nn.Conv2d(3, 4, 3, padding="same", padding_mode="reflect"),
+        nn.Conv2d(3, 4, 4, stride=2, padding=1),
+        nn.Conv2d(3, 4, 3, stride=2, padding=2, dilation=2),
+        nn.Conv2d(3, 4, 1, stride=4),
+        nn.MaxPool2d(2),
+        nn.MaxPool2d(3, 2, ceil_mode=True),
+        nn.MaxPool2d((3, 2), (2, 1), (1, 0)),
+        nn.AvgPool2d(4, 4, 1),
+    ],
+    ids=repr,
+)
+def test_a_picture_that_is_moved_round_has_activations_that_are_moved_round(
+    module: Any,
+) -> None:
+    extractor = wrap(module).pad_by("circular")
+    found, moved = (extractor(x, ["tap0"])["tap0"] for x in (IMAGE, IMAGE.roll((4, 8), (2, 3))))
+    down, right = 4 * found.shape[2] // 16, 8 * found.shape[3] // 24
+    torch.testing.assert_close(found.roll((down, right), (2, 3)), moved)
+
+
+def test_the_padding_that_came_last_holds_however_small_the_picture() -> None:
+    conv = nn.Conv2d(3, 3, 5)
+    one = IMAGE[..., :1, :1]
+    extractor = wrap(nn.Identity(), conv, taps=(0, 1)).pad_by("circular").pad_by("replicate")
+    found = extractor(one, ["tap0", "tap1"])
+    expected = nn.functional.conv2d(found["tap0"].expand(-1, -1, 5, 5), conv.weight, conv.bias)
+    torch.testing.assert_close(found["tap1"], expected)

@@ -432,7 +432,7 @@ def test_every_field_of_the_recipe_is_an_option() -> None:
     other = {"style_weight": 7, "content_weight": 2.5, "tv_weight": 1, "loss": "mean", "seed": 4,
              "style_layers": "relu1,relu2=0.5", "content_layers": {"relu3": 1}, "tv": "l1",
              "optimizer": "adam", "learning_rate": 0.1, "schedule": "drop", "tolerance": 0.1,
-             "init": "noise", "scales": 1, "pooling": "avg", "dense": False,
+             "init": "noise", "scales": 1, "pooling": "avg", "padding": "circular", "dense": False,
              "preprocessing": "own", "weights": "other",
              "nearest_weight": 2, "nearest_layers": {"relu2": 1}}  # fmt: skip
     assert set(other) == set(given)

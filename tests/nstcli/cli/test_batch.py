@@ -366,7 +366,7 @@ def test_recipe_options_reach_the_record(nst: Nst, tmp_path: Path) -> None:
         *RUN, "--limit", "1", "--size", "16", "--content-weight", "2", "--style-weight", "30",
         "--tv-weight", "0.5", "--loss", "mean", "--tv", "l1", "--content-layers", "relu1,relu2=2",
         "--style-layers", "relu3", "--optimizer", "adam", "--init", "noise", "--seed", "5",
-        "--scales", "1", "--tolerance", "0.5", "--pooling", "avg",
+        "--scales", "1", "--tolerance", "0.5", "--pooling", "avg", "--padding", "reflect",
         "--learning-rate", "0.1", "--schedule", "drop", "--weights", "other", "--device", "cpu",
     )  # fmt: skip
     assert ended.code == 0, ended.err
@@ -382,7 +382,7 @@ def test_recipe_options_reach_the_record(nst: Nst, tmp_path: Path) -> None:
         "content_layers": {"relu1": 1, "relu2": 2}, "style_layers": {"relu3": 1},
         "nearest_weight": 0, "nearest_layers": {"relu1": 1, "relu2": 1, "relu3": 1},
         "optimizer": "adam", "init": "noise", "seed": 5, "scales": 1, "tolerance": 0.5,
-        "pooling": "avg", "plugin": recipe["plugin"],
+        "pooling": "avg", "padding": "reflect", "plugin": recipe["plugin"],
     }  # fmt: skip
 
 

@@ -60,6 +60,7 @@ GIVEN: dict[str, tuple[list[str], Any]] = {
     "tv": (["--tv", "l1"], "l1"),
     "dense": (["--no-dense"], False),
     "pooling": (["--pooling", "avg"], "avg"),
+    "padding": (["--padding", "reflect"], "reflect"),
     "optimizer": (["--optimizer", "adam"], "adam"),
     "learning_rate": (["--learning-rate", "0.1"], 0.1),
     "schedule": (["--schedule", "drop"], "drop"),

@@ -41,6 +41,7 @@ choices = st.fixed_dictionaries(
         "loss": st.sampled_from(["relative", "gatys", "sum", "mean"]),
         "dense": st.booleans(),
         "pooling": st.sampled_from(["max", "avg"]),
+        "padding": st.sampled_from(["own", "reflect"]),
         "optimizer": st.sampled_from(["lbfgs", "adam"]),
         "learning_rate": st.floats(0.001, 10),
         "tolerance": st.floats(0, 0.9),

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+import backbones
 from backbones.hooks import FeatureExtractor
 from nstcli.engine import cgroups, memory
 from nstcli.engine.memory import (
@@ -20,7 +21,8 @@ from nstcli.engine.memory import (
     measure_tensors,
     needs,
 )
-from nstcli.engine.precision import BFLOAT16, arranged
+from nstcli.engine.precision import BFLOAT16, adapted, arranged
+from nstcli.recipe import DEFAULT, resolve
 from tests import tiny
 from tests.nstcli.engine.scene import recipe
 
@@ -90,6 +92,18 @@ def test_the_content_term_counts(extractor: FeatureExtractor) -> None:
 def test_lbfgs_remembers_more_than_adam(extractor: FeatureExtractor) -> None:
     more = needs(extractor, recipe(optimizer="lbfgs")).optimizing
     assert more - needs(extractor, recipe(optimizer="adam")).optimizing == pytest.approx(24 * 12)
+
+
+def test_what_padding_copies_is_foretold() -> None:
+    """What a pool is given is kept for the backward pass, beside the activations themselves."""
+    backbone = backbones.get("squeezenet")
+    usual, wraps = (
+        resolve(backbone, "0" * 64, {**DEFAULT, "padding": padding})
+        for padding in ("own", "circular")
+    )
+    extractor = FeatureExtractor(backbone, backbone.build(), tiny.IMAGENET)
+    before = needs(extractor, usual).optimizing
+    assert needs(adapted(extractor, wraps), wraps).optimizing > 1.05 * before
 
 
 def test_a_content_needs_no_less_than_to_be_read(extractor: FeatureExtractor) -> None:

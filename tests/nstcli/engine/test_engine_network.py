@@ -1,5 +1,6 @@
 """The network as a recipe wants it: how it pools, and what its stem sees."""
 
+import copy
 from dataclasses import replace
 
 import pytest
@@ -126,3 +127,52 @@ def test_the_contract_sees_a_layer_beside_the_stem() -> None:
 def test_the_light_networks_have_one(name: str) -> None:
     assert backbones.get(name).stem
     assert resolve(backbones.get(name), SHA, dict(DEFAULT)).dense
+
+
+@pytest.mark.parametrize(
+    ("name", "dense", "pooling"),
+    [
+        ("vgg16", False, "max"),
+        ("vgg19", False, "max"),
+        ("squeezenet", False, "avg"),
+        ("squeezenet", True, "max"),
+        ("mobilenet", False, "max"),
+        ("mobilenet", True, "max"),
+    ],
+)
+def test_no_layer_of_any_network_knows_where_a_border_was(
+    name: str, dense: bool, pooling: str
+) -> None:
+    """Under circular padding, a picture that is moved round has activations that are, too."""
+    backbone = backbones.get(name)
+    torch.manual_seed(0)
+    extractor = FeatureExtractor(backbone, backbone.build(), IMAGENET)
+    recipe = resolve(
+        backbone, SHA, {**DEFAULT, "padding": "circular", "pooling": pooling, "dense": dense}
+    )
+    adapted(extractor, recipe).arrange(torch.float32, torch.channels_last)
+    layers = backbone.layers_with(dense)
+    step = max(layer.stride for layer in layers)
+    image = torch.rand(1, 3, 32, 64)
+    names = [layer.name for layer in layers]
+    with torch.no_grad():
+        before, after = (extractor(x, names) for x in (image, image.roll(step, 3)))
+    for layer in layers:
+        assert before[layer.name].shape[2:] == (32 // layer.stride, 64 // layer.stride)
+        moved = before[layer.name].roll(step // layer.stride, 3)
+        torch.testing.assert_close(after[layer.name], moved, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("padding", ["replicate", "reflect", "circular"])
+def test_padding_is_the_recipes_in_every_form_of_the_network(padding: str) -> None:
+    recipe = wanted(padding=padding, dense=False)
+    torch.manual_seed(0)
+    plain = FeatureExtractor(STRIDED, build(), IMAGENET)
+    image = torch.rand(1, 3, 17, 24)
+    usual = plain(image, ["conv2"])["conv2"]
+    extractor = copy.deepcopy(adapted(plain, recipe))
+    found = extractor(image, ["conv2"])["conv2"]
+    assert not torch.allclose(found, usual)
+    half = extractor.arrange(torch.bfloat16, torch.channels_last)(image, ["conv2"])["conv2"]
+    torch.testing.assert_close(half.float(), found, rtol=0.1, atol=0.1)
+    assert half.is_contiguous(memory_format=torch.channels_last)

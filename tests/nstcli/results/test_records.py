@@ -480,6 +480,7 @@ OTHERS = {
     "optimizer": "adam",
     "dense": True,
     "pooling": "avg",
+    "padding": "circular",
     "init": "noise",
     "scales": 2,
     "learning_rate": 0.1,

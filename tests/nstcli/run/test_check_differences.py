@@ -31,6 +31,8 @@ def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
         ({"seed": 7}, {"init": "noise"}, ["init content → noise", "seed 7 → 0"]),
         ({"tv_weight": 1.0, "tv": "l1"}, {}, ["tv-weight 1.0 → 0.0"]),
         ({"optimizer": "adam", "learning_rate": 0.5}, {}, ["optimizer adam → lbfgs"]),
+        ({"padding": "circular"}, {}, ["padding circular → own"]),
+        ({}, {"padding": "circular"}, ["padding own → circular"]),
         (
             {"content_layers": {"relu1": 1}},
             {"content_weight": 0.0},

@@ -145,6 +145,7 @@ def of_many_settings(pair: Callable[..., Pair]) -> Wanted:
         {"size": 20, "scales": 2},
         {"scales": 1},
         {"pooling": "avg"},
+        {"padding": "circular"},
         {"weights": "other"},
         {"optimizer": "adam", "steps": 4},
         {"init": "noise", "seed": 5},

@@ -91,7 +91,7 @@ def test_what_costs_nothing_makes_no_other_kind(photo: Path) -> None:
         assert paces.unknown([job_of(photo, **same)]) == []
     for other in (
         {"tv_weight": 1.0}, {"style_weight": 0.0}, {"optimizer": "adam"}, {"style_layers": "relu1"},
-        {"scales": 3}, {"pooling": "avg"}, {"weights": "other"},
+        {"scales": 3}, {"pooling": "avg"}, {"padding": "reflect"}, {"weights": "other"},
     ):  # fmt: skip
         assert len(paces.unknown([job_of(photo, **other)])) == 1, other
 
