@@ -144,11 +144,10 @@ class Choices(_Terms, _Basics):  # type: ignore[misc]  # mypy cannot know fields
         Literal["content", "noise", "style"], Option("What the optimization starts from")
     ] = "content"
     seed: Annotated[int, Option("Seed of the noise", least=0, below=2**63, metavar="N")] = 0
-    # `recolor` gives the artwork the photo's colours before it is looked at; `luminance` gives the
-    # finished picture the photo's.
+    # `match` and `luminance` change the finished picture, `recolor` the artwork beforehand.
     colors: Annotated[
-        Literal["style", "recolor", "luminance"],
-        Option("Whose colours: the artwork's; the photo's, by either of two ways"),
+        Literal["style", "match", "recolor", "luminance"],
+        Option("Whose colours: the artwork's, or exactly so; the photo's palette, or all of them"),
     ] = "style"
 
 

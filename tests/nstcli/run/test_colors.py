@@ -40,11 +40,11 @@ def test_what_one_worker_shares_changes_nothing(
     jobs = [
         job_of(photo, artwork, colored(colors))
         for photo in photos
-        for colors in ("recolor", "style", "luminance")
+        for colors in ("recolor", "style", "match", "luminance")
     ]
     together = made(jobs)
     assert together == [data for job in jobs for data in made([job])]
-    assert len(set(together)) == 6
+    assert len(set(together)) == 8
 
 
 def test_a_photo_that_is_gray_and_see_through(tmp_path: Path) -> None:
