@@ -5,20 +5,52 @@ painted in between, and every loss and figure of it, are those of any picture. P
 (1, 3, H, W), sRGB in [0, 1].
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 from torch import Tensor
 
 from nstcli.engine import oklab
+from nstcli.engine.targets import Artwork
 from nstcli.recipe import Recipe
 
 # Along which colours differ by less than a level of 8 bits, there is nothing but rounding.
 _LEVEL = 1 / 255
 
 
-def _as_it_is(image: Tensor, *others: Tensor) -> Tensor:
+@dataclass(frozen=True)
+class Palette:
+    """The mean of a picture's pixels, (3,), and their covariance, (3, 3), in float64 on the CPU."""
+
+    mean: Tensor
+    covariance: Tensor
+
+    @classmethod
+    def of(cls, image: Tensor, mask: Tensor | None = None) -> Self:
+        """Take it of a picture, whose pixels count as a mask (1, 1, H, W) says."""
+        pixels = _pixels(image)
+        weights = torch.ones_like(pixels[0]) if mask is None else mask.flatten().cpu().double()
+        shares = weights / weights.sum().clamp(min=1e-12)
+        mean = pixels @ shares
+        centred = pixels - mean[:, None]
+        return cls(mean, (centred * shares) @ centred.mT)
+
+    @classmethod
+    def of_artworks(cls, artworks: Sequence[Artwork]) -> Self:
+        """Take that of all pixels of several, of which each counts by its share."""
+        found = [cls.of(each.image, each.mask) for each in artworks]
+        shares = torch.tensor([max(each.share, 1e-12) for each in artworks], dtype=torch.float64)
+        shares /= shares.sum()
+        means = torch.stack([each.mean for each in found])
+        mean = shares @ means
+        apart = means - mean
+        within = torch.stack([each.covariance for each in found])
+        return cls(mean, torch.tensordot(shares, within, 1) + (apart.mT * shares) @ apart)
+
+
+def _as_it_is(image: Tensor, *others: object) -> Tensor:
     return image
 
 
@@ -28,12 +60,12 @@ class Colors:
 
     Attributes:
         prepared: (artwork, photo) -> the artwork that the network is shown.
-        finished: (picture, photo, artwork) -> the picture that is written. The photo has the
+        finished: (picture, photo, artworks) -> the picture that is written. The photo has the
             picture's shape.
     """
 
     prepared: Callable[[Tensor, Tensor], Tensor] = _as_it_is
-    finished: Callable[[Tensor, Tensor, Tensor], Tensor] = _as_it_is
+    finished: Callable[[Tensor, Tensor, Sequence[Artwork]], Tensor] = _as_it_is
 
     @property
     def prepares(self) -> bool:
@@ -41,8 +73,8 @@ class Colors:
         return self.prepared is not _as_it_is
 
 
-def recolored(image: Tensor, like: Tensor) -> Tensor:
-    """Give the pixels of a picture the mean and the covariance of another's, (1, 3, H, W) each.
+def recolored(image: Tensor, palette: Palette) -> Tensor:
+    """Give the pixels of a picture another's mean and covariance.
 
     Gatys et al. 2016 ("Preserving Color in Neural Artistic Style Transfer"), section 3. What would
     be darker than black or lighter than white is cut off.
@@ -52,16 +84,15 @@ def recolored(image: Tensor, like: Tensor) -> Tensor:
     the paper's better one, Σ'^½ Σ^-½, turned bright skies dark (0.888); its other one, by Cholesky
     factors, depends on the order of the channels, and lost more of the rarer hues.
     """
-    pixels, wanted = (each[0].flatten(1).cpu().double() for each in (image, like))
-    matrix = transport(covariance(pixels), covariance(wanted))
-    mean, aim = pixels.mean(1, keepdim=True), wanted.mean(1, keepdim=True)
-    found = matrix @ (pixels - mean) + aim
+    own = Palette.of(image)
+    matrix = transport(own.covariance, palette.covariance)
+    found = matrix @ (_pixels(image) - own.mean[:, None]) + palette.mean[:, None]
     return found.clamp(0, 1).view(image.shape).to(image)
 
 
-def covariance(pixels: Tensor) -> Tensor:
-    """Return the covariance (C, C) of pixels (C, N), divided by N."""
-    return torch.cov(pixels, correction=0)
+def _pixels(image: Tensor) -> Tensor:
+    """(1, 3, H, W) -> (3, H·W), in float64 on the CPU."""
+    return image[0].flatten(1).cpu().double()
 
 
 def transport(of: Tensor, to: Tensor) -> Tensor:
@@ -84,12 +115,16 @@ def transport(of: Tensor, to: Tensor) -> Tensor:
     return found
 
 
-def _like_the_artwork(picture: Tensor, photo: Tensor, artwork: Tensor) -> Tensor:
-    """Give a picture the artwork's palette to the letter, the last step of Kolkin et al. 2022."""
-    return recolored(picture, artwork)
+def _like_the_photo(artwork: Tensor, photo: Tensor) -> Tensor:
+    return recolored(artwork, Palette.of(photo))
 
 
-def _lightness_alone(picture: Tensor, photo: Tensor, artwork: Tensor) -> Tensor:
+def _like_the_artworks(picture: Tensor, photo: Tensor, artworks: Sequence[Artwork]) -> Tensor:
+    """Give a picture the artworks' palette to the letter, the last step of Kolkin et al. 2022."""
+    return recolored(picture, Palette.of_artworks(artworks))
+
+
+def _lightness_alone(picture: Tensor, photo: Tensor, artworks: Sequence[Artwork]) -> Tensor:
     """Keep of a picture its lightness, and of the photo the rest."""
     lightness, chroma = oklab.of_srgb(picture)[:, :1], oklab.of_srgb(photo)[:, 1:]
     found = oklab.paled(torch.cat([lightness.clamp(0, 1), chroma], 1))
@@ -99,13 +134,13 @@ def _lightness_alone(picture: Tensor, photo: Tensor, artwork: Tensor) -> Tensor:
 # The names are the values of the recipe's `colors`.
 COLORS: Mapping[str, Colors] = {
     "style": Colors(),
-    "match": Colors(finished=_like_the_artwork),
-    "recolor": Colors(prepared=recolored),
+    "match": Colors(finished=_like_the_artworks),
+    "recolor": Colors(prepared=_like_the_photo),
     "luminance": Colors(finished=_lightness_alone),
 }
 
 
-def finished(image: Tensor, content: Tensor, style: Tensor, recipe: Recipe) -> Tensor:
+def finished(image: Tensor, content: Tensor, artworks: Sequence[Artwork], recipe: Recipe) -> Tensor:
     """Make the picture that is written of the one that was painted.
 
     The figures of a record are those of the painted one, which its loss is about; a judge of files
@@ -114,7 +149,7 @@ def finished(image: Tensor, content: Tensor, style: Tensor, recipe: Recipe) -> T
     Args:
         image: (1, 3, H, W), at any step.
         content: the photo, (1, 3, H, W).
-        style: the artwork, (1, 3, h, w).
+        artworks: of the style, or of all styles.
         recipe: which says what is to be done.
     """
-    return COLORS[recipe.colors].finished(image, content, style)
+    return COLORS[recipe.colors].finished(image, content, artworks)

@@ -5,8 +5,8 @@ L is lightness from 0 (black) to 1 (white), the same for every gray as that of i
 are 0 for grays, their direction is the hue and their length the chroma.
 
 Of three spaces that were looked at, it is the one in which a colour keeps its hue as it is made
-lighter or darker: in CIELAB, blue turns violet. YIQ, which most scripts take, is not perceptual: with
-the photo's chroma, CIE's L* of a picture moves by up to 21, in Oklab by up to 4.
+lighter or darker: in CIELAB, blue turns violet. YIQ, which most scripts take, is not perceptual:
+with a photo's chroma, CIE's L* of a picture moved by up to 21, in Oklab by up to 4.
 """
 
 import torch

@@ -1,7 +1,7 @@
 """Stylize one pair, or several at once, from coarse to fine, and judge the results."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -14,7 +14,7 @@ from nstcli.engine.init import start
 from nstcli.engine.objective import Part, batched, evaluate, judged_parts, parts, weighted
 from nstcli.engine.pyramid import resized, share_steps
 from nstcli.engine.steps import OnSteps, Progress, Step
-from nstcli.engine.targets import Content, Style
+from nstcli.engine.targets import Artwork, Content, Style
 from nstcli.errors import DivergedError
 from nstcli.optimizers import OPTIMIZERS
 from nstcli.recipe import Recipe
@@ -38,6 +38,17 @@ class Scale:
     def shape(self) -> tuple[int, ...]:
         """What pairs have to agree in to be made at once: the content's shape, the regions."""
         return *self.content.image.shape, len(self.guidance.regions)
+
+    @property
+    def artworks(self) -> list[Artwork]:
+        """All that it is painted after, each with its share of the picture's area."""
+        held = [
+            (1.0 if region is None else region.mean().item(), style)
+            for region, _, style in self.guidance.areas(self.style)
+        ]
+        return [
+            replace(each, share=each.share * area) for area, own in held for each in own.artworks
+        ]
 
 
 @dataclass(frozen=True)

@@ -230,7 +230,7 @@ class Worker:
         if result.stopped:  # so that it never passes for the finished one
             job = replace(job, key=stopped_key(job.key))
         seen = task.loaded.scales[-1]
-        picture = finished(result.image, seen.content.image, seen.style.image, job.settings.recipe)
+        picture = finished(result.image, seen.content.image, seen.artworks, job.settings.recipe)
         data = encoded(job, _to_array(picture), task.loaded.content.alpha)
         seconds += task.seconds + time.perf_counter() - started
         notes = (*self._notes, *task.loaded.notes)

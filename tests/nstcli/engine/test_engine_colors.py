@@ -10,7 +10,10 @@ from skimage.color import rgb2lab
 from torch import Tensor
 
 from nstcli.engine import oklab
-from nstcli.engine.colors import COLORS, covariance, finished, recolored, transport
+from nstcli.engine.colors import COLORS, Palette, finished, recolored, transport
+from nstcli.engine.guidance import Guidance, Region
+from nstcli.engine.stylize import Scale
+from nstcli.engine.targets import Artwork, Content, Style
 from nstcli.recipe import Choices
 from tests.nstcli.engine.scene import OTHER, picture, recipe
 
@@ -52,7 +55,7 @@ def test_every_way_gives_pictures_and_changes_none(way: str, scene: str) -> None
     painted = picture(*photo.shape[-2:], seed=8)
     before = [each.clone() for each in (photo, artwork, painted)]
     shown = COLORS[way].prepared(artwork, photo)
-    found = finished(painted, photo, artwork, recipe(colors=way))
+    found = finished(painted, photo, [Artwork(artwork)], recipe(colors=way))
     for image, like in ((shown, artwork), (found, painted)):
         assert image.shape == like.shape
         assert image.dtype == torch.float32
@@ -64,8 +67,13 @@ def test_every_way_gives_pictures_and_changes_none(way: str, scene: str) -> None
 
 def test_the_artwork_s_colors_are_no_work() -> None:
     assert COLORS["style"].prepared(ARTWORK, PHOTO) is ARTWORK
-    assert finished(OTHER, PHOTO, ARTWORK, recipe()) is OTHER
+    assert finished(OTHER, PHOTO, [], recipe()) is OTHER
     assert [way for way, row in COLORS.items() if row.prepares] == ["recolor"]
+
+
+def covariance(pixels: Tensor) -> Tensor:
+    """Return that of (3, N)."""
+    return torch.cov(pixels, correction=0)
 
 
 def pixels(seed: int, count: int, spread: float) -> Tensor:
@@ -79,7 +87,8 @@ def pixels(seed: int, count: int, spread: float) -> Tensor:
 def test_the_transport_reaches_any_covariance(
     seed: int, count: int, spread: float, other: float
 ) -> None:
-    of, to = covariance(pixels(seed, count, spread)), covariance(pixels(seed + 1, count, other))
+    of = covariance(pixels(seed, count, spread))
+    to = covariance(pixels(seed + 1, count, other))
     matrix = transport(of, to)
     if torch.linalg.eigvalsh(of)[0] > LEVEL**2:
         assert torch.allclose(matrix @ of @ matrix.mT, to, rtol=1e-6, atol=1e-9 * to.max().item())
@@ -91,7 +100,9 @@ def test_the_transport_reaches_any_covariance(
 def test_recolored_has_the_mean_and_covariance_of_the_other() -> None:
     soft = 0.5 + 0.2 * (ARTWORK - ARTWORK.mean((2, 3), keepdim=True))
     like = 0.5 + 0.2 * (PHOTO - 0.5)
-    found, wanted = (each[0].flatten(1).double() for each in (recolored(soft, like), like))
+    found, wanted = (
+        each[0].flatten(1).double() for each in (recolored(soft, Palette.of(like)), like)
+    )
     assert torch.allclose(found.mean(1), wanted.mean(1), atol=1e-6)
     assert torch.allclose(covariance(found), covariance(wanted), atol=1e-7)
 
@@ -99,27 +110,55 @@ def test_recolored_has_the_mean_and_covariance_of_the_other() -> None:
 def test_match_has_the_palette_of_the_artwork() -> None:
     like = 0.5 + 0.2 * (ARTWORK - 0.5)
     painted = 0.5 + 0.2 * (OTHER - 0.5)
-    found = finished(painted, PHOTO, like, recipe(colors="match"))
-    assert torch.equal(found, recolored(painted, like))
+    found = finished(painted, PHOTO, [Artwork(like)], recipe(colors="match"))
+    assert torch.equal(found, recolored(painted, Palette.of(like)))
     assert torch.allclose(found.mean((2, 3)), like.mean((2, 3)), atol=1e-6)
 
 
+def test_a_palette_of_several_artworks_is_that_of_all_their_pixels() -> None:
+    """Each counts by its share, whatever its size, and by its mask; black masks are none."""
+    one, other = picture(6, 8, seed=1), picture(12, 8, seed=2)
+    mask = torch.zeros(1, 1, 12, 8)
+    mask[..., :6, :] = 1
+    side_by_side = Palette.of(torch.cat([one, other[..., :6, :]], 3))
+    found = Palette.of_artworks([Artwork(one, 0.5), Artwork(other, 0.5, mask)])
+    assert torch.allclose(found.mean, side_by_side.mean)
+    assert torch.allclose(found.covariance, side_by_side.covariance)
+    alone = Palette.of_artworks([Artwork(one, 0.0, 0 * mask[..., :6, :]), Artwork(other, 1.0)])
+    assert torch.allclose(alone.mean, Palette.of(other).mean, atol=1e-6)
+    assert Palette.of_artworks([Artwork(one, 0.0)]).mean.isfinite().all()
+
+
+def test_regions_count_by_their_area() -> None:
+    content, styles = (
+        Content(PHOTO, {}),
+        [Style((Artwork(each),), {}, {}) for each in (PHOTO, OTHER)],
+    )
+    mask = torch.zeros(1, 1, 24, 32)
+    mask[..., :8] = 1
+    regions = tuple(map(Region, (mask, 1 - mask), styles))
+    assert [each.share for each in Scale(content, styles[0]).artworks] == [1]
+    held = Scale(content, styles[0], Guidance(regions=regions)).artworks
+    assert [each.share for each in held] == [0.25, 0.75]
+    assert held[1].image is OTHER
+
+
 def test_a_picture_recolored_like_itself_is_itself() -> None:
-    assert torch.allclose(recolored(PHOTO, PHOTO), PHOTO, atol=1e-6)
+    assert torch.allclose(recolored(PHOTO, Palette.of(PHOTO)), PHOTO, atol=1e-6)
 
 
 def test_what_has_no_colors_to_spread_is_given_the_mean() -> None:
-    plain = recolored(constant(0.9, 0.1, 0.3), PHOTO)
+    plain = recolored(constant(0.9, 0.1, 0.3), Palette.of(PHOTO))
     mean = PHOTO.mean((2, 3), keepdim=True)
     assert torch.allclose(plain, mean.expand_as(plain), atol=1e-6)
     # Noise of half a level is no colour.
     noisy = constant(0.5, 0.5, 0.5, shape=(40, 40))
     noisy += LEVEL / 2 * (torch.rand(noisy.shape, generator=torch.Generator().manual_seed(1)) - 0.5)
-    assert recolored(noisy, PHOTO).std((2, 3)).max() < LEVEL
+    assert recolored(noisy, Palette.of(PHOTO)).std((2, 3)).max() < LEVEL
 
 
 def test_a_gray_artwork_is_spread_along_its_grays() -> None:
-    found = recolored(gray(ARTWORK), 0.5 + 0.2 * (PHOTO - 0.5))
+    found = recolored(gray(ARTWORK), Palette.of(0.5 + 0.2 * (PHOTO - 0.5)))
     spread = found - found.mean((2, 3), keepdim=True)
     assert torch.linalg.matrix_rank(covariance(spread[0].flatten(1).double()), atol=1e-9) == 1
 
@@ -161,7 +200,7 @@ def test_luminance_is_kept_to_a_level_and_hue_too(seed: int, darkness: float) ->
     painted **= darkness
     painted[..., 0] = painted[..., 0].round()
     photo[..., 1] = photo[..., 1].round()
-    found = finished(painted, photo, ARTWORK, recipe(colors="luminance"))
+    found = finished(painted, photo, [], recipe(colors="luminance"))
     written = (found * 255).round() / 255
     assert (as_gray(written) - as_gray(painted)).abs().max() < LEVEL
     chroma, before = oklab.of_srgb(found)[:, 1:], oklab.of_srgb(photo)[:, 1:]
@@ -171,13 +210,11 @@ def test_luminance_is_kept_to_a_level_and_hue_too(seed: int, darkness: float) ->
 
 
 def test_a_picture_with_its_own_chroma_is_itself() -> None:
-    assert torch.allclose(
-        finished(PHOTO, PHOTO, ARTWORK, recipe(colors="luminance")), PHOTO, atol=1e-3
-    )
+    assert torch.allclose(finished(PHOTO, PHOTO, [], recipe(colors="luminance")), PHOTO, atol=1e-3)
 
 
 def test_a_gray_photo_makes_a_gray_picture() -> None:
-    found = finished(OTHER, gray(PHOTO), ARTWORK, recipe(colors="luminance"))
+    found = finished(OTHER, gray(PHOTO), [], recipe(colors="luminance"))
     assert (found.amax(1) - found.amin(1)).max() < LEVEL / 2
     # Their grays differ by what lightness is to both spaces, which is little.
     lightness = [rgb2lab(each[0].permute(1, 2, 0).numpy())[..., 0] for each in (found, OTHER)]
