@@ -48,6 +48,16 @@ class _Basics:
     ] = "own"
     # Content and style are shrunk to it; they never grow.
     size: Annotated[int, Option("Longest edge in pixels", "-s", least=1, metavar="PX")] = 512
+    # Beyond the pixels that an artwork has, it is enlarged: its strokes grow, no detail is added.
+    style_scale: Annotated[
+        float,
+        Option(
+            "Read artworks so many times larger, and paint with strokes as much larger",
+            least=0.05,
+            most=20,
+            metavar="F",
+        ),
+    ] = 1.0
     # Over all scales, of one evaluation each.
     steps: Annotated[int, Option("Optimizer steps", least=1, metavar="N")] = 200
     # Each is half of the next; `auto` starts at 128 to 255 pixels.
@@ -163,6 +173,7 @@ OFF: Mapping[str, Any] = {
     "preprocessing": "own",
     "padding": "own",
     "colors": "style",
+    "style_scale": 1.0,
 }
 
 
@@ -209,7 +220,7 @@ class Recipe(Choices):
 
 # What makes a step no dearer than another, for each pixel.
 _OF_NO_COST = {
-    *("size", "steps", "seed", "init", "tolerance", "learning_rate", "schedule"),
+    *("size", "style_scale", "steps", "seed", "init", "tolerance", "learning_rate", "schedule"),
     "colors",
 }
 

@@ -21,9 +21,13 @@ from nstcli.experiments.experiment import Experiment
 from nstcli.measures import Metrics
 from nstcli.metrics.judge import Judge, JudgedPair
 from nstcli.plan.pair import Pair
+from nstcli.recipe import OFF
 from nstcli.results.records import Measured
 from nstcli.run.driver import writing
+from nstcli.terms import Role
 from nstcli.text import shown
+
+_ROLES: tuple[Role, ...] = ("content", "style")
 
 # Makes the judge of this name with this witness, and raises BackboneError where it cannot.
 LoadJudge = Callable[[str, str], Judge]
@@ -48,8 +52,8 @@ def judge_all(experiment: Experiment, load: LoadJudge, max_pixels: int) -> Itera
         pairs = [pair for _, pair in waiting]
         # The same content and style in one size next to each other, whoever painted: each is read
         # once.
-        pairs.sort(key=lambda pair: ([str(path) for path in pair.paths], _size(experiment, pair)))
-        for _, same in groupby(pairs, lambda pair: (pair.inputs, _size(experiment, pair))):
+        pairs.sort(key=lambda pair: ([str(path) for path in pair.paths], _seen(experiment, pair)))
+        for _, same in groupby(pairs, lambda pair: (pair.inputs, _seen(experiment, pair))):
             yield from _judge_pair(experiment, judge, list(same), max_pixels)
 
 
@@ -73,18 +77,19 @@ def _judge_pair(
 
 def _read_inputs(experiment: Experiment, judge: Judge, pair: Pair, max_pixels: int) -> JudgedPair:
     """Read content and style as those saw them that painted."""
-    record, size = experiment.records[pair.output], _size(experiment, pair)
+    record, (size, scale) = experiment.records[pair.output], _seen(experiment, pair)
     content, style = (
-        _input(pair.path(role), record.input(role).sha256, size, max_pixels)
-        for role in ("content", "style")
+        _input(pair.path(role), record.input(role).sha256, max_pixels, size, factor)
+        for role, factor in zip(_ROLES, (1.0, scale), strict=True)
     )
     return judge.pair(content, style)
 
 
-def _size(experiment: Experiment, pair: Pair) -> int:
-    """Return the longest edge that a content and a style were shrunk to."""
+def _seen(experiment: Experiment, pair: Pair) -> tuple[int, float]:
+    """Return the longest edge that content and style were shrunk to, and the style's factor."""
     record = experiment.records[pair.output]
-    return int(record.recipe.get("size", max(record.width, record.height)))
+    recipe = {**OFF, **record.recipe}
+    return int(recipe.get("size", max(record.width, record.height))), float(recipe["style_scale"])
 
 
 def _measured(experiment: Experiment, judge: Judge, judged: JudgedPair, pair: Pair) -> Measured:
@@ -105,11 +110,11 @@ def _finite(metrics: Metrics) -> dict[str, float]:
     return {name: value for name, value in asdict(metrics).items() if math.isfinite(value)}
 
 
-def _input(path: Path, sha256: str, size: int, max_pixels: int) -> Tensor:
+def _input(path: Path, sha256: str, max_pixels: int, size: int, scale: float) -> Tensor:
     data = _bytes(path)
     if hashlib.sha256(data).hexdigest() != sha256:
         raise InputError(f"{shown(path)}: changed while pictures were made; run it again")
-    return _tensor(images.resize(images.decode(data, shown(path), max_pixels), size))
+    return _tensor(images.resize(images.decode(data, shown(path), max_pixels), size, scale))
 
 
 def _bytes(path: Path) -> bytes:

@@ -33,8 +33,10 @@ class Picture:
         return int(self.rgb.shape[1])
 
 
-def resize(picture: Picture, longest: int) -> Picture:
-    """Shrink to at most `longest` pixels along the longer edge; never enlarge.
+def resize(picture: Picture, longest: int, scale: float = 1.0) -> Picture:
+    """Shrink to at most `longest` pixels along the longer edge, and then scale by a factor.
+
+    Without a factor above 1, it never enlarges.
 
     The aspect is kept as far as whole pixels allow and no edge goes below 1, so that 1 × 5000 at
     512 becomes 1 × 512. Lanczos, whose support grows with the reduction (no aliasing). Colour
@@ -43,16 +45,16 @@ def resize(picture: Picture, longest: int) -> Picture:
     """
     if longest < 1:
         raise ValueError(f"longest must be at least 1 pixel, not {longest}")
-    size = shrunk_size(picture.width, picture.height, longest)
+    size = shrunk_size(picture.width, picture.height, longest, scale)
     if size == (picture.width, picture.height):
         return picture
     alpha = None if picture.alpha is None else opaque_as_none(_lanczos(picture.alpha, size))
     return replace(picture, rgb=_lanczos(picture.rgb, size), alpha=alpha)
 
 
-def shrunk_size(width: int, height: int, longest: int) -> tuple[int, int]:
+def shrunk_size(width: int, height: int, longest: int, scale: float = 1.0) -> tuple[int, int]:
     """Return the width and height, in pixels, that `resize` would give a picture of this size."""
-    scale = min(1.0, longest / max(width, height, 1))
+    scale *= min(1.0, longest / max(width, height, 1))
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 

@@ -27,6 +27,7 @@ from nstcli.results.state import State
 from nstcli.results.store import Results
 from nstcli.run.events import PairFailed
 from nstcli.run.job import Job, Settings
+from nstcli.terms import Role
 from nstcli.text import shown
 
 # Decoders let other threads run; beyond a few, the disk and the memory are what is short.
@@ -284,7 +285,8 @@ def _problem_of(job: Job, looked: Mapping[Path, Looked | InputError]) -> str:
         found = looked[each.path]
         if isinstance(found, InputError):
             return str(found)
-        width, height = images.shrunk_size(found.width, found.height, settings.recipe.size)
+        size, scale = settings.recipe.size, settings.scale_of(each.role)
+        width, height = images.shrunk_size(found.width, found.height, size, scale)
         try:
             settings.backbone.check_size(width, height)
             if each.role == "content":  # whose size the result has
@@ -302,7 +304,9 @@ def _by_needs(jobs: Sequence[Job]) -> list[list[Job]]:
     parts: dict[str, list[Job]] = {}
     for same in by_settings.values():
         recipe = same[0].settings.recipe
-        parts.setdefault(digest([recipe.per_pixel(), recipe.size]), []).extend(same)
+        parts.setdefault(digest([recipe.per_pixel(), recipe.size, recipe.style_scale]), []).extend(
+            same
+        )
     return list(parts.values())
 
 
@@ -318,27 +322,28 @@ def _memory_of(jobs: Sequence[Job], precision: str) -> int:
     forced = "float32" if precision == "auto" else precision
     extractor, _ = arranged(extractor, recipe, forced, weights.cache_folder() / "precision.json")
     needed = needs(extractor, recipe)
+    roles: tuple[Role, ...] = ("content", "style")
     sizes = {
         role: max(
             (
-                _pixels(path, recipe.size)
+                _pixels(path, recipe.size, settings.scale_of(role))
                 for path in {i.path for j in jobs for i in j.pair.inputs if i.role == role}
             ),
             default=0,
         )
-        for role in ("content", "style")
+        for role in roles
     }
     growing = max(needed.optimizing * sizes["content"], needed.reading * sizes["style"])
     return round(needed.fixed + growing) if growing else 0
 
 
-def _pixels(path: Path, longest: int) -> int:
+def _pixels(path: Path, longest: int, scale: float) -> int:
     """Count the pixels that a picture will have, 0 if it cannot be read."""
     try:
         found = images.size_of(path.read_bytes())
     except OSError:
         return 0
-    return math.prod(images.shrunk_size(*found, longest)) if found else 0
+    return math.prod(images.shrunk_size(*found, longest, scale)) if found else 0
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from nstcli.images import DEFAULT_MAX_PIXELS
 from nstcli.plan.pair import Pair
 from nstcli.recipe import Recipe, resolve
 from nstcli.results.records import Form, KnownInput, key_of, known_inputs
-from nstcli.terms import TERMS
+from nstcli.terms import TERMS, Role
 
 # Is given the name of what is downloaded, and returns what shows its progress.
 Downloading = Callable[[str], Progress]
@@ -51,7 +51,11 @@ class Settings:
         layers = tuple((term, *names) for term, names in recipe.layers_of_terms.items())
         # A term that weighs nothing may have been left out when the inputs were read.
         aimed = tuple(name for name, term in TERMS.items() if term.target and weighs[name])
-        return *self.network, recipe.size, layers, aimed
+        return *self.network, recipe.size, recipe.style_scale, layers, aimed
+
+    def scale_of(self, role: Role) -> float:
+        """Return how many times larger than others pictures of a role are read."""
+        return self.recipe.style_scale if role == "style" else 1.0
 
     def fetch(self, offline: bool, progress: Progress | None) -> None:
         """Download the weights if they are not here.

@@ -145,7 +145,8 @@ class Loader:
     def _style_of(self, job: Job) -> _Image:
         found, sha256 = _input_of(job, "style")
         kept = self._styles.get(sha256)
-        return kept or self._decode(found.path, sha256, job.settings.recipe.size)
+        size, scale = job.settings.recipe.size, job.settings.scale_of("style")
+        return kept or self._decode(found.path, sha256, size, scale)
 
     def _keep(self, style: _Image) -> None:
         taken = sum(image.bytes_kept for image in self._styles.values())
@@ -166,14 +167,18 @@ class Loader:
                 image.styles[factor] = read_style(self._extractor, [pixels], recipe)
         return image.styles[factor]
 
-    def _decode(self, path: Path, sha256: str, size: int) -> _Image:
+    def _decode(self, path: Path, sha256: str, size: int, scale: float = 1.0) -> _Image:
         try:
             data = path.read_bytes()
         except OSError as error:
             raise InputError(f"{shown(path)}: cannot be read: {error.strerror or error}") from error
         if hashlib.sha256(data).hexdigest() != sha256:
             raise InputError(f"{shown(path)}: changed while the batch was running; run it again")
-        picture = images.resize(images.decode(data, shown(path), self._max_pixels), size)
+        decoded = images.decode(data, shown(path), self._max_pixels)
+        picture = images.resize(decoded, size, scale)
+        if picture.width > decoded.width:
+            note = f"enlarged to {picture.width}×{picture.height} px, more than it has"
+            picture = replace(picture, notes=(*picture.notes, note))
         pixels = torch.from_numpy(picture.rgb).to(self._device)
         # Contiguous from the start, since optimizers look at the picture as one long vector.
         pixels = pixels.permute(2, 0, 1)[None].float().div(255).contiguous()

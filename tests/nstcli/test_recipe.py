@@ -429,7 +429,8 @@ def test_the_defaults_are_those_of_the_fields() -> None:
 
 def test_what_a_step_costs_is_all_but_what_is_known_not_to_matter() -> None:
     """An option that comes later makes another kind of work, until somebody says otherwise."""
-    recipe = resolve(TINY, SHA, optimizer="adam", init="noise", tv_weight=1, colors="recolor")
+    chosen = {"init": "noise", "tv_weight": 1, "colors": "recolor", "style_scale": 2}
+    recipe = resolve(TINY, SHA, optimizer="adam", **chosen)
     told = recipe.per_pixel()
     assert set(recipe.effective()) - set(told) == module._OF_NO_COST
     assert set(DEFAULT) >= module._OF_NO_COST

@@ -31,6 +31,16 @@ def test_aspect_is_kept_and_nothing_grows(height, width, longest):
     assert small.rgb.flags.writeable
 
 
+@pytest.mark.parametrize(
+    ("longest", "scale", "size"),
+    [(100, 2.0, (80, 120)), (30, 2.0, (40, 60)), (100, 0.5, (20, 30)), (30, 0.05, (1, 2))],
+)
+def test_a_factor_counts_from_what_it_would_be_without(longest, scale, size):
+    found = resize(picture(40, 60), longest, scale)
+    assert (found.height, found.width) == size
+    assert (found.rgb == 90).all()
+
+
 @pytest.mark.parametrize("longest", [5, 8, 800])
 def test_small_enough_stays_the_same_object(longest):
     original = picture(3, 5)

@@ -60,8 +60,8 @@ def scene(tiny_plugin: Plugin, write_picture: Callable[..., Path]) -> Scene:
     return Scene(jobs, settings_of)
 
 
-def settings_of(steps: int) -> Settings:
-    choices = {**DEFAULT, "model": "tiny", "steps": steps, "tolerance": 0.0}
+def settings_of(steps: int, **others: Any) -> Settings:
+    choices = {**DEFAULT, "model": "tiny", "steps": steps, "tolerance": 0.0, **others}
     return settings_for(choices, Form())
 
 

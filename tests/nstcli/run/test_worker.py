@@ -233,3 +233,22 @@ def test_other_errors_of_a_network_are_bugs(
     monkeypatch.setattr(worker.FeatureExtractor, "load", load)
     with pytest.raises(RuntimeError, match="shapes"):
         Worker("cpu", by("local")).load(settings_of(2))
+
+
+def test_artworks_are_read_as_much_larger_as_the_recipe_wants(
+    tiny_plugin: Plugin, write_picture: Callable[..., Path]
+) -> None:
+    """And the photo is not; what grows beyond its own pixels is told of."""
+    pictures = write_picture("content.png"), write_picture("style.png", 30, 40, seed=1)
+    sizes, notes = [], []
+    for scale in (0.5, 1.0, 2.0):
+        settings = settings_of(1, style_scale=scale)
+        made_by = Worker("cpu", by("local"))
+        made_by.load(settings)
+        loaded = made_by._network.loader.load(job_of(*pictures, settings))
+        sizes.append([tuple(s.style.image.shape[-2:]) for s in loaded.scales])
+        notes += loaded.notes
+        assert loaded.scales[-1].content.image.shape[-2:] == (24, 32)
+    assert sizes == [[(15, 20)], [(30, 40)], [(60, 80)]]
+    assert len(notes) == 1
+    assert notes[0].endswith("style.png: enlarged to 80×60 px, more than it has")
