@@ -19,7 +19,7 @@ from queue import SimpleQueue
 from tempfile import TemporaryDirectory
 from threading import Event as Flag
 from threading import Thread, main_thread
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import backbones as registry
 from backbones import Backbone, Layer
@@ -49,13 +49,14 @@ from nstcli.experiments.kept import resolved as resolved_experiment
 from nstcli.experiments.variant import variants_of
 from nstcli.images import memory
 from nstcli.plan import inputs
+from nstcli.plan.beside import started
 from nstcli.plan.pair import Pair, Source
 from nstcli.plan.product import Naming, Plan, planned
 from nstcli.plan.walk import Selection
 from nstcli.recipe import DEFAULT
 from nstcli.report.summaries import Summaries
 from nstcli.results.folder import Store
-from nstcli.results.records import LOSSY, Form, Record, stopped_key
+from nstcli.results.records import DEEP, LOSSY, Form, Record, stopped_key
 from nstcli.results.state import embedded_key
 from nstcli.results.store import SingleFile
 from nstcli.run.check import Checked, Rules, check
@@ -64,10 +65,6 @@ from nstcli.run.job import Job, Settings, execution_of, form_of, settings_for
 from nstcli.run.journal import Journal
 from nstcli.run.make import End, Summary, make
 from nstcli.text import shown, stored
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 _log = logging.getLogger("nstcli")
 
@@ -80,7 +77,7 @@ _End = PairDone | PairFailed | PairFound
 # The longest edge of the picture that a notebook shows.
 _SMALL = 512
 # What one picture takes besides the recipe.
-_OF_ONE = {"device", "precision", "timeout", "offline", "max_pixels"}
+_OF_ONE = {"bits", "device", "precision", "timeout", "offline", "max_pixels"}
 
 
 # eq=False: it is hashed by itself, as records cannot be.
@@ -131,9 +128,12 @@ class Result:
         return memory.image_of(self.data)
 
     @cached_property
-    def array(self) -> NDArray[np.uint8]:
-        """The picture as uint8 (H, W, 3), over white where the content is transparent."""
-        return memory.array_of(self.data)
+    def array(self) -> images.Levels:
+        """The picture as (H, W, 3), over white where the content is transparent.
+
+        It is uint8, or uint16 where `bits` is 16.
+        """
+        return memory.array_of(self.data, self.record.bits if self.record else 8)
 
     def save(self, path: str | os.PathLike[str], quality: int = 95, metadata: bool = True) -> Path:
         """Write the picture as PNG, JPEG, WebP or TIFF, by the suffix; return the path.
@@ -154,7 +154,9 @@ class Result:
         target = Path(path)
         if not 1 <= quality <= 100:
             raise InputError(f"quality={quality}: should be from 1 to 100")
-        form = Form(images.format_of(target), quality, metadata)
+        wanted = images.format_of(target)
+        deep = self.record is not None and wanted in DEEP
+        form = Form(wanted, quality, metadata, self.record.bits if deep and self.record else 8)
         if resolved(target) in {resolved(each) for each in self.pair.paths}:
             raise InputError(f"'{shown(target)}' is an input of this picture")
         write_atomic(target, self._file_as(form))
@@ -178,7 +180,8 @@ class Result:
         elif record.stopped:
             job = replace(job, key=stopped_key(job.key))
         alpha = images.decode(data, self.pair.output, sys.maxsize).alpha
-        return encoded(job, self.array, alpha)
+        pixels = self.array if form.bits == record.bits else memory.array_of(data)
+        return encoded(job, pixels, alpha)
 
     def _repr_png_(self) -> bytes | None:
         """Show a small copy in notebooks."""
@@ -207,20 +210,24 @@ def stylize(
         style: the artwork, likewise.
         on_step: hears of every step; when it returns true, the best picture so far is the result.
         progress: show a bar on the standard error stream.
-        **options: fields of the recipe, `preset`, `config`, and `device`, `precision`, `timeout`,
-            `offline` and `max_pixels`.
+        **options: fields of the recipe, `preset`, `config`, and `bits`, `device`, `precision`,
+            `timeout`, `offline` and `max_pixels`. `init` may be a picture, too.
 
     Raises:
         InputError: a picture or an option that cannot be used.
         BackboneError: an unknown backbone or layer, or weights that cannot be had.
         NstError: the picture could not be made.
     """
-    chosen = _Chosen(options, {each.field for each in settings_of(RecipeOptions)} | _OF_ONE)
-    settings = settings_for(chosen.recipe.choices(), Form(), offline=chosen.execution.offline)
     with TemporaryDirectory(prefix="nst-") as scratch:
         folder = Path(scratch)
         files = (_file(content, folder / "content.png"), _file(style, folder / "style.png"))
-        pair = Pair.of(*files, "result.png")
+        if options.get("init") is not None and not isinstance(options["init"], str):
+            options["init"] = _file(options["init"], folder / "init.png")
+        chosen = _Chosen(options, {each.field for each in settings_of(RecipeOptions)} | _OF_ONE)
+        settings = settings_for(
+            chosen.recipe.choices(), form_of(chosen.output), offline=chosen.execution.offline
+        )
+        (pair,) = started([Pair.of(*files, "result.png")], chosen.recipe.init)
         rules = Rules(keep_best=True, max_pixels=chosen.inputs.max_pixels)
         checked = check([(pair, settings)], SingleFile(folder / pair.output), rules)
         for failure in checked.failures:
@@ -290,7 +297,7 @@ def batch(
     naming = Naming(f".{form.format}", written.name, values)
     plan = planned(contents, styles, naming, chosen.inputs.pairs, chosen.inputs.limit)
     _tell_renamed(plan)
-    pairs = plan.pairs
+    pairs = started(plan.pairs, recipe.init)
     if execution.shard:
         pairs = execution.shard.of(pairs)
     settings = settings_for(recipe.choices(), form, offline=execution.offline)
@@ -359,7 +366,7 @@ def experiment(
     naming = Naming(f".{form.format}", written.name)
     plan = planned(contents, styles, naming, chosen.inputs.pairs, chosen.inputs.limit)
     _tell_renamed(plan)
-    variants = in_folders(variants, plan.pairs, f".{form.format}")
+    variants = in_folders(variants, plan.pairs, f".{form.format}", choices["init"])
     pairs = [(p, each.settings) for each in variants if each.settings for p in each.pairs]
     if execution.shard:
         pairs = execution.shard.of(pairs)

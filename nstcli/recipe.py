@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 # Raise it when the same recipe would give other pixels than before: old results become stale.
 VERSION = 3
 
+# What the optimization may start from that is no picture of the user's own, and what is that.
+INITS = ("content", "noise", "style")
+OWN_INIT = "file"
+
 # What the largest of the weights may be: float32 has to hold the loss and its gradient.
 _LEAST_WEIGHT, _MOST_WEIGHT = 1e-20, 1e20
 
@@ -58,6 +62,23 @@ class _Basics:
             metavar="F",
         ),
     ] = 1.0
+    # As lowest terms.
+    center_crop: Annotated[
+        str,
+        Option(
+            "Cut the photo to this shape around its middle, like 1x1 or 16x9",
+            metavar="none|WxH",
+            parse=parsers.aspect,
+        ),
+    ] = "none"
+    # `crop` leaves as much of the artwork as has the photo's shape, around its middle.
+    fit: Annotated[
+        Literal["whole", "crop"], Option("The artwork: all of it, or cut to the photo's shape")
+    ] = "whole"
+    # See `nstcli.run.framing`.
+    keep_size: Annotated[
+        bool, Option("Give the result the pixels of its photo, beyond --size finished or enlarged")
+    ] = False
     # Over all scales, of one evaluation each.
     steps: Annotated[int, Option("Optimizer steps", least=1, metavar="N")] = 200
     # Each is half of the next; `auto` starts at 128 to 255 pixels.
@@ -150,8 +171,14 @@ class Choices(_Terms, _Basics):  # type: ignore[misc]  # mypy cannot know fields
             metavar="X",
         ),
     ] = 0.0
+    # In a recipe, `file` for pictures of the user's own, which are inputs of the pairs.
     init: Annotated[
-        Literal["content", "noise", "style"], Option("What the optimization starts from")
+        str,
+        Option(
+            "What the optimization starts from; in a FOLDER, what is called like photo or result",
+            metavar=f"{'|'.join(INITS)}|FILE|FOLDER",
+            parse=parsers.text,
+        ),
     ] = "content"
     seed: Annotated[int, Option("Seed of the noise", least=0, below=2**63, metavar="N")] = 0
     # `match` and `luminance` change the finished picture, `recolor` the artwork beforehand.
@@ -174,6 +201,9 @@ OFF: Mapping[str, Any] = {
     "padding": "own",
     "colors": "style",
     "style_scale": 1.0,
+    "center_crop": "none",
+    "fit": "whole",
+    "keep_size": False,
 }
 
 
@@ -187,6 +217,11 @@ class Recipe(Choices):
     version: int = VERSION
     # Of a backbone that is a plugin: `backbones.registry.plugin_sha256`. Of our own it is empty.
     plugin: str = ""
+
+    @property
+    def aspect(self) -> tuple[int, int] | None:
+        """The shape that photos are cut to, width to height; None for their own."""
+        return aspect_of(self.center_crop)
 
     @property
     def weights_of_terms(self) -> dict[str, float]:
@@ -221,8 +256,16 @@ class Recipe(Choices):
 # What makes a step no dearer than another, for each pixel.
 _OF_NO_COST = {
     *("size", "style_scale", "steps", "seed", "init", "tolerance", "learning_rate", "schedule"),
-    "colors",
+    *("center_crop", "fit", "keep_size", "colors"),
 }
+
+
+def aspect_of(center_crop: str) -> tuple[int, int] | None:
+    """Return what photos are cut to, width to height, as a recipe has it; None for their shape."""
+    if center_crop == OFF["center_crop"]:
+        return None
+    width, height = map(int, center_crop.split("x"))
+    return width, height
 
 
 def effective(recipe: Mapping[str, Any]) -> dict[str, Any]:
@@ -272,6 +315,8 @@ def resolve(backbone: "Backbone", weights: str, choices: Mapping[str, Any]) -> R
         if term.layers and term.layers_option:
             usual = backbone.usual_layers(term.layers)
             values[term.layers_option] = parse_layers(values[term.layers_option], usual, backbone)
+    if values["init"] not in INITS:
+        values["init"] = OWN_INIT
     values["dense"] = bool(values["dense"] and backbone.stem)
     if values["pooling"] == "avg" and not _has_max_pooling(backbone):
         values["pooling"] = "max"

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-Role = Literal["content", "style"]
+# What for a picture is taken: `init` is one to start from.
+Role = Literal["content", "style", "init"]
 Layers = Literal["content", "style", "nearest"]
 
 
@@ -34,7 +35,7 @@ class Term:
     help: str
     weights: Mapping[str, float]
     layers: Layers | None = None
-    target: Role | Literal["matched"] | None = None
+    target: Literal["content", "style", "matched"] | None = None
     follows: str | None = None
     norm: str | None = None
 

@@ -42,6 +42,8 @@ ASIDE = {
 # Libraries with one place, or two where each does another thing with them.
 ONLY_IN = {
     "PIL": "nstcli.images",
+    "tifffile": "nstcli.images",
+    "imageio": "nstcli.images",
     "typer": "nstcli.cli",
     "rich": "nstcli.cli",
     "pydantic": "nstcli",

@@ -82,6 +82,7 @@ def batch(
     from nstcli.cli.screen import Screen
     from nstcli.experiments import chosen
     from nstcli.experiments.preview import Preview
+    from nstcli.plan.beside import started
     from nstcli.plan.layout import Layout
     from nstcli.plan.product import Naming
     from nstcli.report.summaries import Summaries
@@ -97,7 +98,8 @@ def batch(
     form = form_of(output_options)
     values = {"model": recipe.model, "size": str(choices["size"]), "preset": recipe.preset}
     naming = Naming(f".{form.format}", output_options.name, values)
-    pairs = _planned((content, style), input_options, output, naming, screen)
+    planned = _planned((content, style), input_options, output, naming, screen)
+    pairs = started(planned, recipe.init)
     named = chosen.addresses([pairs])
     if wanted:
         names = chosen.in_cells([pairs], wanted)

@@ -73,7 +73,8 @@ def compare_backbones(
         ),
     ] = Path("comparison"),
     output_options: Annotated[
-        OutputOptions, only("format", "quality", "overwrite", "force", "metadata", "gallery")
+        OutputOptions,
+        only("format", "quality", "bits", "overwrite", "force", "metadata", "gallery"),
     ],
     recipe: Annotated[RecipeOptions, only(*_RECIPE)],
     execution: Annotated[ExecutionOptions, only("device", "precision", "timeout", "offline")],

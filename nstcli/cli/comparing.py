@@ -117,7 +117,13 @@ class Comparison:
         contents, styles = find_pictures(arguments, options, self.output, screen)
         form, offline = form_of(self.output_options), self.execution.offline
         variants, renamed = with_pairs(
-            variants, contents, styles, f".{form.format}", options.pairs, options.limit
+            variants,
+            contents,
+            styles,
+            f".{form.format}",
+            options.pairs,
+            options.limit,
+            self.recipe.init,
         )
         tell_renamed(renamed, screen)
         variants = with_settings(

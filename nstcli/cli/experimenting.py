@@ -194,7 +194,9 @@ def plan(request: Request, screen: Screen) -> Experiment:
     naming = Naming(suffix, request.output_options.name)
     pairs = planned(contents, styles, naming, taken.pairs, taken.limit)
     tell_renamed(pairs.renamed, screen)
-    return Experiment(Store(request.output), in_folders(variants, pairs.pairs, suffix))
+    return Experiment(
+        Store(request.output), in_folders(variants, pairs.pairs, suffix, choices["init"])
+    )
 
 
 def _complaining(screen: Screen) -> Callable[[str], None]:

@@ -27,7 +27,7 @@ def stylize(
         ),
     ] = None,
     output_options: Annotated[
-        OutputOptions, only("format", "quality", "overwrite", "force", "metadata")
+        OutputOptions, only("format", "quality", "bits", "overwrite", "force", "metadata")
     ],
     recipe: RecipeOptions,
     execution: Annotated[ExecutionOptions, only("device", "precision", "timeout", "offline")],
@@ -41,6 +41,7 @@ def stylize(
     from nstcli.cli.screen import Screen
     from nstcli.errors import InputError
     from nstcli.plan import inputs, product
+    from nstcli.plan.beside import started
     from nstcli.results.store import SingleFile
     from nstcli.run.job import form_of, settings_for
 
@@ -51,11 +52,11 @@ def stylize(
     if others:
         raise InputError("stylize takes one photo and one artwork; for folders, use: nst batch")
     path = output or Path(pair.output)
-    pair = replace(pair, output=path.name)
+    (pair,) = started([replace(pair, output=path.name)], recipe.init)
     screen = Screen(messages.quiet, messages.verbose, messages.progress, messages.color)
     settings = settings_for(
         recipe.choices(),
-        replace(form_of(output_options), format=file_format),
+        form_of(output_options, file_format),
         offline=execution.offline,
         progress=screen.downloading,
     )

@@ -62,6 +62,10 @@ class OutputOptions:
     quality: Annotated[
         int, Option("Quality of jpg and webp, 1 to 100", least=1, most=100, metavar="N")
     ] = 95
+    bits: Annotated[
+        int,
+        Option("Bits a sample, 8 or 16; 16 is for png and tiff", metavar="N", parse=parsers.bits),
+    ] = 8
     overwrite: Annotated[bool, Option("Replace files that are in the way, whoever made them")] = (
         False
     )

@@ -62,6 +62,32 @@ def auto_or_count(written: object, most: float = math.inf) -> int | Literal["aut
     return int(value)
 
 
+def aspect(written: object) -> str:
+    """Read `1920x1080`, or `16:9`: a width to a height, as `16x9`, its lowest terms; or `none`."""
+    if written == "none":
+        return "none"
+    width, _, height = str(written).replace(":", "x").lower().partition("x")
+    if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
+        raise ValueError("should be a width and a height like 16x9, or none")
+    common = math.gcd(int(width), int(height))
+    return f"{int(width) // common}x{int(height) // common}"
+
+
+def bits(written: object) -> int:
+    """Read the bits of a sample."""
+    value = _number(written)
+    if value not in (8, 16):
+        raise ValueError("should be 8 or 16")
+    return int(value)
+
+
+def text(written: object) -> str:
+    """Read a text that is not empty."""
+    if isinstance(written, str) and written:
+        return written
+    raise ValueError("should be a text")
+
+
 def texts(written: object) -> tuple[str, ...]:
     """Read several texts: a list of them, or one text with commas between them."""
     if isinstance(written, str):

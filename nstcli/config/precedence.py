@@ -15,6 +15,7 @@ from nstcli.config import files, presets
 from nstcli.config.option import PREFIX, Setting
 from nstcli.config.validation import Says, check, written
 from nstcli.errors import InputError
+from nstcli.recipe import INITS
 from nstcli.text import printable
 
 # Variables that are no settings.
@@ -178,7 +179,8 @@ def recipe_of(
         if (given := settled.values[field]).source != DEFAULT and given.value is not None
     }
     for key, value in values.items():
-        if key == "weights" and is_file(expanded(value)):
+        own = is_file(expanded(value)) if key == "weights" else key == "init" and value not in INITS
+        if own:
             values[key] = str(expanded(value).absolute())
     told = [key.replace("_", "-") for key in document.table]
     return values, [key for key in told if key not in {*wanted.values(), "preset"}]

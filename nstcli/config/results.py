@@ -14,7 +14,7 @@ from backbones.hints import closest_file
 from nstcli.config.option import settings_of
 from nstcli.config.validation import written
 from nstcli.errors import InputError
-from nstcli.recipe import DEFAULT, VERSION, Choices, effective
+from nstcli.recipe import DEFAULT, OWN_INIT, VERSION, Choices, effective
 from nstcli.terms import TERMS
 from nstcli.text import shown
 
@@ -36,6 +36,9 @@ def read(path: Path) -> tuple[dict[str, object], list[str]]:
     recipe = _recipe_of(path)
     known = {_KEYS[name]: value for name, value in recipe.items() if name in _KEYS}
     remarks = _differences(recipe)
+    if known.get("init") == OWN_INIT:
+        del known["init"]
+        remarks.append("it began with a picture of its user's own; name that again with --init")
     if {"model", "weights"} <= known.keys():
         known["weights"], changed = _weights_of(recipe, path)
         remarks += [changed] if changed else []

@@ -1,15 +1,25 @@
-"""The picture that the optimization starts from: content, noise or style."""
+"""The picture that the optimization starts from: content, noise, style, or one of the user's."""
 
 import torch
 from torch import Tensor
 
 from nstcli.engine.pyramid import resized
 from nstcli.engine.targets import Content, Style
-from nstcli.recipe import Recipe
+from nstcli.recipe import OWN_INIT, Recipe
 
 
-def start(content: Content, style: Style, recipe: Recipe) -> Tensor:
-    """Return the first picture, with the shape and on the device of the content image."""
+def start(content: Content, style: Style, recipe: Recipe, own: Tensor | None = None) -> Tensor:
+    """Return the first picture, with the shape and on the device of the content image.
+
+    `own` is the user's picture, (1, 3, H, W), where the recipe starts from one.
+
+    Raises:
+        ValueError: the recipe starts from one, and there is none.
+    """
+    if recipe.init == OWN_INIT:
+        if own is None:
+            raise ValueError("the recipe starts from a picture of the user's own; there is none")
+        return covering(own, content.image)
     return STARTS[recipe.init](content.image, style.image, recipe.seed)
 
 
@@ -25,13 +35,17 @@ def _noise(content: Tensor, style: Tensor, seed: int) -> Tensor:
 
 
 def _style(content: Tensor, style: Tensor, seed: int) -> Tensor:
-    """Scale the style image until it covers the content's shape, and cut out its middle."""
-    height, width = content.shape[-2:]
-    scale = max(height / style.shape[-2], width / style.shape[-1])
-    rows, columns = (round(edge * scale) for edge in style.shape[-2:])
-    covering = resized(style, max(height, rows), max(width, columns))
-    top, left = (covering.shape[-2] - height) // 2, (covering.shape[-1] - width) // 2
-    return covering[..., top : top + height, left : left + width].contiguous()
+    return covering(style, content)
+
+
+def covering(image: Tensor, like: Tensor) -> Tensor:
+    """Scale an image until it covers the shape of another, and cut out its middle."""
+    height, width = like.shape[-2:]
+    scale = max(height / image.shape[-2], width / image.shape[-1])
+    rows, columns = (round(edge * scale) for edge in image.shape[-2:])
+    scaled = resized(image, max(height, rows), max(width, columns))
+    top, left = (scaled.shape[-2] - height) // 2, (scaled.shape[-1] - width) // 2
+    return scaled[..., top : top + height, left : left + width].contiguous()
 
 
 STARTS = {"content": _content, "noise": _noise, "style": _style}

@@ -32,8 +32,14 @@ def factors(recipe: Recipe, content: Tensor, style: Tensor, minimum: int) -> lis
     return [0.5**power for power in reversed(range(count))]
 
 
-def share_steps(steps: int, count: int) -> list[int]:
-    """Share out the steps over so many scales, evenly, the remainder to the finest."""
+def share_steps(steps: int, count: int, finishing: bool = False) -> list[int]:
+    """Share out the steps over so many scales, evenly, the remainder to the finest.
+
+    With `finishing`, the last scale is but to finish what was painted: it has a tenth of them.
+    """
+    if finishing and count > 1:
+        last = max(1, min(steps // 10, steps - count + 1))
+        return [*share_steps(steps - last, count - 1), last]
     each = steps // count
     return [each] * (count - 1) + [steps - each * (count - 1)]
 

@@ -28,11 +28,13 @@ class Scale:
         content: what is painted.
         style: in whose manner, where the guidance has no regions with styles of their own.
         guidance: what holds where, at the size of the content.
+        init: the user's picture to start from, (1, 3, H, W) of any shape, if there is one.
     """
 
     content: Content
     style: Style
     guidance: Guidance = EVERYWHERE
+    init: Tensor | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -127,7 +129,9 @@ def stylize_together(
     """
     # A scale without steps would only blur.
     by_scale = [list(scales) for scales in zip(*pairs, strict=True)][-recipe.steps :]
-    shares = share_steps(recipe.steps, len(by_scale))
+    last = by_scale[-1][0].content.image
+    finishing = recipe.keep_size and max(last.shape[-2:]) > recipe.size
+    shares = share_steps(recipe.steps, len(by_scale), finishing)
     progress = Progress([_pixels(scales) for scales in by_scale], shares, on_steps)
     steps = [0] * len(pairs)
     failed: dict[int, DivergedError] = {}
@@ -173,7 +177,7 @@ def stylize_together(
 
 def _starts(scales: Sequence[Scale], recipe: Recipe) -> Tensor:
     """Return what the pictures of a scale would begin with, were it the first: (N, 3, H, W)."""
-    return torch.cat([start(scale.content, scale.style, recipe) for scale in scales])
+    return torch.cat([start(each.content, each.style, recipe, each.init) for each in scales])
 
 
 def _pixels(scales: Sequence[Scale]) -> int:

@@ -12,6 +12,7 @@ from nstcli.errors import InputError
 from nstcli.experiments.sweep import Sweep
 from nstcli.experiments.variant import Variant
 from nstcli.metrics.judgement import witness_of
+from nstcli.plan.beside import started
 from nstcli.plan.names import folded, safe_folder
 from nstcli.plan.pair import Pair, Source
 from nstcli.plan.product import Naming, planned
@@ -34,6 +35,7 @@ def with_pairs(
     suffix: str,
     how: str = "product",
     limit: int | None = None,
+    init: str = "content",
 ) -> tuple[list[Variant], list[tuple[Pair, str]]]:
     """Give every variant the same pairs, in one order, under names of its own.
 
@@ -41,13 +43,13 @@ def with_pairs(
         The variants, and the pairs with another name than the template gives, each with why.
 
     Raises:
-        InputError: names of two results would be the same, or what `planned` raises.
+        InputError: names of two results would be the same, or what `planned` and `started` raise.
     """
     given, renamed = [], []
     for variant in variants:
         naming = Naming(suffix, TEMPLATE, {"model": variant.name})
         plan = planned(contents, styles, naming, how, limit)
-        given.append(replace(variant, pairs=tuple(plan.pairs)))
+        given.append(replace(variant, pairs=tuple(started(plan.pairs, init))))
         renamed += plan.renamed
     names = Counter(pair.output.casefold() for variant in given for pair in variant.pairs)
     twice = next((name for name, count in names.items() if count > 1), None)
@@ -56,11 +58,19 @@ def with_pairs(
     return given, renamed
 
 
-def in_folders(variants: Sequence[Variant], pairs: Sequence[Pair], suffix: str) -> list[Variant]:
+def in_folders(
+    variants: Sequence[Variant], pairs: Sequence[Pair], suffix: str, init: str = "content"
+) -> list[Variant]:
     """Give every variant these pairs, whose results go into a folder of its name.
 
+    Args:
+        variants: of one experiment.
+        pairs: of contents and styles.
+        suffix: of the results.
+        init: what those start from that have no other, as the option says it.
+
     Raises:
-        InputError: two variants would have the same folder.
+        InputError: two variants would have the same folder, or a pair has nothing to start from.
     """
     taken: dict[str, Variant] = {}
     given = []
@@ -73,8 +83,9 @@ def in_folders(variants: Sequence[Variant], pairs: Sequence[Pair], suffix: str) 
                 f"the results of '{shown(other.title)}' and '{shown(variant.title)}' would go into "
                 f"one folder, '{folder}'; give the values names of their own: {{a = …, b = …}}"
             )
-        own = tuple(Pair(pair.inputs, folder + pair.output) for pair in pairs)
-        given.append(replace(variant, pairs=own))
+        own = [Pair(pair.inputs, folder + pair.output) for pair in pairs]
+        begun = started(own, variant.changes.get("init", init))
+        given.append(replace(variant, pairs=tuple(begun)))
     return given
 
 

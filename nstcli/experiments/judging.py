@@ -21,13 +21,14 @@ from nstcli.experiments.experiment import Experiment
 from nstcli.measures import Metrics
 from nstcli.metrics.judge import Judge, JudgedPair
 from nstcli.plan.pair import Pair
-from nstcli.recipe import OFF
+from nstcli.recipe import OFF, aspect_of
 from nstcli.results.records import Measured
 from nstcli.run.driver import writing
 from nstcli.terms import Role
 from nstcli.text import shown
 
-_ROLES: tuple[Role, ...] = ("content", "style")
+# Longest edge, how many times larger than that, and the shape that was cut out, if one was.
+_View = tuple[int, float, tuple[int, int] | None]
 
 # Makes the judge of this name with this witness, and raises BackboneError where it cannot.
 LoadJudge = Callable[[str, str], Judge]
@@ -52,7 +53,7 @@ def judge_all(experiment: Experiment, load: LoadJudge, max_pixels: int) -> Itera
         pairs = [pair for _, pair in waiting]
         # The same content and style in one size next to each other, whoever painted: each is read
         # once.
-        pairs.sort(key=lambda pair: ([str(path) for path in pair.paths], _seen(experiment, pair)))
+        pairs.sort(key=lambda pair: [*map(str, pair.paths), str(_seen(experiment, pair))])
         for _, same in groupby(pairs, lambda pair: (pair.inputs, _seen(experiment, pair))):
             yield from _judge_pair(experiment, judge, list(same), max_pixels)
 
@@ -77,19 +78,25 @@ def _judge_pair(
 
 def _read_inputs(experiment: Experiment, judge: Judge, pair: Pair, max_pixels: int) -> JudgedPair:
     """Read content and style as those saw them that painted."""
-    record, (size, scale) = experiment.records[pair.output], _seen(experiment, pair)
+    record = experiment.records[pair.output]
     content, style = (
-        _input(pair.path(role), record.input(role).sha256, max_pixels, size, factor)
-        for role, factor in zip(_ROLES, (1.0, scale), strict=True)
+        _input(pair.path(role), record.input(role).sha256, max_pixels, view)
+        for role, view in _seen(experiment, pair).items()
     )
     return judge.pair(content, style)
 
 
-def _seen(experiment: Experiment, pair: Pair) -> tuple[int, float]:
-    """Return the longest edge that content and style were shrunk to, and the style's factor."""
+def _seen(experiment: Experiment, pair: Pair) -> dict[Role, _View]:
+    """Return how content and style were looked at."""
     record = experiment.records[pair.output]
-    recipe = {**OFF, **record.recipe}
-    return int(recipe.get("size", max(record.width, record.height))), float(recipe["style_scale"])
+    shape, recipe = (record.width, record.height), {**OFF, **record.recipe}
+    longest = max(shape)
+    # What was finished or enlarged beyond its size is judged beside an artwork that is as large.
+    size = max(longest, int(recipe.get("size", longest)))
+    return {
+        "content": (longest, 1.0, aspect_of(recipe["center_crop"])),
+        "style": (size, float(recipe["style_scale"]), shape if recipe["fit"] == "crop" else None),
+    }
 
 
 def _measured(experiment: Experiment, judge: Judge, judged: JudgedPair, pair: Pair) -> Measured:
@@ -110,11 +117,13 @@ def _finite(metrics: Metrics) -> dict[str, float]:
     return {name: value for name, value in asdict(metrics).items() if math.isfinite(value)}
 
 
-def _input(path: Path, sha256: str, max_pixels: int, size: int, scale: float) -> Tensor:
+def _input(path: Path, sha256: str, max_pixels: int, view: _View) -> Tensor:
     data = _bytes(path)
     if hashlib.sha256(data).hexdigest() != sha256:
         raise InputError(f"{shown(path)}: changed while pictures were made; run it again")
-    return _tensor(images.resize(images.decode(data, shown(path), max_pixels), size, scale))
+    (longest, scale, aspect), picture = view, images.decode(data, shown(path), max_pixels)
+    picture = images.cropped(picture, aspect) if aspect else picture
+    return _tensor(images.resize(picture, longest, scale))
 
 
 def _bytes(path: Path) -> bytes:

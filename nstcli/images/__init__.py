@@ -9,14 +9,25 @@ from nstcli.images.encoding import check_edges, encode
 from nstcli.images.formats import EXTENSIONS, FORMATS, format_of
 from nstcli.images.lettering import draw_text
 from nstcli.images.metadata import read_made, read_metadata
-from nstcli.images.picture import Picture, off_white, resize, shrunk_size
+from nstcli.images.picture import (
+    Levels,
+    Picture,
+    cropped,
+    cropped_size,
+    off_white,
+    resize,
+    shrunk_size,
+)
 
 __all__ = [
     "DEFAULT_MAX_PIXELS",
     "EXTENSIONS",
     "FORMATS",
+    "Levels",
     "Picture",
     "check_edges",
+    "cropped",
+    "cropped_size",
     "decode",
     "draw_text",
     "encode",

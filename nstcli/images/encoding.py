@@ -10,6 +10,7 @@ from PIL import Image
 
 from nstcli.errors import InputError
 from nstcli.images import metadata as texts
+from nstcli.images.picture import Levels
 from nstcli.images.pillow_settings import writing
 from nstcli.images.srgb import srgb_profile
 
@@ -20,31 +21,44 @@ _NO_METADATA: Mapping[str, str] = {}
 
 
 def encode(
-    rgb: NDArray[np.uint8],
+    rgb: Levels,
     alpha: NDArray[np.uint8] | None = None,
     format: str = "png",
     quality: int = 95,
     metadata: Mapping[str, str] = _NO_METADATA,
 ) -> bytes:
-    """Encode sRGB pixels, uint8 (H, W, 3), in one of FORMATS, tagged as sRGB.
+    """Encode sRGB pixels, (H, W, 3), in one of FORMATS, tagged as sRGB.
 
-    `alpha`, uint8 (H, W), goes into the formats that hold it; jpg shows `rgb` as it is, which
-    `decode` laid over white. `quality` (1 to 100) counts for jpg and webp, the others lose
-    nothing. `metadata` comes back from `read_metadata`; its keys are 1 to 79 Latin-1 characters,
-    and a jpg holds about 64 kB of it. Raises InputError when the format cannot hold so large an
-    image, ValueError for an unknown format or arrays of another shape or type.
+    They are uint8, or uint16 for a png or tiff of 16 bits a sample. `alpha`, uint8 (H, W), goes
+    into the formats that hold it; jpg shows `rgb` as it is, which `decode` laid over white.
+    `quality` (1 to 100) counts for jpg and webp, the others lose nothing. `metadata` comes
+    back from `read_metadata`; its keys are 1 to 79 Latin-1 characters, and a jpg holds about 64 kB
+    of it. Raises InputError when the format cannot hold so large an image, ValueError for an
+    unknown format or arrays of another shape or type.
     """
     if format not in _WRITERS:
         raise ValueError(f"unknown format {format!r}; one of {', '.join(_WRITERS)}")
-    if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.size == 0:
-        raise ValueError(f"rgb must be uint8 (H, W, 3), not {rgb.dtype} {rgb.shape}")
+    deep = rgb.dtype == np.uint16
+    if (
+        rgb.dtype not in (np.uint8, np.uint16)
+        or rgb.ndim != 3
+        or rgb.shape[2] != 3
+        or rgb.size == 0
+    ):
+        raise ValueError(f"rgb must be uint8 or uint16 (H, W, 3), not {rgb.dtype} {rgb.shape}")
     if alpha is not None and (alpha.dtype != np.uint8 or alpha.shape != rgb.shape[:2]):
         raise ValueError(f"alpha must be uint8 {rgb.shape[:2]}, not {alpha.dtype} {alpha.shape}")
     check_edges(format, *rgb.shape[:2])
     if alpha is None or format == "jpg":
         pixels = np.ascontiguousarray(rgb)
     else:
-        pixels = np.dstack((rgb, alpha))
+        pixels = np.dstack((rgb, alpha.astype(rgb.dtype) * (np.iinfo(rgb.dtype).max // 255)))
+    if deep:
+        from nstcli.images.deep import WRITERS  # tifffile takes its time to import
+
+        if format not in WRITERS:
+            raise ValueError(f"{format} has no 16 bits a sample")
+        return WRITERS[format](pixels.astype(np.uint16, copy=False), metadata)
     buffer = io.BytesIO()
     _WRITERS[format](Image.fromarray(pixels), buffer, quality, metadata)
     return buffer.getvalue()

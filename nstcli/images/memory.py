@@ -11,6 +11,7 @@ from PIL import Image
 from nstcli.errors import InputError
 from nstcli.images.decoding import BROKEN, decode
 from nstcli.images.encoding import encode
+from nstcli.images.picture import Levels
 from nstcli.images.pillow_settings import reading
 
 # For those who may name it, but not know Pillow.
@@ -49,9 +50,18 @@ def image_of(data: bytes) -> PillowImage:
         return image.convert("RGBA" if "A" in image.getbands() else "RGB")
 
 
-def array_of(data: bytes) -> NDArray[np.uint8]:
-    """Decode a result as uint8 (H, W, 3): what is seen of it over white."""
-    return decode(data, "result", sys.maxsize).rgb
+def array_of(data: bytes, bits: int = 8) -> Levels:
+    """Decode a result as (H, W, 3), uint8 or uint16: what is seen of it over white."""
+    if bits == 8:
+        return decode(data, "result", sys.maxsize).rgb
+    from nstcli.images.deep import levels_of
+
+    levels = levels_of(data)
+    if levels.shape[2] == 3:
+        return levels
+    opacity = levels[..., 3:].astype(np.int64)
+    seen = levels[..., :3] * opacity + 65535 * (65535 - opacity)
+    return ((seen + 32767) // 65535).astype(np.uint16)
 
 
 def _of_image(image: PillowImage) -> bytes:

@@ -15,8 +15,8 @@ from backbones.safe_json import parse_json
 from nstcli.images.decoding import BROKEN, open_image
 from nstcli.images.pillow_settings import reading
 
-_IMAGE_DESCRIPTION = 0x010E
-_SOFTWARE = 0x0131
+IMAGE_DESCRIPTION = 0x010E
+SOFTWARE = 0x0131
 _EXIF_IFD = 0x8769
 _USER_COMMENT = 0x9286
 _ASCII = b"ASCII\x00\x00\x00"  # UserComment starts with the code of its characters
@@ -46,7 +46,7 @@ def as_tiff(metadata: Mapping[str, str]) -> dict[int, str]:
     """TIFF tags; Pillow does not write an EXIF directory into a compressed TIFF."""
     if not metadata:
         return {}
-    return {_IMAGE_DESCRIPTION: json.dumps(dict(metadata)), **_software(metadata)}
+    return {IMAGE_DESCRIPTION: json.dumps(dict(metadata)), **_software(metadata)}
 
 
 def read_metadata(data: bytes) -> dict[str, str]:
@@ -78,15 +78,15 @@ def read_made(data: bytes) -> dict[str, Any]:
 def _software(metadata: Mapping[str, str]) -> dict[int, str]:
     if "Software" not in metadata:
         return {}
-    return {_SOFTWARE: metadata["Software"].encode("ascii", "replace").decode("ascii")}
+    return {SOFTWARE: metadata["Software"].encode("ascii", "replace").decode("ascii")}
 
 
 def _from_tags(exif: Image.Exif) -> dict[str, str]:
-    for value in (exif.get_ifd(_EXIF_IFD).get(_USER_COMMENT), exif.get(_IMAGE_DESCRIPTION)):
+    for value in (exif.get_ifd(_EXIF_IFD).get(_USER_COMMENT), exif.get(IMAGE_DESCRIPTION)):
         found = _parse(value)
         if found:
             return found
-    software = exif.get(_SOFTWARE)
+    software = exif.get(SOFTWARE)
     return {"Software": software} if isinstance(software, str) else {}
 
 

@@ -1,10 +1,14 @@
-"""A picture in memory, and how to make it smaller."""
+"""A picture in memory, and how to make it smaller, by shrinking or by cutting."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+
+# (H, W, 3): levels of 8 bits, or of 16.
+Levels = NDArray[np.unsignedinteger[Any]]
 
 
 # eq=False: comparing arrays gives an array, so that a generated == would raise.
@@ -58,18 +62,37 @@ def shrunk_size(width: int, height: int, longest: int, scale: float = 1.0) -> tu
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
-def off_white(rgb: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Find the colours that give `rgb`, uint8 (H, W, 3), once they lie under `alpha` over white.
+def cropped(picture: Picture, aspect: tuple[int, int]) -> Picture:
+    """Cut out the largest part of that aspect, width to height, around the middle."""
+    width, height = cropped_size(picture.width, picture.height, aspect)
+    top, left = (picture.height - height) // 2, (picture.width - width) // 2
+    rows, columns = slice(top, top + height), slice(left, left + width)
+    alpha = None if picture.alpha is None else opaque_as_none(picture.alpha[rows, columns])
+    return replace(picture, rgb=np.ascontiguousarray(picture.rgb[rows, columns]), alpha=alpha)
 
-    So that what is seen of a result over white is what was painted, to the level. Where a colour
-    is darker than black under such an alpha would be, black comes closest; where nothing is seen,
-    the colour stays as it is.
+
+def cropped_size(width: int, height: int, aspect: tuple[int, int]) -> tuple[int, int]:
+    """Return the width and height, in pixels, of what `cropped` gives of such a picture."""
+    scale = min(width / aspect[0], height / aspect[1])
+    wide, high = (max(1, round(edge * scale)) for edge in aspect)
+    return min(width, wide), min(height, high)
+
+
+def off_white(rgb: Levels, alpha: NDArray[np.uint8]) -> Levels:
+    """Find the colours that give `rgb`, (H, W, 3), once they lie under `alpha` over white.
+
+    `rgb` is uint8 or uint16, white being the highest level of its type; `alpha` is uint8. So
+    what is seen of a result over white is what was painted, to the level. Where a colour is darker
+    than black under such an alpha would be, black comes closest; where nothing is seen, the colour
+    stays as it is.
     """
-    opacity = alpha[..., None].astype(np.int32)
-    light = 255 * (rgb - (255 - opacity))  # of the colour, times its opacity
+    white = int(np.iinfo(rgb.dtype).max)
+    opacity = alpha[..., None].astype(np.int64) * (white // 255)
+    light = white * (rgb - (white - opacity))  # of the colour, times its opacity
     halves = np.maximum(opacity, 1)
     found = (2 * light + halves) // (2 * halves)  # rounded
-    return np.where(opacity == 0, rgb, found.clip(0, 255)).astype(np.uint8)
+    seen: Levels = np.where(opacity == 0, rgb, found.clip(0, white)).astype(rgb.dtype)
+    return seen
 
 
 def opaque_as_none(alpha: NDArray[np.uint8]) -> NDArray[np.uint8] | None:

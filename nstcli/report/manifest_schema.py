@@ -28,6 +28,8 @@ class _Result(BaseModel):
     style: _OfRole
     content_sha256: _OfRole
     style_sha256: _OfRole
+    init: _OfRole = ""
+    init_sha256: _OfRole = ""
     state: _States
     bytes: int | None
 
@@ -40,6 +42,7 @@ class _Failure(BaseModel):
     name: str
     content: _OfRole
     style: _OfRole
+    init: _OfRole = ""
     error: str
     seconds: float | None
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat
 
+from nstcli.errors import InputError
 from nstcli.plan.pair import Pair, by_role
 from nstcli.recipe import Recipe
 from nstcli.text import stored
@@ -83,6 +84,7 @@ class Record(_Inputs):
     recipe: dict[str, Any]
     format: str
     quality: int
+    bits: int = 8
     version: str
     device: str
     precision: str
@@ -134,17 +136,28 @@ class Measured(BaseModel):
     baselines: dict[str, dict[str, FiniteFloat]] = {}
 
 
-# Formats whose bytes depend on the quality asked for.
+# Formats whose bytes depend on the quality asked for, and those that can have 16 bits a sample.
 LOSSY = {"jpg", "webp"}
+DEEP = ("png", "tiff")
 
 
 @dataclass(frozen=True)
 class Form:
-    """How a picture becomes a file. With `metadata`, it carries its key and recipe."""
+    """How a picture becomes a file. With `metadata`, it carries its key and recipe.
+
+    Raises:
+        InputError: the format cannot have so many bits a sample.
+    """
 
     format: str = "png"
     quality: int = 95
     metadata: bool = True
+    bits: int = 8
+
+    def __post_init__(self) -> None:
+        if self.bits == 16 and self.format not in DEEP:
+            formats = " or ".join(DEEP)
+            raise InputError(f"--bits 16 needs --format {formats}; {self.format} has 8")
 
 
 def known_inputs(pair: Pair, sha256: Iterable[str] = ()) -> tuple[KnownInput, ...]:
@@ -170,6 +183,8 @@ def key_of(recipe: Recipe, inputs: Iterable[KnownInput], form: Form) -> str:
         # A lossless format has no quality to depend on.
         "quality": form.quality if form.format in LOSSY else None,
     }
+    if form.bits != 8:  # as keys were before there were others
+        parts["bits"] = form.bits
     canonical = json.dumps(parts, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
 

@@ -20,12 +20,13 @@ from nstcli.config.options import OutputOptions
 from nstcli.errors import InputError
 from nstcli.plan.pair import Pair
 from nstcli.plan.walk import trouble
-from nstcli.recipe import OFF, effective
+from nstcli.recipe import OFF, Recipe, effective
 from nstcli.remembered import digest
 from nstcli.results.records import LOSSY, Record, digests_by_role
 from nstcli.results.state import State
 from nstcli.results.store import Results
 from nstcli.run.events import PairFailed
+from nstcli.run.framing import FINISH, sizes_of
 from nstcli.run.job import Job, Settings
 from nstcli.terms import Role
 from nstcli.text import shown
@@ -234,6 +235,8 @@ def differences(record: Record, job: Job) -> list[str]:
     form = job.settings.form
     if record.quality != form.quality and form.format in LOSSY:
         changes.append(f"quality {record.quality} → {form.quality}")
+    if record.bits != form.bits:
+        changes.append(f"bits {record.bits} → {form.bits}")
     return changes
 
 
@@ -285,12 +288,16 @@ def _problem_of(job: Job, looked: Mapping[Path, Looked | InputError]) -> str:
         found = looked[each.path]
         if isinstance(found, InputError):
             return str(found)
-        size, scale = settings.recipe.size, settings.scale_of(each.role)
-        width, height = images.shrunk_size(found.width, found.height, size, scale)
         try:
-            settings.backbone.check_size(width, height)
-            if each.role == "content":  # whose size the result has
+            if each.role == "content":
+                sizes = sizes_of(found.width, found.height, settings.recipe)
+                settings.backbone.check_size(*sizes.painted)
+                width, height = sizes.result
                 images.check_edges(settings.form.format, height, width)
+            elif each.role == "style":  # others are fitted to the content
+                size, scale = settings.recipe.size, settings.scale_of("style")
+                seen = images.shrunk_size(found.width, found.height, size, scale)
+                settings.backbone.check_size(*seen)
         except (BackboneError, InputError) as error:
             return f"{shown(each.path)}: {error}"
     return ""
@@ -304,9 +311,7 @@ def _by_needs(jobs: Sequence[Job]) -> list[list[Job]]:
     parts: dict[str, list[Job]] = {}
     for same in by_settings.values():
         recipe = same[0].settings.recipe
-        parts.setdefault(digest([recipe.per_pixel(), recipe.size, recipe.style_scale]), []).extend(
-            same
-        )
+        parts.setdefault(digest([recipe.per_pixel(), *_frame_of(recipe)]), []).extend(same)
     return list(parts.values())
 
 
@@ -322,11 +327,13 @@ def _memory_of(jobs: Sequence[Job], precision: str) -> int:
     forced = "float32" if precision == "auto" else precision
     extractor, _ = arranged(extractor, recipe, forced, weights.cache_folder() / "precision.json")
     needed = needs(extractor, recipe)
+    longest = recipe.size * (FINISH if recipe.keep_size else 1)
+    aspects = {"content": recipe.aspect, "style": None}
     roles: tuple[Role, ...] = ("content", "style")
     sizes = {
         role: max(
             (
-                _pixels(path, recipe.size, settings.scale_of(role))
+                _pixels(path, longest, settings.scale_of(role), aspects[role])
                 for path in {i.path for j in jobs for i in j.pair.inputs if i.role == role}
             ),
             default=0,
@@ -337,12 +344,19 @@ def _memory_of(jobs: Sequence[Job], precision: str) -> int:
     return round(needed.fixed + growing) if growing else 0
 
 
-def _pixels(path: Path, longest: int, scale: float) -> int:
+def _frame_of(recipe: Recipe) -> tuple[object, ...]:
+    """Return what the pixels of pictures depend on."""
+    return recipe.size, recipe.style_scale, recipe.keep_size, recipe.center_crop
+
+
+def _pixels(path: Path, longest: int, scale: float, aspect: tuple[int, int] | None) -> int:
     """Count the pixels that a picture will have, 0 if it cannot be read."""
     try:
         found = images.size_of(path.read_bytes())
     except OSError:
         return 0
+    if found and aspect:
+        found = images.cropped_size(*found, aspect)
     return math.prod(images.shrunk_size(*found, longest, scale)) if found else 0
 
 

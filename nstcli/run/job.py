@@ -51,7 +51,8 @@ class Settings:
         layers = tuple((term, *names) for term, names in recipe.layers_of_terms.items())
         # A term that weighs nothing may have been left out when the inputs were read.
         aimed = tuple(name for name, term in TERMS.items() if term.target and weighs[name])
-        return *self.network, recipe.size, recipe.style_scale, layers, aimed
+        frame = recipe.size, recipe.style_scale, recipe.center_crop, recipe.fit, recipe.keep_size
+        return *self.network, *frame, layers, aimed
 
     def scale_of(self, role: Role) -> float:
         """Return how many times larger than others pictures of a role are read."""
@@ -110,9 +111,13 @@ class Execution:
     memory: float | None = None
 
 
-def form_of(options: OutputOptions) -> Form:
-    """Return how results become files."""
-    return Form(options.format or "png", options.quality, options.metadata)
+def form_of(options: OutputOptions, format: str | None = None) -> Form:
+    """Return how results become files, in that format if one is known otherwise.
+
+    Raises:
+        InputError: the format cannot have so many bits a sample.
+    """
+    return Form(format or options.format or "png", options.quality, options.metadata, options.bits)
 
 
 def execution_of(options: ExecutionOptions, max_pixels: int) -> Execution:

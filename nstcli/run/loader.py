@@ -23,8 +23,9 @@ from nstcli.engine.targets import Content, Style, read_content, read_style
 from nstcli.errors import InputError
 from nstcli.images import Picture
 from nstcli.plan.pair import Input
-from nstcli.recipe import Recipe
+from nstcli.recipe import OWN_INIT, Recipe
 from nstcli.remembered import digest
+from nstcli.run.framing import FINISH
 from nstcli.run.job import Execution, Job
 from nstcli.text import shown
 
@@ -33,14 +34,38 @@ from nstcli.text import shown
 _STYLE_BYTES = 2**30
 
 
+@dataclass(frozen=True)
+class _View:
+    """How a file is looked at.
+
+    Attributes:
+        size: longest edge in pixels.
+        finish: that of the last scale, where it is another.
+        aspect: what it is cut to, width to height; None for all of it.
+        scale: how many times larger than these sizes it is read.
+    """
+
+    size: int
+    finish: int
+    aspect: tuple[int, int] | None = None
+    scale: float = 1.0
+
+
 @dataclass(eq=False)
 class _Image:
-    """A decoded file, as (1, 3, H, W) in [0, 1], and what was read of it, by scale."""
+    """A decoded file, as (1, 3, H, W) in [0, 1], and what was read of it, by scale.
+
+    Attributes:
+        picture: as large as a result of it.
+        pixels: at the recipe's size.
+        finish: at the last scale, where that is another.
+    """
 
     path: Path
     sha256: str
     picture: Picture
     pixels: Tensor
+    finish: Tensor | None
     contents: dict[float, Content] = field(default_factory=dict)
     styles: dict[float, Style] = field(default_factory=dict)
 
@@ -50,14 +75,37 @@ class _Image:
         return tuple(f"{shown(self.path)}: {note}" for note in self.picture.notes)
 
     @property
+    def largest(self) -> Tensor:
+        """The pixels of the last scale."""
+        return self.pixels if self.finish is None else self.finish
+
+    @property
+    def finish_factor(self) -> float | None:
+        """How much larger than at the recipe's size it is at the last scale, where it is."""
+        if self.finish is None:
+            return None
+        return max(self.finish.shape[-2:]) / max(self.pixels.shape[-2:])
+
+    def at(self, factor: float) -> Tensor:
+        """Return the pixels of a scale."""
+        return self.largest if factor > 1 else shrunk(self.pixels, factor)
+
+    @property
     def bytes_kept(self) -> int:
         """Memory that the pixels and the style statistics take."""
-        return self.pixels.nbytes + sum(style.nbytes for style in self.styles.values())
+        pixels = {id(each): each.nbytes for each in (self.pixels, self.largest)}
+        return sum(pixels.values()) + sum(style.nbytes for style in self.styles.values())
 
 
 @dataclass(frozen=True, eq=False)
 class Loaded:
-    """All that making a pair needs of its files."""
+    """All that making a pair needs of its files.
+
+    Attributes:
+        scales: from coarse to fine.
+        content: in the size of the result, which may be larger than the last scale.
+        notes: what the user should know of the files, a line each.
+    """
 
     scales: list[Scale]
     content: Picture
@@ -76,7 +124,7 @@ class Loader:
         self._max_pixels = execution.max_pixels
         self._memory = math.inf if execution.memory is None else execution.memory
         self._content: _Image | None = None
-        self._styles: dict[str, _Image] = {}
+        self._styles: dict[tuple[str, _View], _Image] = {}
         self._needs: dict[str, Needs] = {}
 
     def load(self, job: Job) -> Loaded:
@@ -88,19 +136,25 @@ class Loader:
         """
         recipe = job.settings.recipe
         content = self._content_of(job)
-        decoded = self._style_of(job)
+        decoded, view = self._style_of(job, content)
         self._refuse_too_large(job, content, decoded)
         style = _prepared(decoded, content, recipe)
+        begun = self._init_of(job, content)
         minimum = self._extractor.backbone.minimum_size
+        wanted = factors(recipe, content.pixels, style.pixels, minimum)
+        if content.finish_factor:
+            wanted.append(content.finish_factor)
         scales = [
             Scale(
                 self._read_content(content, factor, recipe),
                 self._read_style(style, factor, recipe),
+                init=begun.at(factor) if begun else None,
             )
-            for factor in factors(recipe, content.pixels, style.pixels, minimum)
+            for factor in wanted
         ]
-        self._keep(decoded)  # and nothing that holds with this content alone
-        return Loaded(scales, content.picture, content.notes + style.notes)
+        self._keep(decoded, view)  # and nothing that holds with this content alone
+        notes = content.notes + style.notes + (begun.notes if begun else ())
+        return Loaded(scales, content.picture, (*notes, *_note_of_size(content)))
 
     def fitting(self, loaded: Loaded, recipe: Recipe) -> int:
         """Return how many pairs of this shape fit into memory at once, with some room left."""
@@ -117,10 +171,12 @@ class Loader:
         smallest = max(_smallest(image, self._extractor) for image in (content, style))
         roles = ((content, needed.optimizing), (style, needed.reading))
         for image, bytes_per_pixel in roles:
-            height, width = image.pixels.shape[-2:]
+            height, width = image.largest.shape[-2:]
             longest, growing = max(height, width), bytes_per_pixel * height * width
             if fixed + growing > free:
                 fitting = largest_size(longest, growing, free - fixed)
+                if image.finish_factor:
+                    fitting = int(fitting / image.finish_factor) // 16 * 16
                 raise InputError(
                     f"{shown(image.path)}: out of memory at {longest} px (needs about "
                     f"{(fixed + growing) / 2**30:.1f} GiB, {free / 2**30:.1f} free); "
@@ -139,50 +195,99 @@ class Loader:
         found, sha256 = _input_of(job, "content")
         if not self._content or self._content.sha256 != sha256:
             self._content = None  # frees its memory before the next takes its own
-            self._content = self._decode(found.path, sha256, job.settings.recipe.size)
+            recipe = job.settings.recipe
+            finish = FINISH * recipe.size if recipe.keep_size else recipe.size
+            view = _View(recipe.size, finish, recipe.aspect)
+            self._content = self._decode(found.path, sha256, view)
         return self._content
 
-    def _style_of(self, job: Job) -> _Image:
+    def _style_of(self, job: Job, content: _Image) -> tuple[_Image, _View]:
         found, sha256 = _input_of(job, "style")
-        kept = self._styles.get(sha256)
-        size, scale = job.settings.recipe.size, job.settings.scale_of("style")
-        return kept or self._decode(found.path, sha256, size, scale)
+        scale = job.settings.scale_of("style")
+        view = _view_beside(content, job, cut=job.settings.recipe.fit == "crop", scale=scale)
+        return self._styles.get((sha256, view)) or self._decode(found.path, sha256, view), view
 
-    def _keep(self, style: _Image) -> None:
+    def _init_of(self, job: Job, content: _Image) -> _Image | None:
+        """Decode the picture to start from, if there is one, cut to the content's shape."""
+        if job.settings.recipe.init != OWN_INIT:
+            return None
+        found, sha256 = _input_of(job, "init")
+        return self._decode(found.path, sha256, _view_beside(content, job, cut=True))
+
+    def _keep(self, style: _Image, view: _View) -> None:
         taken = sum(image.bytes_kept for image in self._styles.values())
         if taken + style.bytes_kept <= _STYLE_BYTES:
-            self._styles[style.sha256] = style
+            self._styles[style.sha256, view] = style
 
     def _read_content(self, image: _Image, factor: float, recipe: Recipe) -> Content:
         if factor not in image.contents:
-            pixels = shrunk(image.pixels, factor)
             with _naming_file(image.path):
-                image.contents[factor] = read_content(self._extractor, pixels, recipe)
+                image.contents[factor] = read_content(self._extractor, image.at(factor), recipe)
         return image.contents[factor]
 
     def _read_style(self, image: _Image, factor: float, recipe: Recipe) -> Style:
         if factor not in image.styles:
-            pixels = shrunk(image.pixels, factor)
             with _naming_file(image.path):
-                image.styles[factor] = read_style(self._extractor, [pixels], recipe)
+                image.styles[factor] = read_style(self._extractor, [image.at(factor)], recipe)
         return image.styles[factor]
 
-    def _decode(self, path: Path, sha256: str, size: int, scale: float = 1.0) -> _Image:
+    def _decode(self, path: Path, sha256: str, view: _View) -> _Image:
         try:
             data = path.read_bytes()
         except OSError as error:
             raise InputError(f"{shown(path)}: cannot be read: {error.strerror or error}") from error
         if hashlib.sha256(data).hexdigest() != sha256:
             raise InputError(f"{shown(path)}: changed while the batch was running; run it again")
-        decoded = images.decode(data, shown(path), self._max_pixels)
-        picture = images.resize(decoded, size, scale)
-        if picture.width > decoded.width:
-            note = f"enlarged to {picture.width}×{picture.height} px, more than it has"
-            picture = replace(picture, notes=(*picture.notes, note))
-        pixels = torch.from_numpy(picture.rgb).to(self._device)
-        # Contiguous from the start, since optimizers look at the picture as one long vector.
-        pixels = pixels.permute(2, 0, 1)[None].float().div(255).contiguous()
-        return _Image(path, sha256, picture, pixels)
+        whole = images.decode(data, shown(path), self._max_pixels)
+        if view.aspect:
+            whole = images.cropped(whole, view.aspect)
+        seen = finished = images.resize(whole, view.size, view.scale)
+        result = seen
+        if view.finish > view.size:
+            finished, result = images.resize(whole, view.finish, view.scale), whole
+        if finished.width > whole.width:
+            note = f"enlarged to {finished.width}×{finished.height} px, more than it has"
+            result = replace(result, notes=(*result.notes, note))
+        return _Image(
+            path,
+            sha256,
+            result,
+            self._tensor(seen),
+            self._tensor(finished) if finished.rgb.shape != seen.rgb.shape else None,
+        )
+
+    def _tensor(self, picture: Picture) -> Tensor:
+        return tensor_of(picture).to(self._device)
+
+
+def tensor_of(picture: Picture) -> Tensor:
+    """Return the pixels of a picture as (1, 3, H, W) in [0, 1]."""
+    # Contiguous from the start, since optimizers look at the picture as one long vector.
+    return torch.from_numpy(picture.rgb).permute(2, 0, 1)[None].float().div(255).contiguous()
+
+
+def _view_beside(content: _Image, job: Job, *, cut: bool, scale: float = 1.0) -> _View:
+    """Look at a picture in the sizes of its content, and in its shape where it is to be cut."""
+    size = job.settings.recipe.size
+    height, width = content.pixels.shape[-2:]
+    finish = round(size * (content.finish_factor or 1))
+    return _View(size, finish, (width, height) if cut else None, scale)
+
+
+def _note_of_size(content: _Image) -> list[str]:
+    """Say how a result comes to the size of its photo."""
+    painted, finished = (
+        (each.shape[-1], each.shape[-2]) for each in (content.pixels, content.largest)
+    )
+    result = content.picture.width, content.picture.height
+    ways = []
+    if finished != painted:
+        ways.append(f"finished at {finished[0]}×{finished[1]}")
+    if result != finished:
+        ways.append(f"enlarged to {result[0]}×{result[1]}")
+    if not ways:
+        return []
+    return [f"painted at {painted[0]}×{painted[1]} px, {' and '.join(ways)}"]
 
 
 def _input_of(job: Job, role: str) -> tuple[Input, str]:
@@ -196,7 +301,11 @@ def _prepared(style: _Image, content: _Image, recipe: Recipe) -> _Image:
     colors = COLORS[recipe.colors]
     if not colors.prepares:
         return style
-    return replace(style, pixels=colors.prepared(style.pixels, content.pixels), styles={})
+    pixels = colors.prepared(style.pixels, content.pixels)
+    finish = (
+        style.finish if style.finish is None else colors.prepared(style.finish, content.largest)
+    )
+    return replace(style, pixels=pixels, finish=finish, styles={})
 
 
 def _smallest(image: _Image, extractor: FeatureExtractor) -> int:

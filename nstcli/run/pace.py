@@ -12,6 +12,7 @@ from nstcli.plan.pair import Pair
 from nstcli.recipe import Recipe
 from nstcli.remembered import Remembered, digest
 from nstcli.run.events import Event, PairDone
+from nstcli.run.framing import sizes_of
 from nstcli.run.job import Execution, Job, Settings
 
 # Seconds are kept as whole numbers of these, of which a step takes at least some for each pixel.
@@ -44,7 +45,8 @@ class Paces:
             recipe = Recipe(**record.recipe)
             made = self._made.setdefault(self._kind(recipe), [0.0, 0.0])
             made[0] += record.seconds
-            made[1] += _work(recipe, record.steps, (record.width, record.height))
+            size = sizes_of(record.width, record.height, recipe).finished
+            made[1] += _work(recipe, record.steps, size)
 
     def save(self) -> None:
         """Remember the paces of this run; where they cannot be written, they are found anew."""
@@ -89,8 +91,8 @@ class Paces:
 
     def _work_of(self, job: Job) -> float:
         recipe = job.settings.recipe
-        size = self._size_of(job.pair) or (recipe.size, recipe.size)
-        return _work(recipe, recipe.steps, images.shrunk_size(*size, recipe.size))
+        sizes = sizes_of(*(self._size_of(job.pair) or (recipe.size, recipe.size)), recipe)
+        return _work(recipe, recipe.steps, sizes.finished)
 
     def _size_of(self, pair: Pair) -> tuple[int, int] | None:
         path = pair.path("content")
@@ -102,13 +104,17 @@ class Paces:
 
 
 def _work(recipe: Recipe, steps: int, size: tuple[int, int]) -> float:
-    """Count the pixels of all steps together; coarse scales have fewer. This imports torch."""
+    """Count the pixels of all steps together; coarse scales have fewer. This imports torch.
+
+    `size` is the width and height of the last scale.
+    """
     import torch
 
     from nstcli.engine.pyramid import factors, share_steps
 
-    width, height = size
+    width, height = images.shrunk_size(*size, recipe.size)
+    finish = [max(size) / max(width, height)] if max(size) > recipe.size else []
     picture = torch.empty((height, width), device="meta")
-    scales = factors(recipe, picture, picture, minimum=1)
-    shared = zip(scales, share_steps(steps, len(scales)), strict=True)
+    scales = [*factors(recipe, picture, picture, minimum=1), *finish]
+    shared = zip(scales, share_steps(steps, len(scales), bool(finish)), strict=True)
     return max(1.0, sum(factor**2 * each for factor, each in shared) * width * height)

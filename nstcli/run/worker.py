@@ -24,6 +24,7 @@ from nstcli import images
 from nstcli.engine.colors import finished
 from nstcli.engine.memory import advice, keep_freed_memory, peak_bytes
 from nstcli.engine.precision import Precision, arranged
+from nstcli.engine.pyramid import resized
 from nstcli.engine.shortfall import shortfall
 from nstcli.engine.steps import Step
 from nstcli.engine.stylize import Result, stylize_together
@@ -32,7 +33,7 @@ from nstcli.recipe import Recipe
 from nstcli.results.records import Record, digests_by_role, stopped_key
 from nstcli.run.events import Failed, Made, Outcome
 from nstcli.run.job import Execution, Job, Settings
-from nstcli.run.loader import Loaded, Loader
+from nstcli.run.loader import Loaded, Loader, tensor_of
 from nstcli.version import VERSION
 
 # The jobs at work, and an event for each. What it returns tells whether to stop.
@@ -229,12 +230,9 @@ class Worker:
         job = task.job
         if result.stopped:  # so that it never passes for the finished one
             job = replace(job, key=stopped_key(job.key))
-        seen = task.loaded.scales[-1]
-        picture = finished(result.image, seen.content.image, seen.artworks, job.settings.recipe)
-        data = encoded(job, _to_array(picture), task.loaded.content.alpha)
+        data = encoded(job, _pixels_of(result.image, task), task.loaded.content.alpha)
         seconds += task.seconds + time.perf_counter() - started
-        notes = (*self._notes, *task.loaded.notes)
-        return Made(data, self._record(job, data, result, seconds, notes))
+        return Made(data, self._record(replace(task, job=job), data, result, seconds))
 
     @contextmanager
     def _memory_limits(self, recipe: Recipe) -> Iterator[None]:
@@ -249,10 +247,8 @@ class Worker:
                 f"out of memory at {size} px; {advice(size // 2, smallest)}"
             ) from error
 
-    def _record(
-        self, job: Job, data: bytes, result: Result, seconds: float, notes: tuple[str, ...]
-    ) -> Record:
-        height, width = result.image.shape[-2:]
+    def _record(self, task: _Task, data: bytes, result: Result, seconds: float) -> Record:
+        job, content = task.job, task.loaded.content
         settings = job.settings
         return Record(
             key=job.key,
@@ -261,11 +257,12 @@ class Worker:
             recipe=settings.recipe.dump(),
             format=settings.form.format,
             quality=settings.form.quality,
+            bits=settings.form.bits,
             version=VERSION,
             device=self.device,
             precision=str(self._network.precision),
-            width=width,
-            height=height,
+            width=content.width,
+            height=content.height,
             seconds=round(seconds, 3),
             steps=result.steps,
             figures={
@@ -280,13 +277,15 @@ class Worker:
             },
             peak_memory=peak_bytes(result.image.device),
             curve=result.curve,
-            notes=notes,
+            notes=(*self._notes, *task.loaded.notes),
             shortfall=shortfall(result, settings.recipe),
         )
 
 
-def encoded(job: Job, rgb: NDArray[np.uint8], alpha: NDArray[np.uint8] | None) -> bytes:
-    """Make the file of a result of its pixels, uint8 (H, W, 3), and its transparency (H, W).
+def encoded(job: Job, rgb: images.Levels, alpha: NDArray[np.uint8] | None) -> bytes:
+    """Make the file of a result of its pixels (H, W, 3) and its transparency, uint8 (H, W).
+
+    Pixels are uint8, or uint16 for a form of 16 bits.
 
     Raises:
         InputError: its format cannot hold so large an image.
@@ -309,7 +308,20 @@ def _metadata_of(job: Job) -> dict[str, str]:
     return {"Software": f"nst {VERSION}", "nst": json.dumps(made, sort_keys=True)}
 
 
-def _to_array(image: Tensor) -> NDArray[np.uint8]:
-    """Round (1, 3, H, W) in [0, 1] to uint8 (H, W, 3)."""
-    array: NDArray[np.uint8] = image[0].mul(255).round().byte().permute(1, 2, 0).cpu().numpy()
-    return np.ascontiguousarray(array)
+def _pixels_of(image: Tensor, task: _Task) -> images.Levels:
+    """Make the pixels of a result, (H, W, 3), of what was painted, (1, 3, h, w) in [0, 1]."""
+    seen, photo, settings = task.loaded.scales[-1], task.loaded.content, task.job.settings
+    content = seen.content.image
+    if image.shape[-2:] != (photo.height, photo.width):
+        image = resized(image, photo.height, photo.width)
+        content = tensor_of(photo).to(image)
+    picture = finished(image, content, seen.artworks, settings.recipe)
+    return _to_array(picture, settings.form.bits)
+
+
+def _to_array(image: Tensor, bits: int) -> images.Levels:
+    """Round (1, 3, H, W) in [0, 1] to (H, W, 3) of levels of 8 or 16 bits."""
+    levels = image[0].mul(2**bits - 1).round().permute(1, 2, 0)
+    if bits == 16:
+        return np.ascontiguousarray(levels.cpu().numpy().astype(np.uint16))
+    return np.ascontiguousarray(levels.byte().cpu().numpy())

@@ -28,6 +28,7 @@ from backbones import BackboneError
 from nstcli.config.options import ExecutionOptions, InputOptions, OutputOptions, RecipeOptions
 from nstcli.errors import InputError, NstError, StoppedError
 from nstcli.images import decode, encode, read_metadata
+from nstcli.images.memory import array_of
 from nstcli.recipe import DEFAULT
 from nstcli.results.folder import Store
 from nstcli.run.events import PairStep
@@ -500,7 +501,7 @@ def test_unknown_names_are_told_with_those_that_there_are() -> None:
 
 def test_what_belongs_to_a_batch_is_refused_for_one_picture() -> None:
     of_one = {f.name for f in dataclasses.fields(RecipeOptions)} | {
-        "device", "precision", "timeout", "offline", "max_pixels"}  # fmt: skip
+        "bits", "device", "precision", "timeout", "offline", "max_pixels"}  # fmt: skip
     for group in (InputOptions, OutputOptions, ExecutionOptions):
         for field in dataclasses.fields(group):
             if field.name not in of_one:
@@ -935,3 +936,18 @@ def test_results_with_unexpected_names_are_told_of(
     told = [record.getMessage() for record in caplog.records]
     assert "why?.png × ink.png is called 'why___ink.png': " in told[0]
     assert len(told) == 2
+
+
+def test_16_bits_and_a_picture_to_start_from(tmp_path: Path) -> None:
+    result = nstcli.stylize(CONTENT, STYLE, **FAST, bits=16, init=draw(30, 40, 7))
+    assert result.record is not None
+    assert result.record.input("init").path == "init.png"
+    assert result.array.dtype == np.uint16
+    kept = result.save(tmp_path / "deep.png")
+    assert kept.read_bytes() == result.data
+    tiff = array_of(result.save(tmp_path / "deep.tiff").read_bytes(), 16)
+    np.testing.assert_array_equal(tiff, result.array)
+    plain = decode(result.save(tmp_path / "a.jpg", quality=100).read_bytes(), "a.jpg").rgb
+    np.testing.assert_allclose(plain, result.array / 257, atol=12)
+    with pytest.raises(InputError, match="no such file or folder: 'noize'"):
+        nstcli.stylize(CONTENT, STYLE, **FAST, init="noize")

@@ -206,7 +206,10 @@ def test_layer_weights_that_are_refused(text: str, message: str, which: str) -> 
         ("seed", 2**63),
         ("tv", "l3"),
         ("optimizer", "sgd"),
-        ("init", "black"),
+        ("init", ""),
+        ("center_crop", "wide"),
+        ("center_crop", "0x3"),
+        ("fit", "squash"),
     ],
 )
 def test_values_out_of_range_are_named(name: str, value: Any) -> None:
@@ -430,6 +433,7 @@ def test_the_defaults_are_those_of_the_fields() -> None:
 def test_what_a_step_costs_is_all_but_what_is_known_not_to_matter() -> None:
     """An option that comes later makes another kind of work, until somebody says otherwise."""
     chosen = {"init": "noise", "tv_weight": 1, "colors": "recolor", "style_scale": 2}
+    chosen |= {"center_crop": "1x1", "fit": "crop", "keep_size": True}
     recipe = resolve(TINY, SHA, optimizer="adam", **chosen)
     told = recipe.per_pixel()
     assert set(recipe.effective()) - set(told) == module._OF_NO_COST

@@ -630,3 +630,32 @@ def test_what_is_broken_is_told_before_anything_is_made_and_written_down(
         path.unlink()
     nst(*RUN, "-o", "none")  # nothing is left to make
     assert "bad.png" in (tmp_path / "none/index.html").read_text()
+
+
+def test_pictures_to_start_from_are_inputs_of_their_pairs(
+    nst: Nst, tmp_path: Path, write_picture: Callable[..., Path]
+) -> None:
+    for n, name in enumerate(("cat", "dog__ink", "dog")):
+        write_picture(f"starts/{name}.png", 40, 40, seed=20 + n)
+    assert nst(*RUN, "--init", "starts", "--limit", "3").code == 0
+    again = nst(*RUN, "--init", "starts", "--limit", "3", "-n", "--json")
+    pairs = {pair["result"]: pair for pair in json.loads(again.out)["pairs"]}
+    assert {name: pair["init"] for name, pair in pairs.items()} == {
+        "cat__ink.png": "starts/cat.png",
+        "cat__wave.png": "starts/cat.png",
+        "dog__ink.png": "starts/dog__ink.png",
+    }
+    assert {pair["state"] for pair in pairs.values()} == {"up to date"}
+    write_picture("starts/cat.png", 40, 40, seed=30)
+    ended = nst(*RUN, "--init", "starts")
+    assert ended.code == 2
+    assert "init image changed" in ended.err
+    assert nst(*RUN, "--init", "noize", "-o", "new").err == (
+        "nst: --init: no such file or folder: 'noize' (did you mean 'noise'?)\n"
+    )
+    (tmp_path / "starts/dog.png").unlink()
+    ended = nst(*RUN, "--init", "starts", "-o", "new")
+    assert "'starts' has no picture for dog.png × wave.png, called 'dog'" in ended.err
+    assert nst(*RUN, "--bits", "16", "--format", "jpg", "-o", "new").err == (
+        "nst: --bits 16 needs --format png or tiff; jpg has 8\n"
+    )

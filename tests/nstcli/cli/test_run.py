@@ -367,3 +367,20 @@ def test_a_choice_that_cannot_be_is_told_before_the_work(
     ended = nst(*RUN, *choice)
     assert (ended.code, results()) == (2, {})
     assert why in ended.err
+
+
+def test_what_pictures_start_from_may_vary(nst: Nst, write_picture: Callable[..., Path]) -> None:
+    write_picture("starts/cat.png", 40, 40, seed=20)
+    Path("start.toml").write_text(
+        'content = "photos/cat.png"\nstyle = "art/ink.png"\nmodel = "tiny"\nsteps = 2\n'
+        '[sweep]\ninit = ["content", "starts", "starts/cat.png"]\ncenter-crop = ["none", "1x1"]\n'
+    )
+    ended = nst("run", "start.toml", "-o", "tried")
+    assert ended.code == 0, ended.err
+    made = sorted(path.parent.name for path in Path("tried").glob("*/*.png"))
+    assert made == sorted(
+        f"init={init},center-crop={crop}"
+        for init in ("content", "starts", "starts_cat.png_")
+        for crop in ("none", "1x1")
+    )
+    assert nst("run", "start.toml", "-o", "tried").err.count("6 cached") == 2

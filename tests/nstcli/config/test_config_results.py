@@ -163,3 +163,9 @@ def test_pictures_without_a_recipe_are_none(tmp_path: Path, recipe: object) -> N
         settled(tmp_path / "folder.tiff")
     with pytest.raises(InputError, match=r"no such file: .* \(did you mean 'bare.jpg'"):
         settled(tmp_path / "baer.jpg")
+
+
+def test_a_picture_of_ones_own_to_start_from_has_to_be_named_again(tmp_path: Path) -> None:
+    table, remarks = results.read(put(tmp_path / "x.png", {**RECIPE.effective(), "init": "file"}))
+    assert "init" not in table
+    assert any("name that again with --init" in remark for remark in remarks)

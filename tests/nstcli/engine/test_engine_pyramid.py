@@ -57,3 +57,14 @@ def test_shrinking_keeps_the_aspect_and_the_range() -> None:
 def test_resizing_does_not_alias() -> None:
     stripes = (torch.arange(64) % 2).float().expand(1, 3, 64, 64)
     assert resized(stripes, 64, 16).std() < 0.02
+
+
+@given(st.integers(1, 500), st.integers(1, 17))
+def test_the_last_scale_of_a_result_that_keeps_its_size_has_a_tenth(steps: int, count: int) -> None:
+    count = min(count, steps)
+    shares = share_steps(steps, count, finishing=True)
+    assert sum(shares) == steps
+    assert len(shares) == count
+    assert min(shares) >= 1
+    if count > 1:
+        assert shares[-1] <= max(1, steps // 10)

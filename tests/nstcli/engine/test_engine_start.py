@@ -100,3 +100,20 @@ def test_overshoot_of_the_filter_is_cut_off() -> None:
     image = start(*both(torch.zeros(1, 3, 50, 70), checks), recipe(init="style"))
     assert image.min() == 0
     assert image.max() == 1
+
+
+@pytest.mark.parametrize("shape", [(24, 32), (12, 40), (90, 90)])
+def test_a_picture_of_ones_own_covers_the_content(shape: tuple[int, int]) -> None:
+    """One that has the content's shape is taken as it is; of others, it is the middle."""
+    own = ramps(*shape)
+    image = start(*both(picture(24, 32), picture(seed=1)), recipe(init="some.png"), own)
+    assert image.shape == (1, 3, 24, 32)
+    if shape == (24, 32):
+        assert torch.equal(image, own)
+    middle = image[0, :2, 11:13, 15:17].mean((1, 2))
+    assert torch.allclose(middle, own[0, :2].mean((1, 2)), atol=0.02)
+
+
+def test_a_recipe_that_starts_from_a_picture_needs_one() -> None:
+    with pytest.raises(ValueError, match="of the user's own; there is none"):
+        start(*both(picture(), picture(seed=1)), recipe(init="some.png"))

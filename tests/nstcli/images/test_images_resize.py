@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from nstcli.images import Picture, decode, resize
+from nstcli.images import Picture, cropped, cropped_size, decode, resize
 
 
 def picture(height: int, width: int, alpha: int | None = None) -> Picture:
@@ -86,3 +86,16 @@ def test_alpha_that_becomes_opaque_is_dropped():
     alpha[200, 200] = 254
     original = Picture(np.zeros((400, 400, 3), dtype=np.uint8), alpha)
     assert resize(original, 4).alpha is None
+
+
+@given(st.integers(1, 300), st.integers(1, 300), st.integers(1, 30), st.integers(1, 30))
+def test_the_largest_part_of_a_shape_is_cut_out_of_the_middle(height, width, wide, high):
+    whole = np.arange(height * width, dtype=np.uint32).view(np.uint8).reshape(height, width, 4)
+    part = cropped(Picture(whole[..., :3], whole[..., 3]), (wide, high))
+    assert (part.width, part.height) == cropped_size(width, height, (wide, high))
+    assert part.width == width or part.height == height
+    if part.width > 1 and part.height > 1:
+        assert abs(part.width - part.height * wide / high) <= max(1, wide / high) / 2 + 1e-6
+    top, left = (height - part.height) // 2, (width - part.width) // 2
+    assert (part.rgb[0, 0] == whole[top, left, :3]).all()
+    assert part.rgb.flags.c_contiguous
