@@ -436,6 +436,7 @@ def test_every_field_of_the_recipe_is_an_option() -> None:
              "init": "noise", "scales": 1, "pooling": "avg", "padding": "circular", "dense": False,
              "preprocessing": "own", "weights": "other",
              "center_crop": "1x1", "fit": "crop", "keep_size": True, "colors": "match",
+             "style_scale": 2,
              "nearest_weight": 2, "nearest_layers": {"relu2": 1}}  # fmt: skip
     assert set(other) == set(given)
     record = nstcli.stylize(CONTENT, STYLE, **FAST, **other).record

@@ -48,6 +48,7 @@ GIVEN: dict[str, tuple[list[str], Any]] = {
     "weights": (["--weights", "x.pth"], "x.pth"),
     "preprocessing": (["--preprocessing", "caffe"], "caffe"),
     "size": (["-s", "64"], 64),
+    "style_scale": (["--style-scale", "2"], 2.0),
     "center_crop": (["--center-crop", "1920x1080"], "16x9"),
     "fit": (["--fit", "crop"], "crop"),
     "keep_size": (["--keep-size"], True),
