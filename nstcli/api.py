@@ -370,9 +370,8 @@ def experiment(
     pairs = [(p, each.settings) for each in variants if each.settings for p in each.pairs]
     if execution.shard:
         pairs = execution.shard.of(pairs)
-    kept = Kept(
-        store, resolved_experiment(file, chosen.inputs, written, chosen.recipe), _log.warning
-    )
+    table = resolved_experiment(file, chosen.inputs, written, chosen.recipe)
+    kept = Kept(store, table, file.sweep.order(), _log.warning)
     made = _painted(pairs, store, chosen, on_step, progress, kept)
     varied = {
         pair: {key.replace("-", "_"): value for key, value in file.sweep.values(each.point).items()}

@@ -104,7 +104,8 @@ def run_experiment(request: Request, *, dry_run: bool) -> int:
     complain = _complaining(screen)
     summaries = Summaries(store, complain, written.gallery)
     settled = request.input_options, written, request.recipe
-    kept = Kept(store, resolved(request.file, *settled), complain)
+    table = resolved(request.file, *settled)
+    kept = Kept(store, table, request.file.sweep.order(), complain)
     listeners: list[Listener] = [Journal(layout), summaries, kept]
     finishes: list[Callable[[], object]] = [kept.finish, summaries.finish]
     if request.preview:

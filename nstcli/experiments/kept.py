@@ -15,6 +15,7 @@ from nstcli.experiments.file import ExperimentFile
 from nstcli.plan.layout import Layout
 from nstcli.recipe import Choices
 from nstcli.report.foreign_files import refuse_foreign
+from nstcli.report.varying import Order, write_order
 from nstcli.results.folder import Store
 from nstcli.run.events import Event, WorkerReady
 
@@ -82,16 +83,26 @@ class Once:
 class Kept(Once):
     """Writes down the experiment that results belong to; `nst run` reads it as any other.
 
+    Beside it, for galleries, it leaves the order of the values of what varies.
+
     Args:
         store: of the results.
         table: the experiment.
+        order: of the values, by key.
         complain: is told why it cannot be written.
     """
 
-    def __init__(self, store: Store, table: Mapping[str, object], complain: Callable[[str], None]):
+    def __init__(
+        self,
+        store: Store,
+        table: Mapping[str, object],
+        order: Order,
+        complain: Callable[[str], None],
+    ):
         path = store.layout.experiment
 
         def write() -> None:
+            write_order(store.layout, order)
             refuse_foreign(path, "experiment", lambda data: data.startswith(_FIRST.encode()))
             write_atomic(path, f"{_FIRST}\n{yaml12.dump(table)}".encode())
 

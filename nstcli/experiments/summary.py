@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import backbones
 from nstcli.errors import InputError
 from nstcli.experiments.experiment import Experiment
 from nstcli.experiments.figures import Figure, figure_of
-from nstcli.experiments.file import SWEPT
 from nstcli.experiments.variant import Variant
 from nstcli.measures import MEASURES
 from nstcli.plan.names import LONGEST, cut, digest, folded, safe
 from nstcli.plan.pair import Input, Pair
-from nstcli.recipe import effective
 from nstcli.report.grid import GridPair, read_grid
 from nstcli.report.origins import candidates
-from nstcli.report.recipes import differing, value_of
+from nstcli.report.varying import read_order, varying
 from nstcli.results.folder import Store
 from nstcli.results.records import Failure, Measured, Record
 from nstcli.terms import Role
@@ -92,7 +89,7 @@ class Summary:
     Attributes:
         folder: that one.
         keys: what varies, as files call it.
-        values: of each key, numbers by size and texts by name.
+        values: of each key, in order.
         pictures: by content, style and setting.
         left_out: results whose file is gone or is no longer what was recorded.
         failures: what could not be made, by the names of the results.
@@ -147,19 +144,14 @@ def summarized(folder: Path) -> Summary:
     ]
     if not there:
         raise InputError(f"no result in '{folder}' is as it was recorded; see: nst status")
-    named = [_labels_in(pair.output) for pair, _ in there]
-    by_folder = bool(named[0]) and all(each and [*each] == [*named[0]] for each in named)
-    settings = named if by_folder else _differences([record for _, record in there])
-    keys = tuple(settings[0])
-    values = tuple(_ordered({setting[key] for setting in settings}) for key in keys)
-    places = sorted(
-        {tuple(setting.values()) for setting in settings}, key=lambda x: _place(x, values)
-    )
+    varied = varying([(p.output, record.recipe) for p, record in there], read_order(store.layout))
+    keys = tuple(axis.key for axis in varied.axes)
+    values = tuple(axis.values for axis in varied.axes)
+    places = sorted(set(varied.labels), key=lambda labels: _place(labels, values))
     ranks = {labels: f"{rank:0{len(str(len(places)))}}" for rank, labels in enumerate(places, 1)}
     pictures, taken = [], set[str]()
-    for (pair, record), setting in zip(there, settings, strict=True):
-        labels = tuple(setting.values())
-        own = pair.output.partition("/")[2] if by_folder else pair.output
+    for (pair, record), labels in zip(there, varied.labels, strict=True):
+        own = pair.output.partition("/")[2] if varied.by_folder else pair.output
         tail = f"__{ranks[labels]}_{_title(keys, labels)}" if keys else ""
         name = _file_name(own, tail, pair.output, taken)
         texts = grid.contents[pair.content].label, grid.styles[pair.style].label
@@ -210,57 +202,6 @@ def _pair(picture: Picture, store: Store) -> Pair:
 
 def _cell(pair: GridPair) -> tuple[int, int]:
     return pair.content, pair.style
-
-
-def _labels_in(output: str) -> dict[str, str]:
-    """Return the setting that the folder of a result is named by; nothing if it is by none."""
-    found: dict[str, str] = {}
-    folder = PurePosixPath(output).parts[0] if "/" in output else ""
-    for part in folder.split(","):
-        key, equals, label = part.partition("=")
-        if not equals or key not in SWEPT or key in found:
-            return {}
-        found[key] = label
-    return found
-
-
-def _differences(records: Sequence[Record]) -> list[dict[str, str]]:
-    """Return the setting of each record by what recipes differ in.
-
-    What follows from the rest, as a term's weight from another's, is no setting of its own.
-    """
-    recipes = [effective(record.recipe) for record in records]
-    kept: list[str] = []
-    for field in differing([record.recipe for record in records]):
-        known: dict[tuple[str, ...], set[str]] = defaultdict(set)
-        for recipe in recipes:
-            known[tuple(_value(recipe, name) for name in kept)].add(_value(recipe, field))
-        if any(len(values) > 1 for values in known.values()):
-            kept.append(field)
-    return [{name.replace("_", "-"): _value(recipe, name) for name in kept} for recipe in recipes]
-
-
-def _value(recipe: Mapping[str, Any], field: str) -> str:
-    value = recipe.get(field)
-    return "none" if value is None else value_of(value)
-
-
-def _ordered(labels: Collection[str]) -> tuple[str, ...]:
-    """Sort numbers by size, and texts by name."""
-    numbers = {label: number(label) for label in labels}
-    known = {label: value for label, value in numbers.items() if value is not None}
-    if len(known) == len(labels):
-        return tuple(sorted(labels, key=lambda label: (known[label], label)))
-    return tuple(sorted(labels))
-
-
-def number(label: str) -> float | None:
-    """Return the number that a label is; None of a text."""
-    try:
-        value = float(label)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None
 
 
 def _place(labels: Sequence[str], values: Sequence[Sequence[str]]) -> tuple[int, ...]:

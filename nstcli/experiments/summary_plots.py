@@ -14,11 +14,12 @@ from backbones.atomic import make_folder, write_atomic
 from backbones.paths import is_file, is_folder
 from nstcli.errors import InputError
 from nstcli.experiments.figures import BASELINES
-from nstcli.experiments.summary import OWN, Setting, Summary, baselines, number
+from nstcli.experiments.summary import OWN, Setting, Summary, baselines
 from nstcli.measures import MEASURES
 from nstcli.plan.names import safe
 from nstcli.report.foreign_files import refuse_foreign
 from nstcli.report.recipes import words
+from nstcli.report.varying import number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes as Plot

@@ -13,12 +13,13 @@ from pathlib import Path
 
 from backbones.atomic import write_atomic
 from nstcli.errors import InputError
-from nstcli.experiments.summary import Picture, Summary, number
+from nstcli.experiments.summary import Picture, Summary
 from nstcli.images import cells, decode, encode, read_metadata
 from nstcli.images.cells import Cells, Pixels
 from nstcli.report.foreign_files import refuse_foreign
 from nstcli.report.origins import copy_input
 from nstcli.report.thumbs import LARGE, Thumbs
+from nstcli.report.varying import side_by_side
 from nstcli.text import shown
 
 # In the metadata of every sheet, so that none is ever written over another picture.
@@ -40,13 +41,8 @@ class Axes:
 
 
 def axes_of(summary: Summary) -> Axes:
-    """Choose: numbers, and what has many values, are best seen side by side."""
-
-    def wish(at: int) -> tuple[bool, int, int]:
-        values = summary.values[at]
-        return all(number(value) is not None for value in values), len(values), -at
-
-    order = sorted(range(len(summary.keys)), key=wish, reverse=True)
+    """Choose which values stand side by side."""
+    order = side_by_side(summary.values)
     first, second = [*order, None, None][:2]
     return Axes(first, second, tuple(sorted(order[2:])))
 

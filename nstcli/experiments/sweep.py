@@ -121,6 +121,14 @@ class Sweep:
         _refuse_many(math.prod(lengths))
         return list(product(*axes))
 
+    def order(self) -> dict[str, list[str]]:
+        """Return what the values of each axis are called, in their order; a range has none."""
+        return {
+            axis.key: [value.label for value in axis.values]
+            for axis in self.axes
+            if isinstance(axis, Axis)
+        }
+
     def name(self, point: Sequence[Value]) -> str:
         """Name a point by what varies: `style-weight=30,model=vgg19`."""
         pairs = zip(self.axes, point, strict=True)

@@ -37,6 +37,7 @@ class Layout:
         comparison: the picture of a comparison.
         experiment: the experiment that the results belong to, as it was resolved.
         preview: the output folder of its preview.
+        order: of the values of what varies.
         choosing: how to choose from this preview.
         summary: the folder of all pictures and figures by setting.
     """
@@ -59,6 +60,7 @@ class Layout:
         self.comparison = folder / _COMPARISON
         self.experiment = folder / _EXPERIMENT
         self.preview = folder / _PREVIEW
+        self.order = hidden / "order.json"
         self.choosing = hidden / "choosing.json"
         self.summary = folder / _SUMMARY
 

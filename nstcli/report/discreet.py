@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 
+from nstcli.plan.names import safe
 from nstcli.report.grid import Grid, GridPair, LabelledInput, labels
+from nstcli.report.varying import Axis
 from nstcli.results.records import Failure
 from nstcli.text import printable, shown
 
@@ -16,7 +18,8 @@ def without_folders(grid: Grid, folder: Path) -> Grid:
     """Return a grid whose paths and messages tell nothing of the folders of this computer.
 
     Inputs whose path is absolute, or leads upwards, keep their name alone; those below the folder
-    that the batch was started in stay as the user wrote them.
+    that the batch was started in stay as the user wrote them. So do the values of settings, of
+    which one may be a file of weights.
 
     Args:
         grid: of a batch.
@@ -30,6 +33,7 @@ def without_folders(grid: Grid, folder: Path) -> Grid:
     return Grid(
         _renamed(grid.contents, names),
         _renamed(grid.styles, names),
+        tuple(replace(axis, values=_values(axis)) for axis in grid.settings),
         tuple(_without(pair, hidden) for pair in grid.pairs),
     )
 
@@ -50,6 +54,15 @@ def _renamed(
     return tuple(
         LabelledInput(path, sha256, label)
         for (path, sha256), label in zip(known, labels(known), strict=True)
+    )
+
+
+def _values(axis: Axis) -> tuple[str, ...]:
+    """Return the values of a setting; in names of folders, a path is one with other signs."""
+    home = safe(shown(Path.home()))
+    names = [_name_alone(value) or value.replace(home, "~") for value in axis.values]
+    return tuple(
+        f"{name} ({at})" if names.count(name) > 1 else name for at, name in enumerate(names, 1)
     )
 
 

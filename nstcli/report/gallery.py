@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
 
 from backbones.atomic import write_atomic
 from nstcli.plan.layout import Layout
@@ -11,12 +12,13 @@ from nstcli.report.choosing import Choosing, read_choosing
 from nstcli.report.discreet import without_folders
 from nstcli.report.foreign_files import refuse_foreign
 from nstcli.report.gallery_data import measures_of, script_data
-from nstcli.report.gallery_page import Card, Header, Image, Page, render
-from nstcli.report.grid import Grid, GridPair, LabelledInput, read_grid
+from nstcli.report.gallery_page import Card, Header, Image, Page, PageAxis, render
+from nstcli.report.grid import Grid, LabelledInput, read_grid
 from nstcli.report.links import Link, embedded, relative_to
 from nstcli.report.origins import copy_input
 from nstcli.report.recipes import value_of
 from nstcli.report.thumbs import LARGE, SMALL, ResultThumbs, Thumb, Thumbs, result_thumbs
+from nstcli.report.varying import side_by_side
 from nstcli.results.records import Failure, Record
 from nstcli.results.state import State
 from nstcli.text import duration, shown
@@ -27,6 +29,10 @@ _FLAWS = {
     State.UNREADABLE: "its file cannot be read",
     State.EDITED: "changed after it was made",
 }
+# How many axes of the page are inputs, before the settings.
+_INPUTS = 2
+# Values of a setting that the top of the page names.
+_NAMED = 6
 _MARK = b'<meta name="generator" content="nst gallery">'
 
 
@@ -74,49 +80,56 @@ class _Builder:
     def page(self) -> Page:
         """Build the whole page."""
         grid = self._grid
-        cards: dict[tuple[int, int], list[Card]] = defaultdict(list)
+        axes, cards = self._axes(), list[Card]()
         full: dict[int, str] = {}
         for number, pair in enumerate(grid.pairs):
+            place = (pair.content, pair.style, *pair.settings)
             if isinstance(pair.known, Failure):
-                card = Card(number, shown(pair.output), failed=pair.known.error)
+                card = Card(number, place, self._shown(pair.output), failed=pair.known.error)
             else:
                 copies = result_thumbs(
                     self._folder, pair.output, pair.known, self._thumbs, self._embeds
                 )
-                card = self._card(number, pair, copies)
+                card = self._card(number, place, pair.output, copies)
                 if copies.large and not self._embeds:
                     full[number] = self._link(copies.large.path)
                 elif copies.readable and not self._embeds:
                     full[number] = card.href
-            cards[pair.content, pair.style].append(card)
-        contents = [self._header(known) for known in grid.contents]
-        styles = [self._header(known) for known in grid.styles]
-        records = [e.known for e in grid.pairs if isinstance(e.known, Record)]
-        models = sorted({str(record.recipe.get("model", "")) for record in records})
+            cards.append(card)
         failed = [number for number, e in enumerate(grid.pairs) if isinstance(e.known, Failure)]
-        measures = measures_of(grid.pairs)
+        measures, placed = measures_of(grid.pairs), _placed(grid)
         return Page(
             title=shown(self._folder.resolve().name),
-            summary=_summary(grid, records, models),
-            contents=contents,
-            styles=styles,
+            summary=_summary(grid),
+            axes=axes,
+            placed=placed,
             cards=cards,
-            models=models,
             measures=list(measures.values()),
-            data=script_data(grid, contents, styles, measures, full),
+            data=script_data(grid, axes, placed, cards, measures, full),
             failed=len(failed),
             first_failed=f"pair-{failed[0] + 1}" if failed else "",
             self_contained=self._embeds,
             command=self._choosing.command,
         )
 
-    def _card(self, number: int, pair: GridPair, copies: ResultThumbs) -> Card:
-        card = Card(number, shown(pair.output))
-        href = f"#{card.id}" if self._embeds else self._link(self._folder / pair.output)
-        thumb = copies.large if self._embeds else copies.small
-        image = self._image(thumb)
-        flaw, cell = _FLAWS.get(copies.state, ""), self._choosing.cells.get(pair.output, "")
-        return Card(number, card.output, href, image, pair.variant, flaw, cell=cell)
+    def _axes(self) -> list[PageAxis]:
+        grid = self._grid
+        inputs = {"content": grid.contents, "style": grid.styles}
+        return [
+            *(PageAxis(role, role, [*map(self._header, known)]) for role, known in inputs.items()),
+            *(PageAxis(a.key, a.title, [*map(Header, a.values)], a.prefix) for a in grid.settings),
+        ]
+
+    def _card(self, number: int, place: Sequence[int], output: str, copies: ResultThumbs) -> Card:
+        card = Card(number, place, self._shown(output))
+        href = f"#{card.id}" if self._embeds else self._link(self._folder / output)
+        image = self._image(copies.large if self._embeds else copies.small)
+        flaw, cell = _FLAWS.get(copies.state, ""), self._choosing.cells.get(output, "")
+        return replace(card, href=href, image=image, flaw=flaw, cell=cell)
+
+    def _shown(self, output: str) -> str:
+        """Name a result; its folder may be called by where weights lie."""
+        return shown(PurePosixPath(output).name if self._embeds else output)
 
     def _header(self, known: LabelledInput) -> Header:
         small, large = (self._thumbs.find(known.sha256, size) for size in (SMALL, LARGE))
@@ -126,18 +139,40 @@ class _Builder:
         return Image(self._link(thumb.path), thumb.width, thumb.height) if thumb else None
 
 
-def _summary(grid: Grid, records: list[Record], models: list[str]) -> list[str]:
+def _placed(grid: Grid) -> tuple[int, int]:
+    """Choose what is in rows and columns at first, by the numbers of axes.
+
+    What varies of the settings is best seen side by side; else every content has a row and every
+    style a column.
+    """
+    order = side_by_side([axis.values for axis in grid.settings])
+    if not order:
+        return 0, 1
+    columns, *others = (at + _INPUTS for at in order)
+    sizes = [len(grid.contents), len(grid.styles), *(len(axis.values) for axis in grid.settings)]
+    return max([*range(_INPUTS), *others], key=lambda at: sizes[at]), columns
+
+
+def _summary(grid: Grid) -> list[str]:
     """Say in a few words what the page shows."""
+    records = [pair.known for pair in grid.pairs if isinstance(pair.known, Record)]
+    varying = {axis.key: axis.prefix + _listed(axis.values) for axis in grid.settings}
+    models = sorted({str(record.recipe.get("model", "")) for record in records})
     count = len(records)
     seconds = sum(record.seconds for record in records)
     parts = [
         f"{count} picture{'' if count == 1 else 's'}",
         f"{len(grid.contents)} content{'' if len(grid.contents) == 1 else 's'}"
         f" × {len(grid.styles)} style{'' if len(grid.styles) == 1 else 's'}",
-        ", ".join(models),
+        *varying.values(),
+        "" if "model" in varying else ", ".join(models),
     ]
     sizes = {value_of(record.recipe.get("size")) for record in records}
-    if len(sizes) == 1:
+    if len(sizes) == 1 and "size" not in varying:
         parts.append(f"{sizes.pop()} px")
     parts.append(f"made in {duration(seconds)}" if records else "")
     return [part for part in parts if part]
+
+
+def _listed(values: Sequence[str]) -> str:
+    return ", ".join(values) if len(values) <= _NAMED else f"{values[0]} … {values[-1]}"

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from nstcli.measures import MEASURES
-from nstcli.report.gallery_page import Header
+from nstcli.report.gallery_page import Card, PageAxis
 from nstcli.report.grid import Grid, GridPair
 from nstcli.report.recipes import described, words
 from nstcli.results.records import Measured, Record
@@ -39,8 +39,9 @@ def measures_of(pairs: Iterable[GridPair]) -> dict[str, str]:
 
 def script_data(
     grid: Grid,
-    contents: Sequence[Header],
-    styles: Sequence[Header],
+    axes: Sequence[PageAxis],
+    placed: tuple[int, int],
+    cards: Sequence[Card],
     measures: Mapping[str, str],
     full: Mapping[int, str],
 ) -> dict[str, Any]:
@@ -48,8 +49,9 @@ def script_data(
 
     Args:
         grid: the pairs.
-        contents: as they are shown, in the order of the grid.
-        styles: likewise.
+        axes: of the page, contents first.
+        placed: which of them are rows and columns at first.
+        cards: of the pairs.
         measures: what pairs can be sorted by.
         full: number of a pair -> URL of what the lightbox shows, where that is not the thumbnail.
     """
@@ -57,19 +59,18 @@ def script_data(
     works: list[dict[str, Any]] = []
     for number, pair in enumerate(grid.pairs):
         record = pair.known
-        place: dict[str, Any] = {"content": pair.content, "style": pair.style}
+        place: dict[str, Any] = {"at": cards[number].at}
         if not isinstance(record, Record):
             works.append({**place, "failed": True})
             continue
-        recipe = json.dumps(described(record.recipe))
+        recipe = json.dumps([*described(record.recipe), *_made(record)])
         works.append(
             {
                 **place,
                 **_facts(record),
                 "recipe": recipes.setdefault(recipe, len(recipes)),
-                "variant": pair.variant,
                 "values": [_value(pair, record, name) for name in measures],
-                "baselines": [_baselines(pair, name) for name in measures],
+                "baselines": [_baselines(pair, name) for name in measures if pair.measured],
                 "judge": _judges(pair.measured) if pair.measured else None,
                 "full": full.get(number),
             }
@@ -77,8 +78,9 @@ def script_data(
     return {
         "measures": list(measures.values()),
         "about": [_about(name) for name in measures],
-        "contents": [_header(header) for header in contents],
-        "styles": [_header(header) for header in styles],
+        "axes": [_axis(axis) for axis in axes],
+        "placed": placed,
+        "photos": [photo.large.src if photo.large else None for photo in axes[0].values],
         "recipes": [json.loads(recipe) for recipe in recipes],
         "works": works,
     }
@@ -86,18 +88,20 @@ def script_data(
 
 def _facts(record: Record) -> dict[str, Any]:
     return {
-        "model": str(record.recipe.get("model", "")),
         "size": [record.width, record.height],
         "steps": record.steps,
         "curve": [[step, _rounded(loss)] for step, loss in thinned(record.curve)],
         "notes": [*filter(None, [record.shortfall]), *record.notes],
-        "made": [
-            ["format", record.format],
-            ["device", record.device],
-            ["precision", record.precision],
-            ["made by", f"nst {record.version}"],
-        ],
     }
+
+
+def _made(record: Record) -> list[tuple[str, str]]:
+    return [
+        ("format", record.format),
+        ("device", record.device),
+        ("precision", record.precision),
+        ("made by", f"nst {record.version}"),
+    ]
 
 
 def _value(pair: GridPair, record: Record, name: str) -> float | None:
@@ -144,5 +148,6 @@ def _rounded(value: float) -> float:
     return float(f"{value:.4g}")
 
 
-def _header(header: Header) -> dict[str, Any]:
-    return {"label": header.label, "large": header.large.src if header.large else None}
+def _axis(axis: PageAxis) -> dict[str, Any]:
+    labels = [value.label for value in axis.values]
+    return {"key": axis.key, "title": axis.title, "prefix": axis.prefix, "values": labels}

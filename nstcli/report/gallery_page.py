@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -24,12 +25,29 @@ class Image:
 
 @dataclass(frozen=True)
 class Header:
-    """A content or a style at the head of its row or column, with its two copies."""
+    """A value at the head of its row or column; a content or style has a path and two copies."""
 
     label: str
-    path: str
-    small: Image | None
-    large: Image | None
+    path: str = ""
+    small: Image | None = None
+    large: Image | None = None
+
+
+@dataclass(frozen=True)
+class PageAxis:
+    """What can be rows or columns: contents, styles, or a setting that varies.
+
+    Attributes:
+        key: that it has in addresses.
+        title: for people.
+        values: in order.
+        prefix: stands before a value that is read alone.
+    """
+
+    key: str
+    title: str
+    values: Sequence[Header]
+    prefix: str = ""
 
 
 @dataclass(frozen=True)
@@ -38,20 +56,20 @@ class Card:
 
     Attributes:
         number: its place in the data for the script.
+        at: the numbers of its values of all axes.
         output: name of its result, for people.
         href: URL of its result.
         image: what shows it; None if nothing can.
-        variant: what tells it from others of its cell.
         flaw: what is wrong with the file of the result; may be empty.
         failed: why it could not be made; empty when it was.
         cell: what it is chosen by, where one can choose.
     """
 
     number: int
+    at: Sequence[int]
     output: str
     href: str = ""
     image: Image | None = None
-    variant: str = ""
     flaw: str = ""
     failed: str = ""
     cell: str = ""
@@ -75,10 +93,9 @@ class Page:
     Attributes:
         title: of the page.
         summary: a few words each.
-        contents: rows.
-        styles: columns.
-        cards: by (row, column).
-        models: the backbones, for the filter.
+        axes: contents, styles, and the settings that vary.
+        placed: which of the axes are rows and columns at first.
+        cards: all pairs.
         measures: what can be sorted by.
         data: for the script; see `gallery.js`.
         failed: how many pairs could not be made.
@@ -89,10 +106,9 @@ class Page:
 
     title: str
     summary: Sequence[str]
-    contents: Sequence[Header]
-    styles: Sequence[Header]
-    cards: Mapping[tuple[int, int], Sequence[Card]]
-    models: Sequence[str]
+    axes: Sequence[PageAxis]
+    placed: tuple[int, int]
+    cards: Sequence[Card]
     measures: Sequence[str]
     data: Mapping[str, Any] = field(repr=False)
     failed: int = 0
@@ -100,11 +116,35 @@ class Page:
     self_contained: bool = False
     command: str = ""
 
+    @cached_property
+    def cells(self) -> Mapping[tuple[int, int], Sequence[Card]]:
+        """The cards of each row and column that has any."""
+        row, column = self.placed
+        found: dict[tuple[int, int], list[Card]] = defaultdict(list)
+        for card in self.cards:
+            found[card.at[row], card.at[column]].append(card)
+        return found
+
     @property
     def columns(self) -> int:
         """Return how many pictures stand side by side."""
-        most = max(map(len, self.cards.values()), default=1)
-        return len(self.styles) * min(most, _SIDE_BY_SIDE)
+        most = max(map(len, self.cells.values()), default=1)
+        return len(self.axes[self.placed[1]].values) * min(most, _SIDE_BY_SIDE)
+
+    def name(self, card: Card) -> str:
+        """Say what a card shows, for those who cannot see it."""
+        said = [
+            axis.prefix + axis.values[at].label for axis, at in zip(self.axes, card.at, strict=True)
+        ]
+        return ", ".join([" in the manner of ".join(said[:2]), *said[2:]])
+
+    def caption(self, card: Card) -> str:
+        """Tell a card from the others of its cell."""
+        return " · ".join(
+            axis.prefix + axis.values[at].label
+            for number, (axis, at) in enumerate(zip(self.axes, card.at, strict=True))
+            if len(axis.values) > 1 and number not in self.placed
+        )
 
 
 def render(page: Page) -> str:

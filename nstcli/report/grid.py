@@ -1,4 +1,7 @@
-"""The results of an output folder as a table: a content is a row, a style a column."""
+"""The results of an output folder as a table: a content is a row, a style a column.
+
+Settings that vary are further axes of it.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from functools import cached_property
 from pathlib import Path, PurePath
 
 from nstcli.errors import InputError
-from nstcli.report.recipes import differing, variant_of
+from nstcli.report.varying import UNKNOWN, Axis, read_order, varying
 from nstcli.results.folder import Store
 from nstcli.results.records import Failure, Measured, Record
 
@@ -38,7 +41,8 @@ class GridPair:
         content: number of its row.
         style: number of its column.
         known: its record, or why it could not be made.
-        variant: what tells it from other results of the same row and column; may be empty.
+        settings: numbers of its values of the settings that vary.
+        variant: the same for people: what tells it from others of its row and column; may be empty.
         measured: what was measured of it.
     """
 
@@ -46,16 +50,24 @@ class GridPair:
     content: int
     style: int
     known: Record | Failure
+    settings: tuple[int, ...] = ()
     variant: str = ""
     measured: Measured | None = None
 
 
 @dataclass(frozen=True)
 class Grid:
-    """The table: rows and columns by name, and the pairs of each cell in order."""
+    """The table: rows and columns by name, and the pairs of each cell in order.
+
+    Attributes:
+        contents, styles: rows and columns.
+        settings: that vary, with several values each.
+        pairs: by row, column and settings.
+    """
 
     contents: tuple[LabelledInput, ...]
     styles: tuple[LabelledInput, ...]
+    settings: tuple[Axis, ...]
     pairs: tuple[GridPair, ...]
 
     @cached_property
@@ -83,40 +95,41 @@ def read_grid(folder: Path) -> Grid:
             f"nst batch CONTENT STYLE -o '{folder}'"
         )
     made, missed = [known for _, known in records], [known for _, known in failures]
-    contents = _Axis([_of(r, "content") for r in made], [f.input("content").path for f in missed])
-    styles = _Axis([_of(r, "style") for r in made], [f.input("style").path for f in missed])
-    varying = differing([record.recipe for record in made])
-    pairs: list[GridPair] = [
+    contents = _Inputs([_of(r, "content") for r in made], [f.input("content").path for f in missed])
+    styles = _Inputs([_of(r, "style") for r in made], [f.input("style").path for f in missed])
+    results = [(output, record.recipe) for output, record in records]
+    unknown = [(output, None) for output, _ in failures]
+    varied = varying([*results, *unknown], read_order(store.layout)).several
+    places = [{label: at for at, label in enumerate(axis.values)} for axis in varied.axes]
+    pairs = [
         GridPair(
             output,
-            contents.place(*_of(record, "content")),
-            styles.place(*_of(record, "style")),
-            record,
-            variant_of(record.recipe, varying),
-            store.measured(output, record.output_sha256),
+            contents.place(*_of(known, "content")),
+            styles.place(*_of(known, "style")),
+            known,
+            tuple(place[label] for place, label in zip(places, labels, strict=True)),
+            _said(varied.axes, labels),
+            store.measured(output, known.output_sha256) if isinstance(known, Record) else None,
         )
-        for output, record in records
+        for (output, known), labels in zip([*records, *failures], varied.labels, strict=True)
     ]
-    pairs += [
-        GridPair(
-            output,
-            contents.place(failure.input("content").path),
-            styles.place(failure.input("style").path),
-            failure,
-        )
-        for output, failure in failures
-    ]
-    ordered = sorted(pairs, key=lambda e: (e.content, e.style, isinstance(e.known, Failure)))
-    return Grid(contents.inputs, styles.inputs, tuple(ordered))
+    pairs.sort(key=lambda e: (e.content, e.style, isinstance(e.known, Failure), e.settings))
+    return Grid(contents.inputs, styles.inputs, varied.axes, tuple(pairs))
 
 
-def _of(record: Record, role: str) -> tuple[str, str]:
-    """Return the path and the digest of an input."""
-    found = record.input(role)
-    return found.path, found.sha256
+def _said(settings: Sequence[Axis], labels: Sequence[str]) -> str:
+    """Write the settings of a result in one line: `vgg19 · style weight 30`."""
+    known = zip(settings, labels, strict=True)
+    return " · ".join(axis.prefix + label for axis, label in known if label != UNKNOWN)
 
 
-class _Axis:
+def _of(known: Record | Failure, role: str) -> tuple[str, str]:
+    """Return the path and the digest of an input; of one that failed, its path alone."""
+    found = known.input(role)
+    return found.path, found.sha256 if isinstance(known, Record) else ""
+
+
+class _Inputs:
     """The rows or the columns.
 
     The same bytes under the same name are one input, wherever the batch was started. A pair that

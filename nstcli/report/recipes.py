@@ -32,16 +32,6 @@ def differing(recipes: Sequence[Recipe]) -> list[str]:
     return [name for name in names if any(len(found) > 1 for found in values[name].values())]
 
 
-def variant_of(recipe: Recipe, fields: Sequence[str]) -> str:
-    """Write the fields of a recipe that differ, in one line: `vgg19 · style weight 30`."""
-    parts = [
-        str(recipe[field]) if field == "model" else f"{words(field)} {value_of(recipe[field])}"
-        for field in fields
-        if recipe.get(field) is not None
-    ]
-    return " · ".join(parts)
-
-
 def described(recipe: Recipe) -> list[tuple[str, str]]:
     """List a recipe as (name, value), in words, without what had no effect."""
     said = {name: value for name, value in effective(recipe).items() if name not in _UNSAID}

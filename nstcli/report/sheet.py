@@ -57,7 +57,7 @@ def _rows(grid: Grid) -> list[_Row]:
     for number, content in enumerate(grid.contents):
         cells = [grid.cells.get((number, style), ()) for style in range(len(grid.styles))]
         made = (pair for pair in grid.pairs if pair.content == number)
-        variants = dict.fromkeys(pair.variant for pair in made if isinstance(pair.known, Record))
+        variants = dict.fromkeys(pair.variant for pair in made if pair.variant)
         for variant in variants or [""]:
             rows.append(_Row(content, variant, [_of(variant, cell) for cell in cells]))
     return rows
@@ -65,7 +65,7 @@ def _rows(grid: Grid) -> list[_Row]:
 
 def _of(variant: str, cell: Sequence[GridPair]) -> GridPair | None:
     """Choose what a cell shows: the result of a variant, else that there was a failure."""
-    fitting = [e for e in cell if not isinstance(e.known, Record) or e.variant == variant]
+    fitting = [e for e in cell if e.variant in {variant, ""}]
     return fitting[0] if fitting else None
 
 

@@ -14,6 +14,7 @@
     return element;
   };
   const bdi = (text) => make("bdi", {}, text);
+  const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
   const duration = (seconds) => {
     if (seconds < 60) return `${seconds.toFixed(1)} s`;
@@ -26,28 +27,47 @@
   const written = (measure, value) =>
     data.measures[measure] === "time" ? duration(value) : number(value);
 
+  // -- Axes ----------------------------------------------------------------------------------
+
+  // Contents, styles and the settings that vary; a work is at one value of each.
+  const axes = data.axes;
+  const [CONTENT, STYLE] = [0, 1];
+  const works = data.works.map((work, index) => ({
+    ...work,
+    index,
+    figure: document.getElementById(`pair-${index + 1}`),
+  }));
+  const heads = axes.map(() => []);
+  $$(".head").forEach((head) => (heads[head.dataset.axis][head.dataset.value] = head));
+
+  const said = (axis, work) => axes[axis].prefix + axes[axis].values[work.at[axis]];
+  /** Name a work by its values of some axes, in the order of these. */
+  const named = (work, chosen) =>
+    chosen.flatMap((axis, place) => {
+      const between = axis === STYLE && chosen[place - 1] === CONTENT ? " × " : " · ";
+      return place ? [make("span", { className: "by" }, between), bdi(said(axis, work))] : [bdi(said(axis, work))];
+    });
+  const everyAxis = [...axes.keys()];
+  const alike = (work, other, but) => everyAxis.every((axis) => axis === but || work.at[axis] === other.at[axis]);
+
   // -- Grid and wall -------------------------------------------------------------------------
 
   const table = $("table");
   const body = table.tBodies[0];
   const headings = table.tHead.rows[0];
+  const corner = $(".corner");
   const wall = $(".wall");
   const main = $("main");
   const tools = $(".tools");
   const nothing = $(".nothing");
-  const rows = [...body.rows];
-  const columns = $$("th", headings);
-  const works = data.works.map((work, index) => {
-    const figure = $(`[data-work="${index}"]`);
-    return { ...work, figure, home: figure.parentElement };
-  });
+  const { rows, columns, sort, direction, view, zoom } = tools.elements;
+  const filters = axes.map((axis) => $$("[name=only]").find((each) => each.dataset.axis === axis.key));
+  let placed = data.placed; // which axes are in rows and columns
   let shown = works; // in the order of the screen
 
-  const field = (name) => tools.elements[name]?.value ?? "";
+  const chosenOnly = (axis) => filters[axis] !== undefined && filters[axis].value !== "";
   const matches = (work) =>
-    (field("content") === "" || work.content === Number(field("content"))) &&
-    (field("style") === "" || work.style === Number(field("style"))) &&
-    (field("model") === "" || work.model === field("model"));
+    everyAxis.every((axis) => !chosenOnly(axis) || work.at[axis] === Number(filters[axis].value));
 
   const mean = (list, measure) => {
     const values = list.map((work) => work.values?.[measure]).filter((value) => value != null);
@@ -62,118 +82,195 @@
       return (down ? y - x : x - y) || place(a) - place(b);
     });
 
-  const caption = (work, inWall, measure) => {
+  const caption = (work, untold, measure) => {
     const box = $("figcaption", work.figure);
     $$(".title, .value", box).forEach((old) => old.remove());
-    if (inWall) {
-      const names = [bdi(data.contents[work.content].label), " × ", bdi(data.styles[work.style].label)];
-      box.prepend(make("span", { className: "title" }, ...names));
-    }
+    if (untold.length) box.prepend(make("span", { className: "title" }, ...named(work, untold)));
     if (measure !== null && work.values?.[measure] != null) {
       const text = `${data.measures[measure]} ${written(measure, work.values[measure])}`;
       box.append(make("span", { className: "value" }, text));
     }
   };
 
-  const arrange = () => {
-    const sort = field("sort");
-    const measure = sort === "" ? null : Number(sort);
-    const down = tools.elements.direction.getAttribute("aria-pressed") === "true";
-    const inWall = tools.elements.view.value === "wall";
-    const visible = works.filter(matches);
-    const seen = new Set(visible);
-    // Sorted by name, the numbers are the places themselves, so that "largest first" turns them.
-    const key = (list, place) => (measure === null ? place : mean(list, measure));
-    const byRow = rows.map((_, row) => visible.filter((work) => work.content === row));
-    const byColumn = columns.map((_, column) => visible.filter((work) => work.style === column));
-    const rowOrder = ordered(rows.keys(), (row) => key(byRow[row], row), Number, down);
-    const columnOrder = ordered(columns.keys(), (c) => key(byColumn[c], c), Number, down);
+  const group = (list, placeOf) => {
+    const found = new Map();
+    for (const item of list) {
+      const place = placeOf(item);
+      if (found.has(place)) found.get(place).push(item);
+      else found.set(place, [item]);
+    }
+    return found;
+  };
 
+  const fill = (visible, key, down) => {
+    const [byRow, byColumn] = placed.map((axis) => group(visible, (work) => work.at[axis]));
+    const [rowOrder, columnOrder] = [byRow, byColumn].map((by) =>
+      ordered(by.keys(), (place) => key(by.get(place), place), Number, down),
+    );
+    const width = axes[placed[1]].values.length;
+    const cells = group(visible, (work) => work.at[placed[0]] * width + work.at[placed[1]]);
+    const at = (row, column) => cells.get(row * width + column) ?? [];
+    const cell = (list) => {
+      const inside = list.length ? list.map((work) => work.figure) : [make("span", { className: "none" }, "not made")];
+      return make("td", {}, make("div", { className: "cell" }, ...inside));
+    };
+    const heading = (scope, axis, place) => make("th", { scope }, heads[axis][place]);
+    corner.replaceChildren(
+      ...[`${capital(axes[placed[0]].title)} ↓`, `${capital(axes[placed[1]].title)} →`].map((text) => make("span", {}, text)),
+    );
+    headings.replaceChildren(corner, ...columnOrder.map((column) => heading("col", placed[1], column)));
+    body.replaceChildren(
+      ...rowOrder.map((row) =>
+        make("tr", {}, heading("row", placed[0], row), ...columnOrder.map((column) => cell(at(row, column)))),
+      ),
+    );
+    const most = Math.min(2, Math.max(1, ...[...cells.values()].map((list) => list.length)));
+    document.documentElement.style.setProperty("--columns", Math.max(1, columnOrder.length) * most);
+    return rowOrder.flatMap((row) => columnOrder.flatMap((column) => at(row, column)));
+  };
+
+  const arrange = () => {
+    const measure = sort.value === "" ? null : Number(sort.value);
+    const down = direction.getAttribute("aria-pressed") === "true";
+    const inWall = view.value === "wall";
+    const visible = works.filter(matches);
     if (inWall) {
-      const place = (work) => works.indexOf(work);
-      const value = (work) => (measure === null ? place(work) : work.values?.[measure]);
-      shown = ordered(visible, value, place, down);
+      const value = (work) => (measure === null ? work.index : work.values?.[measure]);
+      shown = ordered(visible, value, (work) => work.index, down);
       wall.replaceChildren(...shown.map((work) => work.figure));
     } else {
-      const cells = rows.map((row) => $$("td", row).sort((a, b) => a.dataset.style - b.dataset.style));
-      works.forEach((work) => work.home.append(work.figure));
-      headings.append(...columnOrder.map((column) => columns[column]));
-      columns.forEach((heading, column) => (heading.hidden = !byColumn[column].length));
-      rows.forEach((row, index) => {
-        row.hidden = !byRow[index].length;
-        row.append(...columnOrder.map((column) => cells[index][column]));
-        cells[index].forEach((cell, column) => (cell.hidden = !byColumn[column].length));
-      });
-      body.append(...rowOrder.map((row) => rows[row]));
-      shown = rowOrder.flatMap((row) =>
-        columnOrder.flatMap((column) => byRow[row].filter((work) => work.style === column)),
-      );
+      // Sorted by name, the numbers are the places themselves, so that "largest first" turns them.
+      const key = (list, place) => (measure === null ? place : mean(list, measure));
+      shown = fill(visible, key, down);
+      wall.replaceChildren();
     }
-    works.forEach((work) => {
-      work.figure.hidden = !seen.has(work);
-      caption(work, inWall, measure);
+    const untold = everyAxis.filter((axis) => {
+      if (inWall && axis <= STYLE) return true;
+      return axes[axis].values.length > 1 && !chosenOnly(axis) && (inWall || !placed.includes(axis));
     });
+    visible.forEach((work) => caption(work, untold, measure));
     table.hidden = inWall || !visible.length;
     wall.hidden = !inWall || !visible.length;
     nothing.hidden = visible.length > 0;
     shown = shown.filter((work) => !work.failed);
+    showZoom();
   };
 
+  const zoomed = () => zoom.dataset.moved === "true";
+  // Where nobody moved the slider, the style sheet decides: it knows the width of the screen.
+  const showZoom = () => {
+    const cell = $(".cell");
+    if (!zoomed() && cell) zoom.value = parseFloat(getComputedStyle(cell).minWidth);
+  };
+  zoom.addEventListener("input", () => {
+    zoom.dataset.moved = "true";
+    document.documentElement.style.setProperty("--cell", `${zoom.value}px`);
+  });
+
+  // -- What was chosen, in the address -------------------------------------------------------
+
+  const remember = () => {
+    const told = new URLSearchParams();
+    if (placed.some((axis, place) => axis !== data.placed[place])) {
+      told.set("rows", axes[placed[0]].key);
+      told.set("columns", axes[placed[1]].key);
+    }
+    axes.forEach((axis, at) => chosenOnly(at) && told.set(axis.key, axis.values[filters[at].value]));
+    if (sort.value !== "") told.set("sort", data.measures[sort.value]);
+    if (direction.getAttribute("aria-pressed") === "true") told.set("largest", "first");
+    if (view.value !== "grid") told.set("view", view.value);
+    const text = told.toString();
+    history.replaceState(null, "", text ? `#${text}` : location.href.split("#")[0]);
+  };
+
+  /** Choose what the address says; without a word of ours, what the page began with. */
+  const recall = () => {
+    const told = new URLSearchParams(location.hash.slice(1));
+    const places = ["rows", "columns"].map((name) => axes.findIndex((axis) => axis.key === told.get(name)));
+    const usable = places.every((axis) => axis >= 0) && places[0] !== places[1];
+    place(usable ? places : data.placed);
+    filters.forEach((filter, axis) => {
+      const at = axes[axis].values.indexOf(told.get(axes[axis].key));
+      if (filter) filter.value = at < 0 ? "" : String(at);
+    });
+    const measure = data.measures.indexOf(told.get("sort"));
+    sort.value = measure < 0 ? "" : String(measure);
+    direction.setAttribute("aria-pressed", String(told.get("largest") === "first"));
+    view.value = told.get("view") === "wall" ? "wall" : "grid";
+    arrange();
+  };
+
+  const place = (axesOfTable) => {
+    placed = axesOfTable;
+    [rows.value, columns.value] = placed.map(String);
+  };
+  const ofPair = () => /^#pair-\d+$/.test(location.hash);
+
+  const changed = () => {
+    arrange();
+    remember();
+  };
   tools.addEventListener("change", (event) => {
-    if (event.target.name !== "size") arrange();
+    if (event.target === zoom) return;
+    // Who puts one axis where the other is has them change places.
+    const wanted = [Number(rows.value), Number(columns.value)];
+    place(wanted[0] === wanted[1] ? [placed[1], placed[0]] : wanted);
+    changed();
   });
   tools.addEventListener("submit", (event) => event.preventDefault());
-  tools.elements.direction.addEventListener("click", (event) => {
-    const button = event.currentTarget;
-    button.setAttribute("aria-pressed", String(button.getAttribute("aria-pressed") !== "true"));
-    arrange();
+  direction.addEventListener("click", () => {
+    direction.setAttribute("aria-pressed", String(direction.getAttribute("aria-pressed") !== "true"));
+    changed();
   });
-  const size = tools.elements.size;
-  // Where nobody moved the slider, the style sheet decides: it knows the width of the screen.
-  size.defaultValue = parseFloat(getComputedStyle($(".cell")).minWidth);
-  const resize = () => {
-    const root = document.documentElement.style;
-    if (size.value === size.defaultValue) root.removeProperty("--cell");
-    else root.setProperty("--cell", `${size.value}px`);
+  const showAll = () => {
+    filters.forEach((filter) => filter && (filter.value = ""));
+    changed();
   };
-  size.addEventListener("input", resize);
   $("[name=reset]").addEventListener("click", () => {
-    tools.reset();
-    resize();
-    arrange();
-    tools.elements.content.focus();
+    showAll();
+    rows.focus();
+  });
+  addEventListener("hashchange", () => {
+    if (!ofPair()) return recall();
+    const work = works[Number(location.hash.slice("#pair-".length)) - 1];
+    if (!work || work.figure.isConnected) return;
+    showAll();
+    work.figure.scrollIntoView();
   });
 
   // -- Marks ---------------------------------------------------------------------------------
 
   const chosen = $("form.chosen");
-  if (chosen) {
-    const marks = $$("input[name=cell]");
-    const { command, copy } = chosen.elements;
-    const tell = () => {
-      const cells = marks.filter((mark) => mark.checked).map((mark) => mark.value);
-      chosen.hidden = !cells.length;
-      chosen.elements.count.value = `${cells.length} marked`;
-      command.value = `${chosen.dataset.command} --cells ${cells.join(",")}`;
-      copy.textContent = "Copy";
-    };
-    main.addEventListener("change", tell);
-    command.addEventListener("focus", () => command.select());
-    copy.addEventListener("click", async () => {
-      try {
-        await navigator.clipboard.writeText(command.value);
-        copy.textContent = "Copied";
-      } catch {
-        command.select(); // to be copied by hand
-      }
-    });
-    chosen.elements.none.addEventListener("click", () => {
-      marks.forEach((mark) => (mark.checked = false));
-      tell();
-    });
-    chosen.addEventListener("submit", (event) => event.preventDefault());
-    tell(); // browsers remember marks when a page is loaded again
-  }
+  const marks = works.map((work) => $("input[name=cell]", work.figure));
+  const marked = () => works.filter((work) => marks[work.index]?.checked);
+  const { command, copy, compare: comparing } = chosen.elements;
+  const tell = () => {
+    const found = marked();
+    chosen.hidden = !found.length;
+    main.classList.toggle("marking", found.length > 0);
+    chosen.elements.count.value = `${found.length} marked`;
+    comparing.disabled = found.length !== 2;
+    comparing.title = comparing.disabled ? "Mark two pictures to compare them" : "";
+    if (!command) return;
+    command.value = `${chosen.dataset.command} --cells ${found.map((work) => marks[work.index].value).join(",")}`;
+    copy.textContent = "Copy";
+  };
+  main.addEventListener("change", tell);
+  command?.addEventListener("focus", () => command.select());
+  copy?.addEventListener("click", async () => {
+    try {
+      await navigator.clipboard.writeText(command.value);
+      copy.textContent = "Copied";
+    } catch {
+      command.select(); // to be copied by hand
+    }
+  });
+  chosen.elements.none.addEventListener("click", () => {
+    marks.forEach((mark) => mark && (mark.checked = false));
+    tell();
+  });
+  chosen.addEventListener("submit", (event) => event.preventDefault());
+  tell(); // browsers remember marks when a page is loaded again
 
   // -- Lightbox ------------------------------------------------------------------------------
 
@@ -184,15 +281,17 @@
   const slider = $(".slider", box);
   const boxTitle = $("h2", box);
   const [previous, next] = [$(".previous", box), $(".next", box)];
+  const beside = $("button.beside", box);
   let current = null;
+  let held = null; // what stands on the left instead of the photo
 
   /** Show a content or style again, small as it is at the head of its row or column. */
-  const source = (heading, role) => {
-    const small = $("img", heading);
-    const large = $("a", heading)?.href;
+  const source = (head, role) => {
+    const small = $("img", head);
+    const large = $("a", head)?.href;
     let image = make("span", { className: "gone" }, "not found");
     if (small) {
-      image = make("img", { src: small.src, alt: $(".name", heading).textContent });
+      image = make("img", { src: small.src, alt: $(".name", head).textContent });
       if (large) image = make("a", { href: large }, image);
     }
     return make("figure", {}, image, make("figcaption", {}, role));
@@ -237,87 +336,134 @@
     return photo == null || artwork == null ? "" : ` (photo ${photo}, artwork ${artwork})`;
   };
 
-  const facts = (work) => {
-    const parts = [];
-    const figures = data.measures
+  /** What was measured of a work: names, texts, what they can tell. */
+  const figures = (work) =>
+    data.measures
       .map((name, measure) => [name, work.values[measure], measure])
       .filter(([, value]) => value != null)
-      .map(([name, value, measure]) => [
-        name,
-        written(measure, value) + scale(measure, work.baselines[measure]),
-        data.about[measure],
-      ]);
-    parts.push(list([["size", `${work.size[0]} × ${work.size[1]}`], ["steps", String(work.steps)], ...figures]));
+      .map(([name, value, measure]) => [name, written(measure, value), data.about[measure], measure]);
+  const basics = (work) => [["size", `${work.size[0]} × ${work.size[1]}`], ["steps", String(work.steps)]];
+  const opened = (work, text) => {
+    const href = $("a", work.figure).getAttribute("href");
+    return href.startsWith("#") ? [] : [make("a", { className: "open", href }, text)];
+  };
+
+  const facts = (work) => {
+    const told = figures(work).map(([name, text, about, measure]) => [
+      name,
+      text + scale(measure, work.baselines[measure]),
+      about,
+    ]);
+    const parts = [list([...basics(work), ...told])];
     if (work.judge) parts.push(make("p", { className: "note" }, `Measured by ${work.judge}.`));
     if (work.curve.length > 1) parts.push(...curve(work.curve));
     work.notes.forEach((note) => parts.push(make("p", { className: "note" }, note)));
-    parts.push(make("h3", {}, "recipe"), list([...data.recipes[work.recipe], ...work.made]));
-    const href = $("a", work.figure).getAttribute("href");
-    if (!href.startsWith("#")) {
-      parts.push(make("a", { className: "open", href }, "Open the picture"));
-    }
+    parts.push(make("h3", {}, "recipe"), list(data.recipes[work.recipe]));
+    parts.push(...opened(work, "Open the picture"));
     return parts;
+  };
+
+  /** What two works differ in, side by side. */
+  const differences = (left, right) => {
+    const known = [left, right].map((work) => [
+      ...[CONTENT, STYLE].map((axis) => [axes[axis].title, axes[axis].values[work.at[axis]]]),
+      ...basics(work),
+      ...figures(work),
+      ...data.recipes[work.recipe],
+    ]);
+    const [one, other] = known.map((told) => new Map(told));
+    const names = new Set(known.flat().map(([name]) => name));
+    const differing = [...names].filter((name) => one.get(name) !== other.get(name));
+    const row = (cells, tag) => make("tr", {}, ...cells.map((text, at) => make(at ? tag : "th", {}, text)));
+    const found = make("table", {}, row(["", "left", "right"], "th"));
+    found.append(...differing.map((name) => row([name, one.get(name) ?? "–", other.get(name) ?? "–"], "td")));
+    return [
+      found,
+      make("p", { className: "note" }, "In everything else they are alike."),
+      make("p", {}, ...opened(left, "Open the left"), " ", ...opened(right, "Open the right")),
+    ];
   };
 
   const compare = (percent) => {
     slider.value = percent;
     frame.style.setProperty("--at", `${slider.value}%`);
-    slider.setAttribute("aria-valuetext", `${slider.value} % content`);
+    slider.setAttribute("aria-valuetext", `${slider.value} % ${held ? "left picture" : "content"}`);
   };
+
+  const pictureOf = (work) => work.full ?? $("img", work.figure)?.src ?? "";
 
   const show = (work) => {
     current = work;
-    const [content, style] = [data.contents[work.content], data.styles[work.style]];
+    const photo = data.photos[work.at[CONTENT]];
     const image = $("img", work.figure);
-    const names = [bdi(content.label), make("span", { className: "by" }, " × "), bdi(style.label)];
-    if (work.variant) names.push(make("span", { className: "by" }, ` · ${work.variant}`));
-    boxTitle.replaceChildren(...names);
+    const apart = held ? everyAxis.filter((axis) => held.at[axis] !== work.at[axis]) : [];
+    const told = everyAxis.filter((axis) => (axis <= STYLE || axes[axis].values.length > 1) && !apart.includes(axis));
+    boxTitle.replaceChildren(...(told.length ? named(work, told) : ["Two pictures"]));
     $(".sources", box).replaceChildren(
-      source($("th", rows[work.content]), "content"),
-      source(columns[work.style], "style"),
+      ...[CONTENT, STYLE]
+        .filter((axis) => !apart.includes(axis))
+        .map((axis) => source(heads[axis][work.at[axis]], axes[axis].title)),
     );
-    $(".told", box).replaceChildren(...facts(work));
-    box.style.setProperty("--ratio", work.size[0] / work.size[1]);
-    frame.style.setProperty("--most", `${2 * work.size[0]}px`);
-    frame.classList.toggle("alone", !content.large);
-    after.src = work.full ?? image?.src ?? "";
+    $(".told", box).replaceChildren(...(held ? differences(held, work) : facts(work)));
+    $(".left", box).replaceChildren(...(held ? named(held, apart) : ["The photo"]));
+    $(".right", box).replaceChildren(...(held ? named(work, apart) : ["The picture"]));
+    const [width, height] = work.size;
+    box.style.setProperty("--ratio", width / height);
+    frame.style.setProperty("--most", `${2 * Math.max(width, held?.size[0] ?? 0)}px`);
+    frame.classList.toggle("alone", !held && !photo);
+    frame.classList.toggle("unlike", held !== null && Math.abs((held.size[0] / held.size[1]) * (height / width) - 1) > 0.02);
+    after.src = pictureOf(work);
     after.alt = image?.alt ?? "";
-    if (content.large) before.src = content.large;
-    before.alt = `${content.label}, as it was`;
+    if (held || photo) before.src = held ? pictureOf(held) : photo;
+    before.alt = held ? ($("img", held.figure)?.alt ?? "") : `${axes[CONTENT].values[work.at[CONTENT]]}, as it was`;
     const place = shown.indexOf(work);
-    const held = [previous, next].includes(document.activeElement);
+    const focused = [previous, next].includes(document.activeElement);
     previous.disabled = place <= 0;
     next.disabled = place >= shown.length - 1;
     // A button that is disabled loses the focus, and keys would go past the box.
-    if (held && document.activeElement?.disabled !== false) boxTitle.focus({ preventScroll: true });
+    if (focused && document.activeElement?.disabled !== false) boxTitle.focus({ preventScroll: true });
     for (const near of [shown[place + 1], shown[place - 1]]) {
       if (near?.full) new Image().src = near.full;
     }
   };
 
+  const open = (work, left = null) => {
+    held = left;
+    compare(left ? 50 : 0);
+    $(".keys .rows", box).textContent = axes[placed[0]].title;
+    show(work);
+    box.showModal();
+    boxTitle.focus({ preventScroll: true }); // it is read out, and no key moves anything else
+  };
   const go = (work) => work && show(work);
   const step = (by) => go(shown[shown.indexOf(current) + by]);
-  /** The same style (and backbone, if there are several) in the rows above or below. */
+  /** The same in the rows above or below. */
   const stepRow = (by) => {
-    const column = shown.filter((work) => work.style === current.style && work.variant === current.variant);
+    const column = shown.filter((work) => alike(work, current, placed[0]));
     go(column[column.indexOf(current) + by]);
+  };
+  const setBeside = (wanted) => {
+    beside.setAttribute("aria-pressed", String(wanted));
+    box.classList.toggle("side-by-side", wanted);
   };
 
   main.addEventListener("click", (event) => {
     const link = event.target.closest(".work > a");
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
     event.preventDefault();
-    compare(0);
-    show(works[link.parentElement.dataset.work]);
-    box.showModal();
-    boxTitle.focus({ preventScroll: true }); // it is read out, and no key moves anything else
+    open(works[Number(link.parentElement.id.slice("pair-".length)) - 1]);
   });
+  comparing.addEventListener("click", () => {
+    const [left, right] = marked();
+    open(right, left);
+  });
+  beside.addEventListener("click", () => setBeside(beside.getAttribute("aria-pressed") !== "true"));
   slider.addEventListener("input", () => compare(slider.value));
   previous.addEventListener("click", () => step(-1));
   next.addEventListener("click", () => step(1));
   $(".close", box).addEventListener("click", () => box.close());
   box.addEventListener("close", () => {
-    const link = $("a", current.figure);
+    const link = held ? comparing : $("a", current.figure);
     link.focus({ preventScroll: true });
     link.scrollIntoView({ block: "nearest", inline: "nearest" });
   });
@@ -333,11 +479,12 @@
       End: () => go(shown.at(-1)),
     };
     if (event.key === "c" || event.key === "C") compare(slider.value > 50 ? 0 : 100);
+    else if (event.key === "s" || event.key === "S") setBeside(beside.getAttribute("aria-pressed") !== "true");
     else if (moves[event.key] && !sliding) moves[event.key]();
     else return;
     event.preventDefault();
   });
 
   tools.hidden = false;
-  arrange();
+  recall();
 })();

@@ -14,6 +14,7 @@ from playwright.sync_api import Page
 from nstcli.plan.pair import Pair
 from nstcli.report.choosing import Choosing
 from nstcli.report.gallery import write_gallery
+from nstcli.report.varying import write_order
 from nstcli.results.folder import Store
 from nstcli.results.records import Measured
 from tests.nstcli.report.conftest import Visit
@@ -102,7 +103,7 @@ def test_filters(tmp_path: Path, visit: Visit) -> None:
     page = visit(write_gallery(store.folder))
     assert len(links(page)) == 9
     page.get_by_role("combobox", name="Content").select_option("dog.png")
-    assert names(page) == ["dog__ink.png", "dog.png", "dog__wave.png"]
+    assert names(page) == ["dog.png", "dog__ink.png", "dog__wave.png"]
     assert page.locator("tbody th:visible").count() == 1
     page.get_by_role("combobox", name="Backbone").select_option("squeezenet")
     assert names(page) == ["dog.png"]
@@ -215,6 +216,16 @@ def shares(page) -> tuple[float, str]:
     return float(page.locator(".slider").input_value()), clip
 
 
+def test_the_photo_is_seen_beside_the_picture(made: Store, visit: Visit) -> None:
+    page = visit(write_gallery(made.folder))
+    open_box(page)
+    after_is_loaded(page)
+    page.get_by_role("button", name="Side by side").click()
+    before, after = (page.locator(f".{which}").bounding_box() for which in ("before", "after"))
+    assert (before["width"], before["height"]) == (after["width"], after["height"])
+    assert before["x"] + before["width"] < after["x"]
+
+
 def test_the_slider_by_keyboard(made: Store, visit: Visit) -> None:
     page = visit(write_gallery(made.folder))
     open_box(page)
@@ -256,7 +267,8 @@ def test_hostile_names_are_shown_verbatim_and_linked_rightly(tmp_path: Path, vis
     page = visit(write_gallery(store.folder))
     rows = page.locator("tbody th .name").evaluate_all("all => all.map(e => e.textContent)")
     assert sorted(rows) == sorted(HOSTILE)
-    options = page.locator("[name=content] option").evaluate_all("all => all.map(o => o.text)")
+    content = page.get_by_role("combobox", name="Content")
+    options = content.locator("option").evaluate_all("all => all.map(o => o.text)")
     assert len(options) == len(HOSTILE) + 1
     assert page.locator("script").count() == 2
     found = {bytes(unquote_to_bytes(link.removeprefix("file://"))) for link in links(page)}
@@ -447,9 +459,109 @@ def test_marked_pictures_become_a_command(made: Store, visit: Visit) -> None:
     assert page.locator("input[name=cell]:checked").count() == 0
 
 
-def test_nothing_can_be_marked_in_other_galleries(made: Store, visit: Visit) -> None:
-    assert visit(write_gallery(made.folder)).locator("form.chosen, .mark").count() == 0
+def test_a_page_to_be_sent_has_no_command(made: Store, visit: Visit) -> None:
     Choosing("nst batch /home/me/a b", {"cat__ink.png": "1"}).write(made.layout)
     sent = write_gallery(made.folder, self_contained=True)
-    assert visit(sent).locator("form.chosen, .mark").count() == 0
+    page = visit(sent)
+    page.get_by_label("Mark cat.png in the manner of ink.png").check()
+    bar = page.locator("form.chosen")
+    assert bar.locator("output").inner_text() == "1 marked"
+    assert bar.locator("[name=command], [name=copy]").count() == 0
     assert b"/home/me" not in sent.read_bytes()
+
+
+WEIGHTS, MODELS = ("3", "10", "30"), ("vgg19", "squeezenet")
+
+
+@pytest.fixture
+def swept(tmp_path: Path) -> Store:
+    """Make what `nst run` would of a sweep over weights and models; one of them is missing."""
+    store = batch(tmp_path, [], [])
+    content, style = write(tmp_path / "a.png", 36, 48, 1), write(tmp_path / "b.png", 40, 30, 2)
+    for weight in WEIGHTS:
+        for model in MODELS:
+            folder = f"style-weight={weight},model={model}"
+            recipe = {"style_weight": float(weight), "model": model}
+            pair = Pair.of(content, style, f"{folder}/a__b.png")
+            if folder == "style-weight=10,model=squeezenet":
+                store.fail(pair, "ran out of memory", 1.0)
+            elif folder != "style-weight=3,model=squeezenet":
+                make(store, content, style, pair.output, recipe=recipe)
+    write_order(store.layout, {"style-weight": [*WEIGHTS], "model": [*MODELS]})
+    return store
+
+
+def headings(page) -> tuple[list[str], list[str]]:
+    """Return what stands at the rows and at the columns."""
+    rows, columns = (page.locator(f"{place} th .name") for place in ("tbody", "thead"))
+    return rows.all_inner_texts(), columns.all_inner_texts()
+
+
+def test_what_varies_is_in_rows_and_columns_by_the_order_of_the_file(
+    swept: Store, visit: Visit
+) -> None:
+    page = visit(write_gallery(swept.folder))
+    assert headings(page) == ([*MODELS], [*WEIGHTS])
+    assert page.locator(".corner").inner_text().split("\n") == ["Backbone ↓", "Style weight →"]
+    cells = page.locator("tbody tr").nth(1).locator("td")
+    assert cells.nth(0).inner_text() == "not made"
+    assert "ran out of memory" in cells.nth(1).inner_text()
+    assert cells.nth(2).get_by_role("img").count() == 1
+    without = visit(write_gallery(swept.folder), java_script_enabled=False)
+    assert headings(without) == ([*MODELS], [*WEIGHTS])
+
+
+def test_any_two_axes_are_the_table_and_the_address_keeps_them(swept: Store, visit: Visit) -> None:
+    path = write_gallery(swept.folder)
+    page = visit(path)
+    rows, columns = (
+        page.get_by_role("combobox", name="Rows"),
+        page.get_by_role("combobox", name="Columns"),
+    )
+    rows.focus()
+    page.keyboard.press("S")  # style, and then style weight, which the columns have
+    page.keyboard.press("S")
+    assert headings(page) == ([*WEIGHTS], ["b.png"])
+    columns.select_option("Content")
+    assert headings(page) == ([*WEIGHTS], ["a.png"])
+    assert page.locator("thead img").count() == 1
+    first = page.locator("tbody tr").nth(2).locator("figcaption")
+    assert first.all_inner_texts() == [*MODELS]  # what rows and columns leave untold
+    page.get_by_role("combobox", name="Backbone").select_option("squeezenet")
+    assert headings(page) == (["10", "30"], ["a.png"])
+    assert page.url.endswith("#rows=style-weight&columns=content&model=squeezenet")
+    page.get_by_role("combobox", name="Sort by").select_option("Time")
+    again = visit(Path(path))
+    again.goto(page.url)
+    assert headings(again) == (["30", "10"], ["a.png"])
+    assert (
+        again.get_by_role("combobox", name="Backbone").locator("option:checked").inner_text()
+        == "squeezenet"
+    )
+    again.goto(path.as_uri() + "#rows=nonsense&model=%FF&sort=x&columns=model")
+    assert headings(again) == ([*MODELS], [*WEIGHTS])
+
+
+def test_two_marked_pictures_are_compared(swept: Store, visit: Visit) -> None:
+    page = visit(write_gallery(swept.folder))
+    page.get_by_label("Mark").first.check()
+    compare = page.get_by_role("button", name="Compare")
+    assert compare.is_disabled()
+    page.locator("[name=cell]").nth(2).focus()
+    page.keyboard.press("Space")
+    compare.press("Enter")
+    after_is_loaded(page)
+    assert title(page) == "a.png × b.png · vgg19"
+    assert page.locator(".sides span").all_inner_texts() == ["style weight 3", "style weight 30"]
+    assert page.locator(".told tr").all_inner_texts()[1:] == ["style weight\t3\t30"]
+    assert shares(page)[0] == 50
+    page.get_by_role("slider", name="Before and after").press("ArrowRight")
+    assert shares(page) == (51, "inset(0px 49% 0px 0px)")
+    page.keyboard.press("s")
+    before, after = (page.locator(f".{which}").bounding_box() for which in ("before", "after"))
+    assert (before["width"], before["height"]) == (after["width"], after["height"])
+    assert before["x"] + before["width"] < after["x"]
+    assert page.locator(".slider").is_hidden()
+    page.keyboard.press("Escape")
+    assert page.locator("dialog[open]").count() == 0
+    page.wait_for_function("() => document.activeElement.name === 'compare'")

@@ -6,7 +6,8 @@ from nstcli.errors import InputError
 from nstcli.plan.pair import Pair
 from nstcli.recipe import DEFAULT, resolve
 from nstcli.report.grid import Grid, read_grid
-from nstcli.report.recipes import described, differing, value_of, variant_of
+from nstcli.report.recipes import described, differing, value_of
+from nstcli.report.varying import UNKNOWN, ordered, write_order
 from nstcli.results.folder import Store
 from nstcli.results.records import Failure, Measured
 from tests.nstcli.report.output_folders import RECIPE, batch, make, sha256, write
@@ -88,10 +89,43 @@ def test_results_of_a_cell_say_what_differs(tmp_path: Path) -> None:
     make(store, *pair, "s.png", recipe={"model": "squeezenet", "weights": "1" * 64})
     make(store, *pair, "w.png", recipe={"style_weight": 200.0})
     assert [e.variant for e in read_grid(store.folder).pairs] == [
-        "vgg19 · style weight 30",
         "squeezenet · style weight 30",
+        "vgg19 · style weight 30",
         "vgg19 · style weight 200",
     ]
+
+
+def test_folders_of_an_experiment_name_the_settings_in_the_order_of_its_file(
+    tmp_path: Path,
+) -> None:
+    store = Store(tmp_path / "out")
+    store.prepare()
+    content, style = write(tmp_path / "a.png", 9, 9, 1), write(tmp_path / "b.png", 9, 9, 2)
+    for weight in (100, 3, 30):
+        for layers in ("fine", "coarse"):
+            folder = f"style-weight={weight},style-layers={layers},size=64"
+            make(store, content, style, f"{folder}/a__b.png", recipe={"style_weight": weight})
+    failed = "style-weight=7,style-layers=fine,size=64/a__b.png"
+    store.fail(Pair.of(content, style, failed), "why", 0.0)
+    lost = Pair.of(content, style, "elsewhere.png")
+    store.fail(lost, "why", 0.0)
+    grid = read_grid(store.folder)
+    # What is the same for all does not vary; where nobody says how texts stand, it is by name.
+    assert [axis.key for axis in grid.settings] == ["style-weight", "style-layers"]
+    assert grid.settings[0].values == ("3", "7", "30", "100", UNKNOWN)
+    assert grid.settings[1].values == ("coarse", "fine", UNKNOWN)
+    assert [e.settings for e in grid.pairs if isinstance(e.known, Failure)] == [(1, 1), (4, 2)]
+    assert grid.pairs[0].variant == "style weight 3 · style layers coarse"
+    write_order(store.layout, {"style-weight": ["100", "30", "7", "3"], "style-layers": ["fine"]})
+    assert read_grid(store.folder).settings[0].values == ("100", "30", "7", "3", UNKNOWN)
+    assert read_grid(store.folder).settings[1].values == ("coarse", "fine", UNKNOWN)
+
+
+def test_values_stand_as_they_were_given_or_by_size_or_by_name() -> None:
+    assert ordered({"10", "9", "1e1"}) == ("9", "10", "1e1")
+    assert ordered({"b", "10", "a"}) == ("10", "a", "b")
+    assert ordered({"b", "a"}, ["b", "c", "a"]) == ("b", "a")
+    assert ordered({"2", "10", "3"}, ["10", "2"]) == ("2", "3", "10")
 
 
 def test_what_goes_with_the_backbone_is_no_difference_of_its_own() -> None:
@@ -101,7 +135,6 @@ def test_what_goes_with_the_backbone_is_no_difference_of_its_own() -> None:
     assert differing([]) == []
     older = {k: v for k, v in RECIPE.items() if k != "seed"}
     assert differing([RECIPE, older]) == ["seed"]
-    assert variant_of(older, ["seed"]) == ""
 
 
 def test_recipes_in_words() -> None:
