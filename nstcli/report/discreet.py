@@ -18,8 +18,8 @@ def without_folders(grid: Grid, folder: Path) -> Grid:
     """Return a grid whose paths and messages tell nothing of the folders of this computer.
 
     Inputs whose path is absolute, or leads upwards, keep their name alone; those below the folder
-    that the batch was started in stay as the user wrote them. So do the values of settings, of
-    which one may be a file of weights.
+    that the batch was started in stay as the user wrote them. The same holds for files of weights
+    that are values of a setting.
 
     Args:
         grid: of a batch.
@@ -58,7 +58,7 @@ def _renamed(
 
 
 def _values(axis: Axis) -> tuple[str, ...]:
-    """Return the values of a setting; in names of folders, a path is one with other signs."""
+    """Return the values of a setting; in the name of a folder, a path has other signs."""
     home = safe(shown(Path.home()))
     names = [_name_alone(value) or value.replace(home, "~") for value in axis.values]
     return tuple(

@@ -13,7 +13,7 @@ from nstcli.report.discreet import without_folders
 from nstcli.report.foreign_files import refuse_foreign
 from nstcli.report.gallery_data import measures_of, script_data
 from nstcli.report.gallery_page import Card, Header, Image, Page, PageAxis, render
-from nstcli.report.grid import Grid, LabelledInput, read_grid
+from nstcli.report.grid import Grid, GridPair, LabelledInput, read_grid
 from nstcli.report.links import Link, embedded, relative_to
 from nstcli.report.origins import copy_input
 from nstcli.report.recipes import value_of
@@ -83,14 +83,13 @@ class _Builder:
         axes, cards = self._axes(), list[Card]()
         full: dict[int, str] = {}
         for number, pair in enumerate(grid.pairs):
-            place = (pair.content, pair.style, *pair.settings)
             if isinstance(pair.known, Failure):
-                card = Card(number, place, self._shown(pair.output), failed=pair.known.error)
+                card = Card(number, pair.at, self._shown(pair.output), failed=pair.known.error)
             else:
                 copies = result_thumbs(
                     self._folder, pair.output, pair.known, self._thumbs, self._embeds
                 )
-                card = self._card(number, place, pair.output, copies)
+                card = self._card(number, pair, copies)
                 if copies.large and not self._embeds:
                     full[number] = self._link(copies.large.path)
                 elif copies.readable and not self._embeds:
@@ -105,7 +104,7 @@ class _Builder:
             placed=placed,
             cards=cards,
             measures=list(measures.values()),
-            data=script_data(grid, axes, placed, cards, measures, full),
+            data=script_data(grid, axes, placed, measures, full),
             failed=len(failed),
             first_failed=f"pair-{failed[0] + 1}" if failed else "",
             self_contained=self._embeds,
@@ -120,11 +119,11 @@ class _Builder:
             *(PageAxis(a.key, a.title, [*map(Header, a.values)], a.prefix) for a in grid.settings),
         ]
 
-    def _card(self, number: int, place: Sequence[int], output: str, copies: ResultThumbs) -> Card:
-        card = Card(number, place, self._shown(output))
-        href = f"#{card.id}" if self._embeds else self._link(self._folder / output)
+    def _card(self, number: int, pair: GridPair, copies: ResultThumbs) -> Card:
+        card = Card(number, pair.at, self._shown(pair.output))
+        href = f"#{card.id}" if self._embeds else self._link(self._folder / pair.output)
         image = self._image(copies.large if self._embeds else copies.small)
-        flaw, cell = _FLAWS.get(copies.state, ""), self._choosing.cells.get(output, "")
+        flaw, cell = _FLAWS.get(copies.state, ""), self._choosing.cells.get(pair.output, "")
         return replace(card, href=href, image=image, flaw=flaw, cell=cell)
 
     def _shown(self, output: str) -> str:

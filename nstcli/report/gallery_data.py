@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from nstcli.measures import MEASURES
-from nstcli.report.gallery_page import Card, PageAxis
+from nstcli.report.gallery_page import PageAxis
 from nstcli.report.grid import Grid, GridPair
 from nstcli.report.recipes import described, words
 from nstcli.results.records import Measured, Record
@@ -41,7 +41,6 @@ def script_data(
     grid: Grid,
     axes: Sequence[PageAxis],
     placed: tuple[int, int],
-    cards: Sequence[Card],
     measures: Mapping[str, str],
     full: Mapping[int, str],
 ) -> dict[str, Any]:
@@ -51,7 +50,6 @@ def script_data(
         grid: the pairs.
         axes: of the page, contents first.
         placed: which of them are rows and columns at first.
-        cards: of the pairs.
         measures: what pairs can be sorted by.
         full: number of a pair -> URL of what the lightbox shows, where that is not the thumbnail.
     """
@@ -59,7 +57,7 @@ def script_data(
     works: list[dict[str, Any]] = []
     for number, pair in enumerate(grid.pairs):
         record = pair.known
-        place: dict[str, Any] = {"at": cards[number].at}
+        place: dict[str, Any] = {"at": pair.at}
         if not isinstance(record, Record):
             works.append({**place, "failed": True})
             continue

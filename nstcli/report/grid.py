@@ -54,6 +54,11 @@ class GridPair:
     variant: str = ""
     measured: Measured | None = None
 
+    @property
+    def at(self) -> tuple[int, ...]:
+        """Return its place among contents, styles and the values of each setting."""
+        return self.content, self.style, *self.settings
+
 
 @dataclass(frozen=True)
 class Grid:
@@ -97,9 +102,9 @@ def read_grid(folder: Path) -> Grid:
     made, missed = [known for _, known in records], [known for _, known in failures]
     contents = _Inputs([_of(r, "content") for r in made], [f.input("content").path for f in missed])
     styles = _Inputs([_of(r, "style") for r in made], [f.input("style").path for f in missed])
-    results = [(output, record.recipe) for output, record in records]
-    unknown = [(output, None) for output, _ in failures]
-    varied = varying([*results, *unknown], read_order(store.layout)).several
+    ended: list[tuple[str, Record | Failure]] = [*records, *failures]
+    recipes = [(output, e.recipe if isinstance(e, Record) else None) for output, e in ended]
+    varied = varying(recipes, read_order(store.layout)).several
     places = [{label: at for at, label in enumerate(axis.values)} for axis in varied.axes]
     pairs = [
         GridPair(
@@ -111,7 +116,7 @@ def read_grid(folder: Path) -> Grid:
             _said(varied.axes, labels),
             store.measured(output, known.output_sha256) if isinstance(known, Record) else None,
         )
-        for (output, known), labels in zip([*records, *failures], varied.labels, strict=True)
+        for (output, known), labels in zip(ended, varied.labels, strict=True)
     ]
     pairs.sort(key=lambda e: (e.content, e.style, isinstance(e.known, Failure), e.settings))
     return Grid(contents.inputs, styles.inputs, varied.axes, tuple(pairs))

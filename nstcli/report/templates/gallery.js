@@ -252,7 +252,9 @@
     comparing.disabled = found.length !== 2;
     comparing.title = comparing.disabled ? "Mark two pictures to compare them" : "";
     if (!command) return;
-    command.value = `${chosen.dataset.command} --cells ${found.map((work) => marks[work.index].value).join(",")}`;
+    // What is left of an earlier preview has no cell.
+    const cells = found.map((work) => marks[work.index].value).filter(Boolean);
+    command.value = cells.length ? `${chosen.dataset.command} --cells ${cells.join(",")}` : "";
     copy.textContent = "Copy";
   };
   main.addEventListener("change", tell);

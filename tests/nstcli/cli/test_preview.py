@@ -7,6 +7,7 @@ import pytest
 
 from nstcli.cli.previewing import full_command
 from nstcli.report.choosing import Choosing, read_choosing
+from nstcli.report.varying import read_order
 from nstcli.results.folder import Store
 from nstcli.results.records import Record
 from tests.nstcli.cli.conftest import Nst
@@ -48,7 +49,9 @@ def test_a_preview_is_the_whole_grid_small_in_a_folder_of_its_own(nst: Nst) -> N
     assert {(r.recipe["size"], r.recipe["steps"]) for r in made.values()} == {(32, 4)}
     assert "mark pictures in the gallery, or: nst run x.toml -o out --cells CELLS" in ended.err
     assert not Path("out/.nst").exists()
-    choosing = read_choosing(Store(Path("out/preview")).layout)
+    layout = Store(Path("out/preview")).layout
+    assert read_order(layout) == {"style-weight": ["3", "30"], "model": ["tiny", "twin"]}
+    choosing = read_choosing(layout)
     assert choosing.command == "nst run x.toml -o out"
     assert set(choosing.cells) == set(made)
     assert 'value="d4"' in Path("out/preview/index.html").read_text("utf-8")

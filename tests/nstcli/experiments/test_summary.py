@@ -17,7 +17,9 @@ from nstcli.experiments.summary_files import SummaryFiles, as_csv, as_json, as_m
 from nstcli.experiments.summary_plots import write_plots
 from nstcli.experiments.summary_sheet import axes_of, write_sheets
 from nstcli.images import decode
+from nstcli.plan.layout import Layout
 from nstcli.plan.pair import Pair
+from nstcli.report.varying import write_order
 from nstcli.results.folder import Store
 from nstcli.results.records import Measured
 from tests.nstcli.report.output_folders import make, write
@@ -85,6 +87,8 @@ def test_settings_are_those_of_the_folders_in_the_order_of_their_values(tmp_path
     assert names == sorted(names)
     assert names[0] == "cat__ink__1_style-weight=3,model=squeezenet.png"
     assert names[-1] == "dog__ink__6_style-weight=100,model=vgg19.png"
+    write_order(Layout(found.folder), {"style-weight": ["100", "30", "3"], "model": [*MODELS]})
+    assert summarized(found.folder).values == (("100", "30", "3"), MODELS)
 
 
 def test_without_such_folders_settings_are_what_recipes_differ_in(tmp_path: Path) -> None:

@@ -15,11 +15,13 @@ import pytest
 
 from nstcli.errors import InputError
 from nstcli.images import encode, size_of
+from nstcli.plan.names import safe
 from nstcli.plan.pair import Pair
 from nstcli.report import thumbs as copies
 from nstcli.report.gallery import write_gallery
 from nstcli.report.gallery_data import thinned
 from nstcli.report.thumbs import SMALL, Thumbs
+from nstcli.report.varying import write_order
 from nstcli.results.folder import Store
 from nstcli.results.records import Measured
 from tests.conftest import draw
@@ -83,6 +85,27 @@ def test_a_page_to_be_sent_says_nothing_of_folders(
     assert labels == [f"cat.png ({each})" for each in digits] + ["dog.png"]
     assert "cat.png: has no colour profile" in alone
     assert "dog.png: is broken; &#39;x.png&#39;, ~/.cache" in alone
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["of a file", "of folders alone"])
+def test_a_page_to_be_sent_says_nothing_of_where_weights_lie(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: bool
+) -> None:
+    home = tmp_path / "anna"
+    monkeypatch.setenv("HOME", str(home))
+    store = batch(home, [], [])
+    content, style = write(home / "a.png", 36, 48, 1), write(home / "b.png", 40, 30, 2)
+    weights = [str(home / place / "w.pth") for place in "xy"]
+    for each in weights:
+        make(store, content, style, f"weights={safe(each)}/a__b.png")
+    if known:
+        write_order(store.layout, {"weights": weights})
+    data = data_of(write_gallery(store.folder))
+    assert data["axes"][2]["values"] == (weights if known else [*map(safe, weights)])
+    alone = write_gallery(store.folder, self_contained=True)
+    assert "anna" not in alone.read_text("utf-8")
+    names = ["w.pth (1)", "w.pth (2)"] if known else ["~_x_w.pth", "~_y_w.pth"]
+    assert data_of(alone)["axes"][2]["values"] == names
 
 
 @pytest.mark.parametrize(
