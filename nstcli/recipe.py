@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from backbones import Backbone
 
 # Raise it when the same recipe would give other pixels than before: old results become stale.
-VERSION = 3
+VERSION = 4
 
 # What the optimization may start from that is no picture of the user's own, and what is that.
 INITS = ("content", "noise", "style")

@@ -1,7 +1,9 @@
 """Which place of the style goes where in the picture: nearest neighbours in a network's features.
 
 After Kolkin et al. 2022 ("Neural Neighbor Style Transfer"), section 3: places are compared by the
-activations of several layers, side by side (a hypercolumn), centred, by cosine.
+activations of several layers, side by side (a hypercolumn), centred, by cosine. Unlike there, a
+place counts by how much the content shows at it: what a clear sky is matched with is no better than
+another brush stroke, and it would hold all of the sky to that one.
 """
 
 import math
@@ -10,6 +12,7 @@ from dataclasses import replace
 
 import torch
 from torch import Tensor
+from torch.nn.functional import avg_pool2d
 
 from backbones.hooks import FeatureExtractor
 from nstcli.engine.losses import Target
@@ -24,6 +27,8 @@ _TURNS = 4
 # How much of the content is in the picture that places are sought for; the rest is what has been
 # painted at coarser scales.
 _CONTENT_SHARE = 0.75
+# A place whose neighbourhood varies by this share of the whole content's variance counts half.
+_HALF_DETAIL = 0.1
 # Places of a style, its quarter turns included, beyond which so many are drawn: those of 256 px
 # square. Neighbours look alike, and what each adds costs as much as the first.
 _MOST_PLACES = 2**14
@@ -57,14 +62,45 @@ def matched(
             content is what is usual there.
 
     Returns:
-        For every layer, the style's activations at the places found, (1, C, H/4, W/4).
+        For every layer, the style's activations at the places found, (1, C, H/4, W/4), weighted by
+        the detail of the content there.
     """
-    source = content if painted is None else torch.lerp(painted, content, _CONTENT_SHARE)
-    height, width = _grid(source)
-    sought, offered = _places(extractor, source, layers), _offered(extractor, artworks, layers)
+    height, width = _grid(content)
+    sought = _places(extractor, content, layers)
+    detail = _detail(sought, layers, height, width)
+    if painted is not None:
+        mixture = torch.lerp(painted, content, _CONTENT_SHARE)
+        sought = _places(extractor, mixture, layers)
+    offered = _offered(extractor, artworks, layers)
     within = None if region is None else pooled(region, (height, width)).view(-1, 1)
     found = _nearest(sought, offered, layers, within)
-    return {layer: _target(values[found], height, width) for layer, values in offered.items()}
+    return {
+        layer: replace(_target(values[found], height, width), weights=detail)
+        for layer, values in offered.items()
+    }
+
+
+def _detail(
+    places: Mapping[str, Tensor], layers: Mapping[str, float], height: int, width: int
+) -> Tensor:
+    """Return what the content shows at each place: (H/4 · W/4, C) of layers -> (1, 1, H/4, W/4).
+
+    With v the variance of the activations among a place and its eight neighbours, as a share of
+    that of the whole layer, in the mean over the layers: v / (v + 0.1), between 0 and 1.
+    """
+    shares = places[next(iter(layers))].new_zeros(1, 1, height, width, dtype=torch.float32)
+    for layer, weight in layers.items():
+        values = places[layer].float()
+        values = values - values.mean(0)
+        whole = values.square().sum(1).mean().clamp(min=1e-30)
+        x = values.view(1, height, width, -1).permute(0, 3, 1, 2)
+        around = avg_pool2d(x, 3, 1, padding=1, count_include_pad=False)
+        squares = avg_pool2d(
+            x.square().sum(1, keepdim=True), 3, 1, padding=1, count_include_pad=False
+        )
+        variance = (squares - around.square().sum(1, keepdim=True)).clamp(min=0)
+        shares += weight / sum(layers.values()) * variance / whole
+    return shares / (shares + _HALF_DETAIL)
 
 
 def _grid(image: Tensor) -> tuple[int, int]:

@@ -129,6 +129,8 @@ def _parts(
             found.append(part)
         elif statistic.local:  # its distances are means over all positions
             weights = pooled(where, target.value.shape)
+            if target.weights is not None:
+                weights = weights * target.weights
             found.append(replace(part, target=replace(target, weights=weights)))
         else:
             weights = pooled(where, content.grids[layer])

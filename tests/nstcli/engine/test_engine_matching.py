@@ -1,5 +1,7 @@
 """Places of the style for places of the content: against a search by hand, and at its limits."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given
@@ -108,6 +110,36 @@ def test_flat_pictures_have_targets_too(extractor: FeatureExtractor, level: floa
         for name, target in matched(extractor, content, [Artwork(style)], None, LAYERS).items():
             assert target.value.isfinite().all(), name
             assert target.energy.isfinite().all()
+            assert target.weights is not None
+            assert target.weights.isfinite().all()
+
+
+def test_a_place_counts_by_what_the_content_shows_there(extractor: FeatureExtractor) -> None:
+    """In windows of 3 x 3 places, those beyond the border left out; in float64, one by one."""
+    found = matched(extractor, CONTENT, STYLE, OTHER, LAYERS)
+    own = extractor(CONTENT, LAYERS)
+    shares = torch.zeros(6, 8, dtype=torch.float64)
+    for name, weight in LAYERS.items():
+        x = on_grid(own[name], 6, 8)[0].double()
+        whole = x.flatten(1).var(1, correction=0).sum()
+        for row in range(6):
+            for column in range(8):
+                window = x[:, max(0, row - 1) : row + 2, max(0, column - 1) : column + 2]
+                variance = window.flatten(1).var(1, correction=0).sum()
+                shares[row, column] += weight / sum(LAYERS.values()) * variance / whole
+    for target in found.values():
+        assert target.weights is not None
+        expected = (shares / (shares + 0.1)).float()
+        torch.testing.assert_close(target.weights[0, 0], expected, rtol=1e-4, atol=1e-4)
+
+
+def test_a_clear_sky_is_left_to_the_other_terms(extractor: FeatureExtractor) -> None:
+    content = picture(48, 128, seed=3)
+    content[..., :64] = 0.7
+    target = matched(extractor, content, STYLE, None, LAYERS)["relu1"]
+    assert target.weights is not None
+    sky, ground = target.weights[..., 3:-3, 5:10], target.weights[..., 3:-3, 18:]
+    assert sky.max() < 0.05 < 0.2 < ground.min()
 
 
 @given(
@@ -130,6 +162,15 @@ def test_the_cosine_is_that_of_the_field() -> None:
     x, like = features(2, 5, 3, 4, seed=1), features(1, 5, 3, 4, seed=2)
     expected = 1 - cosine_similarity(x, like, dim=1).mean((1, 2))
     torch.testing.assert_close(cosine(x, Target.of(like)), expected, rtol=1e-3, atol=0)
+
+
+def test_positions_count_by_their_weights() -> None:
+    x, like = features(2, 5, 3, 4, seed=1), features(1, 5, 3, 4, seed=2)
+    weights = torch.rand(1, 1, 3, 4, dtype=x.dtype)
+    apart = 1 - cosine_similarity(x, like, dim=1)
+    target = replace(Target.of(like), weights=weights)
+    expected = (apart * weights[:, 0]).mean((1, 2))
+    torch.testing.assert_close(cosine(x, target), expected, rtol=1e-3, atol=0)
 
 
 def test_longer_vectors_of_the_same_direction_are_as_good() -> None:
