@@ -116,7 +116,7 @@ def test_flat_pictures_have_targets_too(extractor: FeatureExtractor, level: floa
 
 def test_a_place_counts_by_what_the_content_shows_there(extractor: FeatureExtractor) -> None:
     """In windows of 3 x 3 places, those beyond the border left out; in float64, one by one."""
-    found = matched(extractor, CONTENT, STYLE, OTHER, LAYERS)
+    found = matched(extractor, CONTENT, ARTWORKS, OTHER, LAYERS)
     own = extractor(CONTENT, LAYERS)
     shares = torch.zeros(6, 8, dtype=torch.float64)
     for name, weight in LAYERS.items():
@@ -136,7 +136,7 @@ def test_a_place_counts_by_what_the_content_shows_there(extractor: FeatureExtrac
 def test_a_clear_sky_is_left_to_the_other_terms(extractor: FeatureExtractor) -> None:
     content = picture(48, 128, seed=3)
     content[..., :64] = 0.7
-    target = matched(extractor, content, STYLE, None, LAYERS)["relu1"]
+    target = matched(extractor, content, ARTWORKS, None, LAYERS)["relu1"]
     assert target.weights is not None
     sky, ground = target.weights[..., 3:-3, 5:10], target.weights[..., 3:-3, 18:]
     assert sky.max() < 0.05 < 0.2 < ground.min()
