@@ -25,6 +25,8 @@ _STEP = 0.709
 _WINDOW, _STRIDE = 12, 2
 # How sure each network has to be.
 _SURE = (0.6, 0.7, 0.7)
+# What is less likely a face may well be none.
+SURE = 0.9
 # Cuttings that a network is given at once.
 _AT_ONCE = 512
 
@@ -42,6 +44,12 @@ class Face:
     box: tuple[float, float, float, float]
     probability: float
     points: tuple[tuple[float, float], ...] = ()
+
+    def scaled(self, across: float, down: float) -> "Face":
+        """Return it in the pixels of a picture that is so many times as wide and as high."""
+        left, top, right, bottom = self.box
+        box = left * across, top * down, right * across, bottom * down
+        return Face(box, self.probability, tuple((x * across, y * down) for x, y in self.points))
 
 
 @dataclass(frozen=True)

@@ -186,6 +186,16 @@ class Choices(_Terms, _Basics):  # type: ignore[misc]  # mypy cannot know fields
         Literal["style", "match", "recolor", "luminance"],
         Option("Whose colours: the artwork's, or exactly so; the photo's palette, or all of them"),
     ] = "style"
+    keep_faces: Annotated[
+        float,
+        Option(
+            "Paint less over faces: 1 (the flag alone) keeps them, more keeps more",
+            metavar="[STRENGTH]",
+            parse=parsers.strength,
+            written=float | bool,
+            alone="1",
+        ),
+    ] = 0.0
 
 
 _SETTINGS = settings_of(Choices)
@@ -204,6 +214,8 @@ OFF: Mapping[str, Any] = {
     "center_crop": "none",
     "fit": "whole",
     "keep_size": False,
+    "keep_faces": 0.0,
+    "detector": "",
 }
 
 
@@ -217,6 +229,8 @@ class Recipe(Choices):
     version: int = VERSION
     # Of a backbone that is a plugin: `backbones.registry.plugin_sha256`. Of our own it is empty.
     plugin: str = ""
+    # sha256 of the weights by which faces are found, where they are kept.
+    detector: str = ""
 
     @property
     def aspect(self) -> tuple[int, int] | None:

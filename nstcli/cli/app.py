@@ -16,6 +16,7 @@ from nstcli.cli import (
     compare,
     config,
     demo,
+    faces,
     gallery,
     info,
     init,
@@ -31,6 +32,7 @@ from nstcli.cli import (
     summarize,
     weights,
 )
+from nstcli.cli.groups import Command
 from nstcli.version import VERSION
 
 EXIT_CODES = (
@@ -48,12 +50,13 @@ app = typer.Typer(
 )
 
 for command in (batch.batch, stylize.stylize, run.run, compare.compare_backbones):
-    app.command(epilog=EXIT_CODES)(command)
+    app.command(epilog=EXIT_CODES, cls=Command)(command)
 for command in (
     init.init,
     status.status,
     recipe.recipe,
     layers.layers,
+    faces.faces,
     gallery.gallery,
     sheet.sheet,
     summarize.summarize,

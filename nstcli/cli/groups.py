@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin, get_type_hints
 
 import typer
+from typer.core import TyperCommand
 
 from nstcli.config.option import Setting, settings_of
 from nstcli.config.options import GROUPS, SETTINGS
@@ -19,6 +20,36 @@ if TYPE_CHECKING:
 
 # Reads, from a command's other arguments, the config file that its options are set in.
 ReadDocument = Callable[[Mapping[str, Any]], "Document"]
+
+
+class Command(TyperCommand):
+    """A command in which options may stand without a value that say what they mean then.
+
+    What comes after one is its value where it can be one: `--keep-faces 2 a.jpg b.jpg`.
+    """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the command line, with those values filled in."""
+        own = {name for parameter in self.params for name in parameter.opts}
+        alone = {f"--{s.key}": s for s in SETTINGS if s.option.alone and f"--{s.key}" in own}
+        filled = [
+            f"{each}={alone[each].option.alone}"
+            if each in alone and not _is_value(after, alone[each])
+            else each
+            for each, after in zip(args, [*args[1:], None], strict=True)
+        ]
+        return super().parse_args(ctx, filled)
+
+
+def _is_value(text: str | None, setting: Setting) -> bool:
+    from nstcli.config.validation import check
+    from nstcli.errors import InputError
+
+    try:
+        check([setting], {setting.key: text}, lambda key, value: key)
+    except InputError:
+        return False
+    return True
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ class Option:
         parse: makes the value of what a user writes, be that the text of a flag or whatever a
             config file holds. It raises ValueError with what would be right.
         written: the type of what a file may hold for it, where `parse` makes another one of it.
+        alone: what its flag says without a value, where it may stand so.
         in_files: whether a config file may set it.
     """
 
@@ -42,6 +43,7 @@ class Option:
     below: float | None = None
     parse: Callable[[object], Any] | None = None
     written: Any = None
+    alone: str | None = None
     in_files: bool = True
 
 

@@ -88,6 +88,14 @@ def text(written: object) -> str:
     raise ValueError("should be a text")
 
 
+def strength(written: object) -> float:
+    """Read how strongly something is done: a number from 0 on; true is 1, false is 0."""
+    value = float(written) if isinstance(written, bool) else _number(written)
+    if value is None or not 0 <= value < math.inf:
+        raise ValueError("should be a number from 0 on")
+    return value
+
+
 def texts(written: object) -> tuple[str, ...]:
     """Read several texts: a list of them, or one text with commas between them."""
     if isinstance(written, str):

@@ -68,8 +68,9 @@ def needs(extractor: FeatureExtractor, recipe: Recipe, regions: int = 0) -> Need
     """Find out what pictures need with this network, in its present precision, and this recipe.
 
     `regions` are those with masks and styles of their own: 1 where maps alone say what holds
-    where, 0 where nothing does.
+    where, 0 where nothing does. A recipe that keeps faces makes such maps.
     """
+    regions = max(regions, bool(recipe.keep_faces))
     reading, optimizing, pixels = measure_tensors(extractor, recipe, regions)
     pictures = (_PICTURES + OPTIMIZERS[recipe.optimizer].pictures) * _PICTURE_BYTES
     to_read = _READING * reading.peak / pixels + _PICTURE_BYTES

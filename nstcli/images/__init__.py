@@ -8,6 +8,7 @@ from nstcli.images.decoding import DEFAULT_MAX_PIXELS, decode, size_of
 from nstcli.images.encoding import check_edges, encode
 from nstcli.images.formats import EXTENSIONS, FORMATS, format_of
 from nstcli.images.lettering import draw_text
+from nstcli.images.marking import marked
 from nstcli.images.metadata import read_made, read_metadata
 from nstcli.images.picture import (
     Levels,
@@ -32,6 +33,7 @@ __all__ = [
     "draw_text",
     "encode",
     "format_of",
+    "marked",
     "off_white",
     "read_made",
     "read_metadata",

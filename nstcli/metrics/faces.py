@@ -11,14 +11,13 @@ would know may be no face to a detector that was shown photos alone.
 from collections.abc import Sequence
 from math import nan
 
-from nstcli.faces import Face, overlap
+from nstcli.faces import SURE, Face, overlap
 
-_SURE = 0.9
 _SAME = 0.5
 
 
 def kept_faces(picture: Sequence[Face], content: Sequence[Face]) -> float:
     """Compare the faces of two pictures of one shape; not a number if the content has none."""
-    wanted = [face for face in content if face.probability >= _SURE]
+    wanted = [face for face in content if face.probability >= SURE]
     kept = [any(overlap(face, other) >= _SAME for other in picture) for face in wanted]
     return sum(kept) / len(kept) if kept else nan

@@ -226,7 +226,8 @@ def differences(record: Record, job: Job) -> list[str]:
     changes = [
         f"{name.replace('_', '-')} {_short(old.get(name))} → {_short(new[name])}"
         for name in new
-        if old.get(name) != new[name]
+        # A digest that came or went did so with an option, which says more.
+        if old.get(name) != new[name] and "" not in (old.get(name), new[name])
     ]
     before, now = digests_by_role(record.inputs), digests_by_role(job.inputs)
     changes += [

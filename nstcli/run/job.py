@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import backbones
 from backbones import Backbone, WeightSet, weights
 from backbones.paths import exists
-from backbones.spec import Progress
+from backbones.spec import Companion, Progress
 from nstcli.config.options import ExecutionOptions, OutputOptions
 from nstcli.errors import InputError
 from nstcli.images import DEFAULT_MAX_PIXELS
@@ -20,6 +21,11 @@ from nstcli.terms import TERMS, Role
 
 # Is given the name of what is downloaded, and returns what shows its progress.
 Downloading = Callable[[str], Progress]
+# A network, and which of its weights.
+WeightsOf = tuple[Backbone | Companion, WeightSet]
+
+# What finds faces.
+DETECTOR: tuple[WeightsOf, ...] = tuple((each, each.weight_sets[0]) for each in weights.MTCNN)
 
 
 @dataclass(frozen=True)
@@ -58,14 +64,10 @@ class Settings:
         """Return how many times larger than others pictures of a role are read."""
         return self.recipe.style_scale if role == "style" else 1.0
 
-    def fetch(self, offline: bool, progress: Progress | None) -> None:
-        """Download the weights if they are not here.
-
-        Raises:
-            BackboneError: they cannot be had.
-        """
-        if not exists(weights.cached_path(self.backbone, self.weight_set)):
-            weights.pull(self.backbone, self.weight_set, offline=offline, progress=progress)
+    @property
+    def needed(self) -> list[WeightsOf]:
+        """The weights that have to be here: the network's, and of those that find faces to keep."""
+        return [(self.backbone, self.weight_set), *(DETECTOR if self.recipe.keep_faces else ())]
 
 
 @dataclass(frozen=True)
@@ -181,7 +183,8 @@ class Networks:
             name for term, names in recipe.layers_of_terms.items() for name in names if weight[term]
         }
         plugin = backbones.registry.plugin_sha256(backbone, chosen, layers)
-        return Settings(backbone, chosen, replace(recipe, plugin=plugin), form)
+        detector = _detector_sha256() if recipe.keep_faces else ""
+        return Settings(backbone, chosen, replace(recipe, plugin=plugin, detector=detector), form)
 
     def _identity(self, backbone: Backbone, chosen: WeightSet) -> str:
         """Return the sha256 of weights, downloaded only where nothing else can tell it."""
@@ -194,6 +197,26 @@ class Networks:
         if sha256 is None:
             raise backbones.BackboneError(f"weights {title} have no identity")
         return sha256
+
+
+def fetch(
+    needed: Iterable[WeightsOf], offline: bool, downloading: Downloading | None = None
+) -> None:
+    """Download those of some weights that are not here.
+
+    Raises:
+        BackboneError: they cannot be had.
+    """
+    for title, (network, chosen) in {weights.title(*each): each for each in needed}.items():
+        if not exists(weights.cached_path(network, chosen)):
+            shown = downloading(title) if downloading else None
+            weights.pull(network, chosen, offline=offline, progress=shown)
+
+
+def _detector_sha256() -> str:
+    """Return what stands for the weights by which faces are found, all of them pinned."""
+    pinned = [weights.identity(*each) for each in DETECTOR]
+    return hashlib.sha256("".join(map(str, pinned)).encode()).hexdigest()
 
 
 def settings_for(

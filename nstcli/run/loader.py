@@ -16,15 +16,19 @@ from backbones.hooks import FeatureExtractor
 from backbones.spec import BackboneError
 from nstcli import images
 from nstcli.engine.colors import COLORS
+from nstcli.engine.face_mask import face_mask, kept
+from nstcli.engine.guidance import EVERYWHERE, Guidance
 from nstcli.engine.memory import Needs, advice, free_bytes, largest_size, needs
 from nstcli.engine.pyramid import factors, shrunk
 from nstcli.engine.stylize import Scale
 from nstcli.engine.targets import Content, Style, read_content, read_style
 from nstcli.errors import InputError
+from nstcli.faces import Face
 from nstcli.images import Picture
 from nstcli.plan.pair import Input
 from nstcli.recipe import OWN_INIT, Recipe
 from nstcli.remembered import digest
+from nstcli.run.faces import FaceFinder
 from nstcli.run.framing import FINISH
 from nstcli.run.job import Execution, Job
 from nstcli.text import shown
@@ -59,6 +63,7 @@ class _Image:
         picture: as large as a result of it.
         pixels: at the recipe's size.
         finish: at the last scale, where that is another.
+        faces: that were found, in shares of its width and height; None where nobody looked.
     """
 
     path: Path
@@ -66,6 +71,7 @@ class _Image:
     picture: Picture
     pixels: Tensor
     finish: Tensor | None
+    faces: tuple[Face, ...] | None = None
     contents: dict[float, Content] = field(default_factory=dict)
     styles: dict[float, Style] = field(default_factory=dict)
 
@@ -126,6 +132,7 @@ class Loader:
         self._content: _Image | None = None
         self._styles: dict[tuple[str, _View], _Image] = {}
         self._needs: dict[str, Needs] = {}
+        self._finder = FaceFinder(device, execution.offline)
 
     def load(self, job: Job) -> Loaded:
         """Read the files of a pair at every scale that suits them.
@@ -148,12 +155,14 @@ class Loader:
             Scale(
                 self._read_content(content, factor, recipe),
                 self._read_style(style, factor, recipe),
+                guidance=_guidance(content, factor, recipe),
                 init=begun.at(factor) if begun else None,
             )
             for factor in wanted
         ]
         self._keep(decoded, view)  # and nothing that holds with this content alone
         notes = content.notes + style.notes + (begun.notes if begun else ())
+        notes += _note_of_faces(content, recipe)
         return Loaded(scales, content.picture, (*notes, *_note_of_size(content)))
 
     def fitting(self, loaded: Loaded, recipe: Recipe) -> int:
@@ -193,12 +202,13 @@ class Loader:
     def _content_of(self, job: Job) -> _Image:
         """Take the content from the pair before if it is the same: contents change least often."""
         found, sha256 = _input_of(job, "content")
-        if not self._content or self._content.sha256 != sha256:
-            self._content = None  # frees its memory before the next takes its own
-            recipe = job.settings.recipe
-            finish = FINISH * recipe.size if recipe.keep_size else recipe.size
-            view = _View(recipe.size, finish, recipe.aspect)
-            self._content = self._decode(found.path, sha256, view)
+        recipe, known = job.settings.recipe, self._content
+        if known and known.sha256 == sha256 and not (recipe.keep_faces and known.faces is None):
+            return known
+        self._content = known = None  # frees its memory before the next takes its own
+        finish = FINISH * recipe.size if recipe.keep_size else recipe.size
+        view = _View(recipe.size, finish, recipe.aspect)
+        self._content = self._decode(found.path, sha256, view, faces=recipe.keep_faces > 0)
         return self._content
 
     def _style_of(self, job: Job, content: _Image) -> tuple[_Image, _View]:
@@ -231,7 +241,12 @@ class Loader:
                 image.styles[factor] = read_style(self._extractor, [image.at(factor)], recipe)
         return image.styles[factor]
 
-    def _decode(self, path: Path, sha256: str, view: _View) -> _Image:
+    def _decode(self, path: Path, sha256: str, view: _View, *, faces: bool = False) -> _Image:
+        """Decode a file, and look for faces where they are wanted.
+
+        Raises:
+            InputError: it cannot be used, or changed, or what finds faces cannot be had.
+        """
         try:
             data = path.read_bytes()
         except OSError as error:
@@ -254,7 +269,14 @@ class Loader:
             result,
             self._tensor(seen),
             self._tensor(finished) if finished.rgb.shape != seen.rgb.shape else None,
+            self._faces_of(whole, path) if faces else None,
         )
+
+    def _faces_of(self, picture: Picture, path: Path) -> tuple[Face, ...]:
+        """Find the faces of a photo, in shares of its width and height."""
+        with _naming_file(path):
+            found = self._finder.find(picture)
+        return tuple(face.scaled(1 / picture.width, 1 / picture.height) for face in found)
 
     def _tensor(self, picture: Picture) -> Tensor:
         return tensor_of(picture).to(self._device)
@@ -306,6 +328,22 @@ def _prepared(style: _Image, content: _Image, recipe: Recipe) -> _Image:
         style.finish if style.finish is None else colors.prepared(style.finish, content.largest)
     )
     return replace(style, pixels=pixels, finish=finish, styles={})
+
+
+def _guidance(content: _Image, factor: float, recipe: Recipe) -> Guidance:
+    """Return what holds where at a scale."""
+    if not recipe.keep_faces or not content.faces:
+        return EVERYWHERE
+    height, width = content.at(factor).shape[-2:]
+    mask = face_mask([face.scaled(width, height) for face in content.faces], height, width)
+    return EVERYWHERE.times(*kept(mask.to(content.pixels.device), recipe.keep_faces))
+
+
+def _note_of_faces(content: _Image, recipe: Recipe) -> tuple[str, ...]:
+    """Say where there is no face to be kept."""
+    if not recipe.keep_faces or content.faces:
+        return ()
+    return (f"{shown(content.path)}: no face was found in it, so all of it is painted alike",)
 
 
 def _smallest(image: _Image, extractor: FeatureExtractor) -> int:

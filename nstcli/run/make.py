@@ -22,7 +22,7 @@ from nstcli.run.events import (
     PairStep,
     WorkerReady,
 )
-from nstcli.run.job import Downloading, Execution, Job
+from nstcli.run.job import Downloading, Execution, Job, fetch
 
 
 class End(Enum):
@@ -102,9 +102,8 @@ def make(
         run.tell_what_was_known()
         if checked.jobs:
             jobs = _by_network(checked.jobs)
-            for settings in {job.settings.network: job.settings for job in jobs}.values():
-                shown = downloading(settings.title) if downloading else None
-                settings.fetch(execution.offline, shown)
+            needed = [each for job in jobs for each in job.settings.needed]
+            fetch(needed, execution.offline, downloading)
             with during or nullcontext():
                 run.drive(jobs, execution)
     except StoppedError as error:

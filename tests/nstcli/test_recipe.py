@@ -58,6 +58,7 @@ def test_defaults_come_from_the_backbone() -> None:
         tolerance=0,
         seed=0,
         colors="style",
+        keep_faces=0,
     )
 
 
@@ -343,6 +344,7 @@ def test_what_keys_are_made_of_stays_the_same(choices: dict[str, Any], told: str
         ({"scales": 17}, "scales: should be 'auto' or a whole number from 1 to 16"),
         ({"scales": 0}, "scales: should be 'auto' or a whole number from 1 to 16"),
         ({"loss": "gaty"}, "loss: should be 'relative', 'gatys', 'sum' or 'mean'"),
+        ({"keep_faces": -1}, "keep-faces: should be a number from 0 on"),
         ({"size": None}, "size: should be a valid integer"),
     ],
 )

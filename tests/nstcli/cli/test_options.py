@@ -9,7 +9,7 @@ import typer
 from typer.testing import CliRunner
 
 from nstcli.cli.app import app
-from nstcli.cli.groups import only, takes_groups
+from nstcli.cli.groups import Command, only, takes_groups
 from nstcli.config.option import settings_of
 from nstcli.config.options import (
     GROUPS,
@@ -73,6 +73,7 @@ GIVEN: dict[str, tuple[list[str], Any]] = {
     "init": (["--init", "noise"], "noise"),
     "seed": (["--seed", "3"], 3),
     "colors": (["--colors", "luminance"], "luminance"),
+    "keep_faces": (["--keep-faces", "2"], 2.0),
     "device": (["--device", "cuda:0,cuda:1"], "cuda:0,cuda:1"),
     "precision": (["--precision", "float32"], "float32"),
     "jobs": (["-j", "4"], 4),
@@ -146,6 +147,38 @@ def test_an_option_given_is_the_value_received(run: Run, field: str) -> None:
     others = {s.field: s.default for s in SETTINGS if s.field != field}
     if field != "preset":
         assert {name: found[name] for name in others} == others
+
+
+@pytest.mark.parametrize(
+    ("line", "value", "paths"),
+    [
+        ("a b", 0.0, "a b"),
+        ("--keep-faces a b", 1.0, "a b"),
+        ("a --keep-faces b", 1.0, "a b"),
+        ("a b --keep-faces", 1.0, "a b"),
+        ("a b --keep-faces --steps 5", 1.0, "a b"),
+        ("--keep-faces 2.5 a b", 2.5, "a b"),
+        ("--keep-faces=0 a b", 0.0, "a b"),
+        ("--keep-faces=1 3 4", 1.0, "3 4"),
+    ],
+)
+def test_an_option_may_stand_without_a_value(line: str, value: float, paths: str) -> None:
+    received: list[Any] = []
+
+    @takes_groups
+    def command(
+        content: Annotated[str, typer.Argument()],
+        style: Annotated[str, typer.Argument()],
+        *,
+        recipe: RecipeOptions,
+    ) -> None:
+        received.extend((recipe.keep_faces, f"{content} {style}"))
+
+    one = typer.Typer(add_completion=False)
+    one.command(cls=Command)(command)
+    result = CliRunner().invoke(one, line.split())
+    assert result.exit_code == 0, result.output
+    assert received == [value, paths]
 
 
 @pytest.mark.parametrize("field", [s.field for s in SETTINGS if s.type is bool])

@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nstcli.config.parsers import Shard, auto_or_count, layers, seconds, shard, texts
+from nstcli.config.parsers import (
+    Shard,
+    auto_or_count,
+    layers,
+    seconds,
+    shard,
+    strength,
+    texts,
+)
 
 
 @given(count=st.integers(1, 10**6), data=st.data())
@@ -38,6 +46,20 @@ def test_seconds(written: object, value: float) -> None:
 def test_no_seconds(written: object) -> None:
     with pytest.raises(ValueError, match="seconds above 0"):
         seconds(written)
+
+
+@pytest.mark.parametrize(
+    ("written", "value"), [("0", 0), ("1e1", 10), (0.5, 0.5), (3, 3), (True, 1), (False, 0)]
+)
+def test_strength(written: object, value: float) -> None:
+    found = strength(written)
+    assert (found, type(found)) == (value, float)
+
+
+@pytest.mark.parametrize("written", ["", "a.jpg", "true", -1, "nan", math.inf, None, [1]])
+def test_no_strength(written: object) -> None:
+    with pytest.raises(ValueError, match="number from 0 on"):
+        strength(written)
 
 
 @pytest.mark.parametrize(

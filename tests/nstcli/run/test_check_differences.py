@@ -14,6 +14,8 @@ from tests.conftest import Plugin
 from tests.nstcli.results.test_records import PAIR, record
 from tests.nstcli.run.test_backends import settings_of
 
+SHA = "a" * 32 + "b" * 32
+
 
 def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     settings = settings_of(3)
@@ -39,6 +41,12 @@ def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
             ["content-weight 1.0 → 0.0"],
         ),
         ({"colors": "recolor"}, {}, ["colors recolor → style"]),
+        ({"keep_faces": 1.0, "detector": SHA}, {}, ["keep-faces 1.0 → 0.0"]),
+        (
+            {"keep_faces": 1.0, "detector": SHA},
+            {"keep_faces": 1.0, "detector": SHA[::-1]},
+            ["detector aaaaaaaa → bbbbbbbb"],
+        ),
         ({"colors": "recolor"}, {"colors": "luminance"}, ["colors recolor → luminance"]),
         ({}, {"colors": "luminance"}, ["colors style → luminance"]),
     ],
