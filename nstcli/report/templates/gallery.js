@@ -14,6 +14,8 @@
     return element;
   };
   const bdi = (text) => make("bdi", {}, text);
+  const pressed = (button) => button.getAttribute("aria-pressed") === "true";
+  const press = (button, wanted) => button.setAttribute("aria-pressed", String(wanted));
   const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
   const duration = (seconds) => {
@@ -131,7 +133,7 @@
 
   const arrange = () => {
     const measure = sort.value === "" ? null : Number(sort.value);
-    const down = direction.getAttribute("aria-pressed") === "true";
+    const down = pressed(direction);
     const inWall = view.value === "wall";
     const visible = works.filter(matches);
     if (inWall) {
@@ -177,7 +179,7 @@
     }
     axes.forEach((axis, at) => chosenOnly(at) && told.set(axis.key, axis.values[filters[at].value]));
     if (sort.value !== "") told.set("sort", data.measures[sort.value]);
-    if (direction.getAttribute("aria-pressed") === "true") told.set("largest", "first");
+    if (pressed(direction)) told.set("largest", "first");
     if (view.value !== "grid") told.set("view", view.value);
     const text = told.toString();
     history.replaceState(null, "", text ? `#${text}` : location.href.split("#")[0]);
@@ -195,7 +197,7 @@
     });
     const measure = data.measures.indexOf(told.get("sort"));
     sort.value = measure < 0 ? "" : String(measure);
-    direction.setAttribute("aria-pressed", String(told.get("largest") === "first"));
+    press(direction, told.get("largest") === "first");
     view.value = told.get("view") === "wall" ? "wall" : "grid";
     arrange();
   };
@@ -219,7 +221,7 @@
   });
   tools.addEventListener("submit", (event) => event.preventDefault());
   direction.addEventListener("click", () => {
-    direction.setAttribute("aria-pressed", String(direction.getAttribute("aria-pressed") !== "true"));
+    press(direction, !pressed(direction));
     changed();
   });
   const showAll = () => {
@@ -283,7 +285,7 @@
   const slider = $(".slider", box);
   const boxTitle = $("h2", box);
   const [previous, next] = [$(".previous", box), $(".next", box)];
-  const beside = $("button.beside", box);
+  const [beside, magnify] = [$(".beside", box), $(".magnify", box)];
   let current = null;
   let held = null; // what stands on the left instead of the photo
 
@@ -434,7 +436,11 @@
     compare(left ? 50 : 0);
     $(".keys .rows", box).textContent = axes[placed[0]].title;
     show(work);
+    // Other photos have nothing in one place that could be compared.
+    if (left && left.at[CONTENT] !== work.at[CONTENT]) setBeside(true);
     box.showModal();
+    setZoom(false);
+    lookAt(50, 50);
     boxTitle.focus({ preventScroll: true }); // it is read out, and no key moves anything else
   };
   const go = (work) => work && show(work);
@@ -445,9 +451,30 @@
     go(column[column.indexOf(current) + by]);
   };
   const setBeside = (wanted) => {
-    beside.setAttribute("aria-pressed", String(wanted));
+    press(beside, wanted);
     box.classList.toggle("side-by-side", wanted);
   };
+
+  let point = [50, 50]; // of the pictures, in percent: it stays where it is when they are enlarged
+  const lookAt = (x, y) => {
+    point = [x, y].map((share) => Math.min(100, Math.max(0, share)));
+    ["--x", "--y"].forEach((name, at) => frame.style.setProperty(name, `${point[at]}%`));
+  };
+  /** Enlarge both pictures alike, so that each pixel can be seen. */
+  const setZoom = (wanted) => {
+    press(magnify, wanted);
+    frame.style.setProperty("--zoom", wanted ? Math.max(3, current.size[0] / after.offsetWidth) : 1);
+  };
+  frame.addEventListener("pointermove", (event) => {
+    // A pressed button moves the slider.
+    if (!pressed(magnify) || (event.buttons && !pressed(beside))) return;
+    const { left, top } = frame.getBoundingClientRect();
+    const image = event.clientX - left < after.offsetLeft ? before : after;
+    lookAt(
+      (100 * (event.clientX - left - image.offsetLeft)) / image.offsetWidth,
+      (100 * (event.clientY - top)) / image.offsetHeight,
+    );
+  });
 
   main.addEventListener("click", (event) => {
     const link = event.target.closest(".work > a");
@@ -459,7 +486,8 @@
     const [left, right] = marked();
     open(right, left);
   });
-  beside.addEventListener("click", () => setBeside(beside.getAttribute("aria-pressed") !== "true"));
+  beside.addEventListener("click", () => setBeside(!pressed(beside)));
+  magnify.addEventListener("click", () => setZoom(!pressed(magnify)));
   slider.addEventListener("input", () => compare(slider.value));
   previous.addEventListener("click", () => step(-1));
   next.addEventListener("click", () => step(1));
@@ -472,6 +500,7 @@
   box.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const sliding = event.target === slider;
+    const ways = { ArrowLeft: [-10, 0], ArrowRight: [10, 0], ArrowUp: [0, -10], ArrowDown: [0, 10] };
     const moves = {
       ArrowLeft: () => step(-1),
       ArrowRight: () => step(1),
@@ -481,7 +510,9 @@
       End: () => go(shown.at(-1)),
     };
     if (event.key === "c" || event.key === "C") compare(slider.value > 50 ? 0 : 100);
-    else if (event.key === "s" || event.key === "S") setBeside(beside.getAttribute("aria-pressed") !== "true");
+    else if (event.key === "s" || event.key === "S") setBeside(!pressed(beside));
+    else if (event.key === "z" || event.key === "Z") setZoom(!pressed(magnify));
+    else if (event.shiftKey && ways[event.key]) lookAt(...point.map((share, at) => share + ways[event.key][at]));
     else if (moves[event.key] && !sliding) moves[event.key]();
     else return;
     event.preventDefault();

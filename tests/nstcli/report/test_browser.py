@@ -210,10 +210,12 @@ def test_the_lightbox_by_mouse_tells_how_a_picture_was_made(made: Store, visit: 
     assert page.locator("dialog[open]").count() == 0
 
 
-def shares(page) -> tuple[float, str]:
-    """Return how much the slider says the content takes, and what of it is cut off at the right."""
+def shares(page) -> tuple[float, float]:
+    """Return how much the slider says that the left picture takes, and how much it does take."""
     clip = page.locator(".before").evaluate("image => getComputedStyle(image).clipPath")
-    return float(page.locator(".slider").input_value()), clip
+    cut = re.findall(r"([\d.]+)(?:%|px)", clip)
+    right = cut[1 % len(cut)]  # one number is all four
+    return float(page.locator(".slider").input_value()), 100 - float(right)
 
 
 def test_the_photo_is_seen_beside_the_picture(made: Store, visit: Visit) -> None:
@@ -226,6 +228,25 @@ def test_the_photo_is_seen_beside_the_picture(made: Store, visit: Visit) -> None
     assert before["x"] + before["width"] < after["x"]
 
 
+def test_both_pictures_are_enlarged_alike(made: Store, visit: Visit) -> None:
+    page = visit(write_gallery(made.folder))
+    open_box(page)
+    after_is_loaded(page)
+    sizes = "all => all.map(e => e.getBoundingClientRect().width)"
+    plain = page.locator(".frame img").evaluate_all(sizes)
+    page.get_by_role("button", name="Zoom").click()
+    page.keyboard.press("Shift+ArrowLeft")
+    assert page.locator(".frame img").evaluate_all(sizes) == [3 * width for width in plain]
+    origins = "all => all.map(e => getComputedStyle(e).transformOrigin)"
+    assert len(set(page.locator(".frame img").evaluate_all(origins))) == 1
+    slider = page.get_by_role("slider", name="Before and after")
+    slider.fill("70")
+    # What is at 70 % of the screen is there of the picture that is enlarged about 40 %.
+    assert shares(page)[1] == pytest.approx(40 + (70 - 40) / 3, abs=0.01)
+    page.keyboard.press("z")
+    assert page.locator(".frame img").evaluate_all(sizes) == plain
+
+
 def test_the_slider_by_keyboard(made: Store, visit: Visit) -> None:
     page = visit(write_gallery(made.folder))
     open_box(page)
@@ -234,7 +255,7 @@ def test_the_slider_by_keyboard(made: Store, visit: Visit) -> None:
     slider.focus()
     for _ in range(3):
         page.keyboard.press("ArrowRight")
-    assert shares(page) == (3, "inset(0px 97% 0px 0px)")
+    assert shares(page) == (3, pytest.approx(3))
     assert title(page) == "cat.png × ink.png"
     assert slider.get_attribute("aria-valuetext") == "3 % content"
     page.keyboard.press("c")
@@ -254,9 +275,9 @@ def test_the_slider_by_mouse(made: Store, visit: Visit) -> None:
     assert shares(page)[0] == pytest.approx(25, abs=3)
     page.mouse.move(frame["x"] + frame["width"] * 0.75, middle, steps=5)
     page.mouse.up()
-    share, clip = shares(page)
+    share, taken = shares(page)
     assert share == pytest.approx(75, abs=3)
-    assert float(re.search(r"([\d.]+)%", clip)[1]) == pytest.approx(100 - share)
+    assert taken == pytest.approx(share)
     line = page.locator(".line").bounding_box()
     assert line["x"] + 1 == pytest.approx(frame["x"] + frame["width"] * share / 100, abs=1)
 
@@ -553,11 +574,11 @@ def test_two_marked_pictures_are_compared(swept: Store, visit: Visit) -> None:
     compare.press("Enter")
     after_is_loaded(page)
     assert title(page) == "a.png × b.png · vgg19"
-    assert page.locator(".sides span").all_inner_texts() == ["style weight 3", "style weight 30"]
+    assert page.locator(".left, .right").all_inner_texts() == ["style weight 3", "style weight 30"]
     assert page.locator(".told tr").all_inner_texts()[1:] == ["style weight\t3\t30"]
     assert shares(page)[0] == 50
     page.get_by_role("slider", name="Before and after").press("ArrowRight")
-    assert shares(page) == (51, "inset(0px 49% 0px 0px)")
+    assert shares(page) == (51, pytest.approx(51))
     page.keyboard.press("s")
     before, after = (page.locator(f".{which}").bounding_box() for which in ("before", "after"))
     assert (before["width"], before["height"]) == (after["width"], after["height"])
