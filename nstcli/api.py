@@ -171,7 +171,7 @@ class Result:
         same = form.format == record.format and (lossy or form.format not in LOSSY)
         if same and form.metadata == (embedded_key(data) is not None):
             return data
-        from nstcli.run.worker import encoded
+        from nstcli.run.finishing import encoded
 
         known = [each.sha256 for each in record.inputs]
         job = Job.of(self.pair, replace(settings, form=form), *known)

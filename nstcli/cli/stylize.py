@@ -27,7 +27,11 @@ def stylize(
         ),
     ] = None,
     output_options: Annotated[
-        OutputOptions, only("format", "quality", "bits", "overwrite", "force", "metadata")
+        OutputOptions,
+        only(
+            *("format", "quality", "bits", "overwrite", "force", "metadata"),
+            *("save_every", "animation", "boomerang", "animation_size", "animation_seconds"),
+        ),
     ],
     recipe: RecipeOptions,
     execution: Annotated[ExecutionOptions, only("device", "precision", "timeout", "offline")],

@@ -17,6 +17,7 @@ from nstcli.config.presets import PRESETS
 from nstcli.recipe import Choices
 
 Format = Literal["png", "jpg", "webp", "tiff"]
+AnimationFormat = Literal["gif", "mp4", "webp"]
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,20 @@ class OutputOptions:
     )
     force: Annotated[bool, Option("Make again what is up to date", "-f")] = False
     metadata: Annotated[bool, Option("Write into each picture how it was made")] = True
+    save_every: Annotated[
+        int | None,
+        Option("Keep the picture after every N steps, beside the result", least=1, metavar="N"),
+    ] = None
+    animation: Annotated[
+        AnimationFormat | None, Option("Show how each picture came about, beside the result")
+    ] = None
+    boomerang: Annotated[bool, Option("Let animations run back to their start")] = False
+    animation_size: Annotated[
+        int, Option("Longest edge of animations", least=16, most=1920, metavar="PX")
+    ] = 480
+    animation_seconds: Annotated[
+        float, Option("What animations take at most", least=0.5, most=60, metavar="SEC")
+    ] = 6.0
     gallery: Annotated[bool, Option("Write index.html, which shows all results")] = True
 
 

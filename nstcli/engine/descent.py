@@ -22,8 +22,8 @@ _READ_EVERY_OTHERWISE = 10
 # Progress is measured over so many steps.
 _WINDOW = 20
 
-# (number of the step, losses, terms; each by picture) -> whether to stop here.
-Watch = Callable[[int, Sequence[float], Mapping[str, Sequence[float]]], bool]
+# (number of the step, losses, terms, pictures; each by picture) -> whether to stop here.
+Watch = Callable[[int, Sequence[float], Mapping[str, Sequence[float]], Tensor], bool]
 
 
 def descend(
@@ -65,7 +65,7 @@ def descend(
         losses, terms = best.read(number)
         if not best.open:
             break
-        if watch(number, losses, terms):
+        if watch(number, losses, terms, image):
             best.close(best.open, number)
             break
         best.close(_stalled(progress, best, recipe.tolerance), number)

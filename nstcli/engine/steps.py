@@ -3,9 +3,14 @@
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from itertools import accumulate, pairwise
 from statistics import quantiles
+
+from torch import Tensor
+
+from nstcli.engine.pyramid import resized
 
 # So many points draw the curve of a loss.
 _POINTS = 100
@@ -20,6 +25,9 @@ class Step:
         loss: the weighted sum; NaN for a picture that ended before the others of its batch.
         terms: each term, unweighted.
         done: share of the pair's work that is done, in (0, 1]; steps at small scales are cheap.
+        picture: returns a copy of what this step left, (1, 3, H, W) in [0, 1], enlarged to the size
+            of the last scale; to be asked while the step is told of, since nothing is copied
+            before. None where the step comes from another process.
     """
 
     number: int
@@ -27,6 +35,7 @@ class Step:
     loss: float
     terms: Mapping[str, float]
     done: float
+    picture: Callable[[], Tensor] | None = field(default=None, compare=False, repr=False)
 
 
 # One event for each picture of a batch. What it returns tells whether to stop; None means no.
@@ -36,13 +45,16 @@ OnSteps = Callable[[Sequence[Step]], bool | None]
 class Progress:
     """Follows a batch of pictures through its scales.
 
-    `costs` and `shares` are the pixels and the steps of each scale.
+    `sizes` and `shares` are (H, W) and the steps of each scale.
     """
 
-    def __init__(self, costs: Sequence[int], shares: Sequence[int], on_steps: OnSteps | None):
+    def __init__(
+        self, sizes: Sequence[tuple[int, int]], shares: Sequence[int], on_steps: OnSteps | None
+    ):
         self.stopped = False
         self._on_steps = on_steps
-        self._costs = costs
+        self._last = sizes[-1]
+        self._costs = costs = [height * width for height, width in sizes]
         self._steps = sum(shares)
         self._steps_before = [0, *accumulate(shares)]
         work = [cost * steps for cost, steps in zip(costs, shares, strict=True)]
@@ -52,7 +64,11 @@ class Progress:
         self._times: list[tuple[int, float]] = []
 
     def watch(
-        self, number: int, losses: Sequence[float], terms: Mapping[str, Sequence[float]]
+        self,
+        number: int,
+        losses: Sequence[float],
+        terms: Mapping[str, Sequence[float]],
+        pictures: Tensor,
     ) -> bool:
         """Tell the listener of a step at this scale; return whether it wants no more.
 
@@ -68,6 +84,7 @@ class Progress:
                 loss,
                 {name: values[index] for name, values in terms.items()},
                 done / self._work_before[-1],
+                partial(self._picture, pictures[index : index + 1].detach()),
             )
             for index, loss in enumerate(losses)
         ]
@@ -78,6 +95,10 @@ class Progress:
         if self._on_steps:
             self.stopped = bool(self._on_steps(steps)) and at < self._steps
         return self.stopped
+
+    def _picture(self, image: Tensor) -> Tensor:
+        """Copy a picture in the size of the last scale."""
+        return image.clone() if image.shape[-2:] == self._last else resized(image, *self._last)
 
     def number(self, step: int) -> int:
         """Count a step of this scale from the first of all."""

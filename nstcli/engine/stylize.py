@@ -132,10 +132,10 @@ def stylize_together(
     last = by_scale[-1][0].content.image
     finishing = recipe.keep_size and max(last.shape[-2:]) > recipe.size
     shares = share_steps(recipe.steps, len(by_scale), finishing)
-    progress = Progress([_pixels(scales) for scales in by_scale], shares, on_steps)
+    progress = Progress([_size(scales) for scales in by_scale], shares, on_steps)
     steps = [0] * len(pairs)
     failed: dict[int, DivergedError] = {}
-    image = _starts(by_scale[0], recipe)
+    image = starts(by_scale[0], recipe)
     moved = torch.zeros(len(pairs), device=image.device)
     for number, (scales, share) in enumerate(zip(by_scale, shares, strict=True)):
         image = _fitting(image, scales[0])
@@ -155,7 +155,7 @@ def stylize_together(
         losses = _losses(extractor, image, objective, recipe)
     before = best.first
     if len(by_scale) > 1:
-        before = _losses(extractor, _starts(by_scale[-1], recipe), objective, recipe)
+        before = _losses(extractor, starts(by_scale[-1], recipe), objective, recipe)
     return [
         failed.get(index)
         or _judged(
@@ -175,17 +175,18 @@ def stylize_together(
     ]
 
 
-def _starts(scales: Sequence[Scale], recipe: Recipe) -> Tensor:
+def starts(scales: Sequence[Scale], recipe: Recipe) -> Tensor:
     """Return what the pictures of a scale would begin with, were it the first: (N, 3, H, W)."""
     return torch.cat([start(each.content, each.style, recipe, each.init) for each in scales])
 
 
-def _pixels(scales: Sequence[Scale]) -> int:
-    """Count the pixels of each picture of a scale, all of one shape."""
+def _size(scales: Sequence[Scale]) -> tuple[int, int]:
+    """Return (H, W) of each picture of a scale, all of one shape."""
     shapes = {scale.shape for scale in scales}
     if len(shapes) > 1:
         raise ValueError(f"pairs of one batch have different shapes: {sorted(shapes)}")
-    return scales[0].content.image[0, 0].numel()
+    height, width = scales[0].content.image.shape[-2:]
+    return height, width
 
 
 def _objective(

@@ -17,6 +17,7 @@ from nstcli.plan.walk import (
     Selection,
     WalkResult,
     chosen,
+    holds_stages,
     identity,
     is_junk,
     trouble,
@@ -142,7 +143,7 @@ def _matching(argument: str, path: Path, selection: Selection) -> Found:
     """List the files that a pattern matches, whatever their suffix: the user named them."""
     matched = [Path(p) for p in sorted(set(glob.glob(str(path), recursive=True)))]  # noqa: PTH207
     wanted = list(chosen(matched, selection))
-    entries = [p for p in wanted if not is_junk(p.name)]
+    entries = [p for p in wanted if not is_junk(p.name) and not holds_stages(p.parent)]
     problems = [(p, what) for p in entries if (what := trouble(p))]
     _refuse(problems, selection)
     folders = sum(is_folder(p) for p in entries)

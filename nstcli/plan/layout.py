@@ -8,6 +8,9 @@ _HIDDEN = ".nst"
 _GALLERY, _MANIFEST = "index.html", "manifest.json"
 _SHEET, _COMPARISON, _EXPERIMENT = "sheet.png", "comparison.png", "experiment.yaml"
 _PREVIEW, _SUMMARY = "preview", "summary"
+# Behind the name of a result: the folder of its stages; in that, what says which there are.
+STAGES = ".stages"
+STAGES_INDEX = "stages.json"
 # Names at the top of an output folder that no folder of results may have.
 RESERVED = frozenset(
     {_HIDDEN, _GALLERY, _MANIFEST, _SHEET, _COMPARISON, _EXPERIMENT, _PREVIEW, _SUMMARY}
@@ -79,6 +82,10 @@ class Layout:
     def measured(self, result: str) -> Path:
         """Return where it says what a judge measured of a result."""
         return self.hidden / "metrics" / f"{result}.json"
+
+    def stages(self, result: str) -> Path:
+        """Return the folder of the pictures on the way to a result."""
+        return self.folder / f"{result}{STAGES}"
 
     def log(self, run: str) -> Path:
         """Return where it says what happened in one run."""

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from pathlib import PurePosixPath
 
-from nstcli.plan.layout import RESERVED
+from nstcli.plan.layout import RESERVED, STAGES
 from nstcli.plan.pair import Source
 from nstcli.plan.template import Template
 
@@ -135,10 +135,12 @@ def safe(name: str) -> str:
 def safe_folder(name: str, suffix: str) -> str:
     """Return a safe name, never too long, for a folder among results that end in `suffix`.
 
-    It is none that a result, its record or one of our own files could have.
+    It is none that a result, its record, its stages or one of our own files could have.
     """
     made = safe(name)
-    if folded(made) in RESERVED or folded(made).endswith((suffix, f"{suffix}.json")):
+    if folded(made) in RESERVED or folded(made).endswith(
+        (suffix, f"{suffix}.json", f"{suffix}{STAGES}")
+    ):
         made += "_"
     return made if fits(made) else f"{cut(made, LONGEST - 9)}~{digest(name)}"
 

@@ -8,10 +8,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from backbones.paths import is_folder, is_link, resolved
+from backbones.paths import exists, is_folder, is_link, resolved
 from nstcli.errors import InputError
 from nstcli.images import EXTENSIONS
 from nstcli.plan.globs import Globs
+from nstcli.plan.layout import STAGES, STAGES_INDEX
 from nstcli.plan.pair import Source
 from nstcli.text import shown
 
@@ -84,6 +85,11 @@ def walk(top: Path, selection: Selection, most_folders: int | None = None) -> Wa
 def is_junk(name: str) -> bool:
     """Tell whether a file or folder is nothing that anybody means by their pictures."""
     return name.startswith(".") or name.casefold() in _JUNK
+
+
+def holds_stages(folder: Path) -> bool:
+    """Tell whether a folder holds the stages of a result, which nobody means by their pictures."""
+    return folder.name.endswith(STAGES) and exists(folder / STAGES_INDEX)
 
 
 def identity(path: Path) -> Identity | None:
@@ -166,6 +172,8 @@ class _Walk:
         problem = trouble(entry)
         is_picture = entry.suffix.lower() in EXTENSIONS
         if problem is None and is_folder(entry):
+            if holds_stages(entry):
+                return
             self._remember_folder(entry, below / entry.name)
         # What leads nowhere may have been a folder of pictures.
         elif not is_picture and not (problem and self._recursive and is_link(entry)):

@@ -18,6 +18,7 @@ from nstcli.plan.pair import Pair
 from nstcli.results.digests import Digests
 from nstcli.results.locks import Locks
 from nstcli.results.records import Failure, Measured, Record, known_inputs
+from nstcli.results.stages import StageFolder
 from nstcli.results.state import State, state_of
 from nstcli.results.store import Held
 from nstcli.text import shown
@@ -70,6 +71,10 @@ class Store:
             _refuse_files_as_folders(self.folder, pair.output)
             return State.FAILED if exists(self.layout.failure(pair.output)) else state
         return state
+
+    def stages(self, pair: Pair) -> StageFolder:
+        """Return the folder of the stages of a pair, which need not be there."""
+        return StageFolder(self.layout.stages(pair.output))
 
     def compared(
         self,

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat
 
+from nstcli.config.options import AnimationFormat
 from nstcli.errors import InputError
 from nstcli.plan.pair import Pair, by_role
 from nstcli.recipe import Recipe
@@ -142,8 +143,40 @@ DEEP = ("png", "tiff")
 
 
 @dataclass(frozen=True)
+class Stages:
+    """What is kept of how a picture comes about. No pixel of the picture depends on it.
+
+    Attributes:
+        every: steps between two pictures that are kept; None for none.
+        animation: the format of an animation; None for none.
+        boomerang: whether it runs back to its start.
+        edge: its longest edge in pixels, at most.
+        seconds: that it takes, at most.
+    """
+
+    every: int | None = None
+    animation: AnimationFormat | None = None
+    boomerang: bool = False
+    edge: int = 480
+    seconds: float = 6.0
+
+    @property
+    def any(self) -> bool:
+        """Whether anything is to be kept."""
+        return self.every is not None or self.animation is not None
+
+    @property
+    def said(self) -> str:
+        """Say what is wanted of the animation, for programs."""
+        back = " and back" if self.boomerang else ""
+        return f"{self.animation}{back}, {self.edge} px, {self.seconds:g} s"
+
+
+@dataclass(frozen=True)
 class Form:
-    """How a picture becomes a file. With `metadata`, it carries its key and recipe.
+    """How a picture becomes a file, and what is kept beside it.
+
+    With `metadata`, it carries its key and recipe.
 
     Raises:
         InputError: the format cannot have so many bits a sample.
@@ -153,6 +186,7 @@ class Form:
     quality: int = 95
     metadata: bool = True
     bits: int = 8
+    stages: Stages = Stages()
 
     def __post_init__(self) -> None:
         if self.bits == 16 and self.format not in DEEP:

@@ -16,6 +16,7 @@ class State(Enum):
     """How a result stands; the value is how programs call it, `words` is how people do."""
 
     UP_TO_DATE = "made"  # as its record says, and with the key that is asked for, if one is
+    WITHOUT_STAGES = "without stages"  # likewise, but for the stages that are asked for
     MISSING = "missing"
     FAILED = "failed"
     DAMAGED = "damaged"
@@ -39,6 +40,7 @@ class State(Enum):
 
 _WORDS = {
     State.UP_TO_DATE: "up to date",
+    State.WITHOUT_STAGES: "without its stages",
     State.MISSING: "missing",
     State.FAILED: "failed before",
     State.DAMAGED: "damaged",

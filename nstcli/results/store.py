@@ -7,9 +7,11 @@ from typing import Protocol
 
 from backbones.atomic import make_folder, sweep, write_atomic
 from backbones.paths import expanded
+from nstcli.plan.layout import STAGES
 from nstcli.plan.pair import Pair
 from nstcli.results.digests import Digests
 from nstcli.results.records import Record
+from nstcli.results.stages import StageFolder
 from nstcli.results.state import State, state_by_itself
 
 
@@ -37,6 +39,9 @@ class Results(Protocol):
 
     def state(self, pair: Pair, key: str) -> State:
         """Tell how a pair stands that would be made with this key."""
+
+    def stages(self, pair: Pair) -> StageFolder:
+        """Return the folder of the stages of a pair, which need not be there."""
 
     def prepare(self) -> None:
         """Make what the other methods write to, and remove what killed processes left."""
@@ -93,6 +98,10 @@ class SingleFile:
             InputError: what lies there cannot be read.
         """
         return state_by_itself(self._path, key)
+
+    def stages(self, pair: Pair) -> StageFolder:
+        """Return the folder of the stages, which need not be there."""
+        return StageFolder(self._path.with_name(f"{self._path.name}{STAGES}"))
 
     def prepare(self) -> None:
         """Make the folder, and remove temporary files of processes that were killed in it."""

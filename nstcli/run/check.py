@@ -209,11 +209,25 @@ def survey(pairs: Sequence[tuple[Pair, Settings]], results: Results, rules: Rule
         sha256 = [each for each in found if isinstance(each, str)]
         if len(sha256) == len(found):
             job = Job.of(pair, settings, *sha256)
-            standings.append(Standing(job, results.state(pair, job.key)))
+            standings.append(Standing(job, state_of(job, results)))
         else:
             path = next(p for p in pair.paths if isinstance(digests[p], InputError))
             failures.append(PairFailed(pair, f"{shown(path)}: {digests[path]}"))
     return Checked(results, rules, tuple(standings), tuple(failures))
+
+
+def state_of(job: Job, results: Results) -> State:
+    """Tell how a job stands, with what is wanted beside its result.
+
+    Raises:
+        InputError: what lies there cannot be read, or is none that a result could replace.
+    """
+    state = results.state(job.pair, job.key)
+    wanted = job.settings.form.stages
+    if state is State.UP_TO_DATE and wanted.any:
+        lacks = results.stages(job.pair).lacks(job.key, wanted)
+        return State.WITHOUT_STAGES if lacks else state
+    return state
 
 
 def differences(record: Record, job: Job) -> list[str]:

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 from nstcli.errors import InputError, StoppedError
 from nstcli.plan.pair import Pair
+from nstcli.results.stages import ANIMATION, StageFolder, stage_name
 from nstcli.results.state import State
 from nstcli.results.store import Held, Results
-from nstcli.run.check import Rules, differences
+from nstcli.run.check import Rules, differences, state_of
 from nstcli.run.events import (
     Failed,
     Listener,
@@ -25,6 +26,7 @@ from nstcli.run.events import (
     PairFound,
     PairStarted,
     PairStep,
+    Stage,
     Waiting,
     WorkerReady,
 )
@@ -74,6 +76,7 @@ class JobDriver:
         self._elsewhere: deque[Job] = deque()
         self._look_again = 0.0
         self._locks: dict[str, Held] = {}
+        self._stages: dict[str, StageFolder] = {}  # of the jobs at work
         self._results = results
         self._rules = rules
         self._failures = failures
@@ -126,6 +129,12 @@ class JobDriver:
             self._listen(PairStep(job.pair, step.number, step.steps, step.loss, step.done))
         return self._stop()
 
+    def staged(self, job: Job, stage: Stage) -> None:
+        """Write down a picture of a job at work."""
+        name = stage_name(stage.step, job.settings.form.format)
+        with writing(self._results):
+            self._stages_of(job).add(name, stage.data)
+
     def ended(self, job: Job, outcome: Outcome) -> None:
         """Write down what became of a job, and tell of it."""
         if isinstance(outcome, Made):  # minutes have passed since it was looked at
@@ -135,8 +144,11 @@ class JobDriver:
         with writing(self._results):
             if isinstance(outcome, Made):
                 self._results.save(job.pair, outcome.data, outcome.record)
+                self._finish_stages(job, outcome)
             else:
                 self._results.fail(job.pair, outcome.error, outcome.seconds)
+                if stages := self._stages.pop(job.pair.output, None):
+                    stages.clear()
         self._release(job)
         if isinstance(outcome, Made):
             self._listen(PairDone(job.pair, outcome.record))
@@ -149,6 +161,29 @@ class JobDriver:
         """Let other processes have what was begun and not ended."""
         while self._locks:
             self._locks.popitem()[1].release()
+
+    def _stages_of(self, job: Job) -> StageFolder:
+        """Return the folder of the stages of a job, begun with the first that it is asked for."""
+        if job.pair.output not in self._stages:
+            stages = self._results.stages(job.pair)
+            stages.begin(job.key)
+            self._stages[job.pair.output] = stages
+        return self._stages[job.pair.output]
+
+    def _finish_stages(self, job: Job, made: Made) -> None:
+        """Bring the stages of a result to their end; those of one that it replaced go in any case.
+
+        The result is there before they are complete: killed in between, they are made again.
+        """
+        wanted = job.settings.form.stages
+        if not wanted.any:
+            self._results.stages(job.pair).clear()
+            return
+        stages = self._stages_of(job)
+        if made.animation is not None:
+            stages.add(f"{ANIMATION}.{wanted.animation}", made.animation)
+        stages.finish(made.record.key, wanted)
+        del self._stages[job.pair.output]
 
     def _take(self, job: Job) -> bool:
         """Lock a job; tell whether it is still to be made."""
@@ -174,7 +209,7 @@ class JobDriver:
     def _look(self, job: Job) -> State | Failed:
         """Tell how a locked job stands, or why its result may not be written."""
         try:
-            state = self._results.state(job.pair, job.key)
+            state = state_of(job, self._results)
         except InputError as error:
             return Failed(str(error), 0.0)
         if state.needs_consent and not self._rules.overwrite:

@@ -72,11 +72,20 @@ Listener = Callable[[Event], None]
 
 
 @dataclass(frozen=True)
+class Stage:
+    """A picture on its way, encoded, as it was after a step."""
+
+    step: int
+    data: bytes
+
+
+@dataclass(frozen=True)
 class Made:
-    """A finished picture, encoded, and what is known of it."""
+    """A finished picture, encoded, and what is known of it; an animation where one is wanted."""
 
     data: bytes
     record: Record
+    animation: bytes | None = None
 
 
 @dataclass(frozen=True)

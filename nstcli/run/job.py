@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
 from typing import Any
 
 import backbones
@@ -16,7 +17,7 @@ from nstcli.errors import InputError
 from nstcli.images import DEFAULT_MAX_PIXELS
 from nstcli.plan.pair import Pair
 from nstcli.recipe import Recipe, resolve
-from nstcli.results.records import Form, KnownInput, key_of, known_inputs
+from nstcli.results.records import Form, KnownInput, Stages, key_of, known_inputs
 from nstcli.terms import TERMS, Role
 
 # Is given the name of what is downloaded, and returns what shows its progress.
@@ -117,9 +118,31 @@ def form_of(options: OutputOptions, format: str | None = None) -> Form:
     """Return how results become files, in that format if one is known otherwise.
 
     Raises:
-        InputError: the format cannot have so many bits a sample.
+        InputError: the format cannot have so many bits a sample, or nothing here can write mp4.
     """
-    return Form(format or options.format or "png", options.quality, options.metadata, options.bits)
+    stages = stages_of(options)
+    kind = format or options.format or "png"
+    return Form(kind, options.quality, options.metadata, options.bits, stages)
+
+
+def stages_of(options: OutputOptions) -> Stages:
+    """Return what is to be kept of how pictures come about.
+
+    Raises:
+        InputError: an mp4 is wanted, and the package that writes it is not installed.
+    """
+    if options.animation == "mp4" and find_spec("imageio_ffmpeg") is None:
+        raise InputError(
+            "mp4 needs the package imageio-ffmpeg: python -m pip install '.[video]' brings it; "
+            "--animation gif and webp need nothing"
+        )
+    return Stages(
+        options.save_every,
+        options.animation,
+        options.boomerang,
+        options.animation_size,
+        options.animation_seconds,
+    )
 
 
 def execution_of(options: ExecutionOptions, max_pixels: int) -> Execution:

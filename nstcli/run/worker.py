@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,29 +10,25 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import attrgetter
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor
 
 from backbones import BackboneError, weights
 from backbones.activations import doubt
 from backbones.hooks import FeatureExtractor
 from backbones.weights.sources import LocalFile
-from nstcli import images
-from nstcli.engine.colors import finished
 from nstcli.engine.memory import advice, keep_freed_memory, peak_bytes
 from nstcli.engine.precision import Precision, arranged
-from nstcli.engine.pyramid import resized
 from nstcli.engine.shortfall import shortfall
 from nstcli.engine.steps import Step
 from nstcli.engine.stylize import Result, stylize_together
 from nstcli.errors import DivergedError, InputError, NstError, no_memory, out_of_memory
 from nstcli.recipe import Recipe
-from nstcli.results.records import Record, digests_by_role, stopped_key
+from nstcli.results.records import Record, stopped_key
 from nstcli.run.events import Failed, Made, Outcome
+from nstcli.run.filming import Filming, OnStage
+from nstcli.run.finishing import encoded, finished_pixels
 from nstcli.run.job import Execution, Job, Settings
-from nstcli.run.loader import Loaded, Loader, tensor_of
+from nstcli.run.loader import Loaded, Loader
 from nstcli.version import VERSION
 
 # The jobs at work, and an event for each. What it returns tells whether to stop.
@@ -105,11 +100,16 @@ class Worker:
                 raise no_memory(f"load the network {settings.title}") from error
         return str(self._network.precision)
 
-    def make(self, jobs: Sequence[Job], on_steps: OnSteps) -> Iterator[tuple[Job, Outcome]]:
+    def make(
+        self,
+        jobs: Sequence[Job],
+        on_steps: OnSteps,
+        on_stage: OnStage = lambda job, stage: None,
+    ) -> Iterator[tuple[Job, Outcome]]:
         """Make pairs, as many at once as have one recipe and shape and fit into memory.
 
         Every job comes out once, as soon as it is done. When `on_steps` stops it, the results are
-        the best pictures so far.
+        the best pictures so far. `on_stage` is given the pictures on their way that are wanted.
         """
         for settings, same in groupby(jobs, attrgetter("settings")):
             jobs = list(same)
@@ -118,9 +118,11 @@ class Worker:
             except BackboneError as error:
                 yield from ((job, Failed(str(error), 0.0)) for job in jobs)
             else:
-                yield from self._make_alike(jobs, on_steps)
+                yield from self._make_alike(jobs, on_steps, on_stage)
 
-    def _make_alike(self, jobs: Sequence[Job], on_steps: OnSteps) -> Iterator[tuple[Job, Outcome]]:
+    def _make_alike(
+        self, jobs: Sequence[Job], on_steps: OnSteps, on_stage: OnStage
+    ) -> Iterator[tuple[Job, Outcome]]:
         """Make pairs of the same settings, whose network is loaded."""
         tasks = []
         for job in jobs:
@@ -136,7 +138,7 @@ class Worker:
             alike = [task for task in tasks if task.shapes == tasks[0].shapes]
             first = alike[0]
             most = self._network.loader.fitting(first.loaded, first.job.settings.recipe)
-            yield from self._paint(alike[:most], on_steps)
+            yield from self._paint(alike[:most], on_steps, on_stage)
             tasks = [task for task in tasks if task not in alike[:most]]
 
     @property
@@ -181,7 +183,9 @@ class Worker:
         loader = Loader(extractor, self.device, self._execution)
         return _Network(settings.network, settings.reading, extractor, precision, loader)
 
-    def _paint(self, tasks: Sequence[_Task], on_steps: OnSteps) -> Iterator[tuple[Job, Outcome]]:
+    def _paint(
+        self, tasks: Sequence[_Task], on_steps: OnSteps, on_stage: OnStage
+    ) -> Iterator[tuple[Job, Outcome]]:
         """Make pairs of one shape in one batch; where memory does not suffice, one by one."""
         started = time.perf_counter()
         jobs = [task.job for task in tasks]
@@ -193,12 +197,16 @@ class Worker:
                     f"not done after {limit:g} s, at step {steps[0].number} of "
                     f"{steps[0].steps}; try a longer --timeout, fewer --steps or a smaller --size"
                 )
+            for filming, step in zip(films, steps, strict=True):
+                filming.see(step)
             return on_steps(jobs, steps)
 
         results: Sequence[Result | DivergedError | Failed]
+        films: list[Filming] = []
         one_by_one = False
         try:
             with self._memory_limits(recipe):
+                films += [Filming(task.job, task.loaded, on_stage) for task in tasks]
                 scales = [task.loaded.scales for task in tasks]
                 results = stylize_together(self._network.extractor, scales, recipe, watch)
         except (OutOfMemoryError, TimedOutError) as error:
@@ -206,33 +214,36 @@ class Worker:
             results = [Failed(str(error), time.perf_counter() - started)] * len(tasks)
         if one_by_one:  # not above: an error at hand keeps alive all that did not fit
             for task in tasks:
-                yield from self._paint([task], on_steps)
+                yield from self._paint([task], on_steps, on_stage)
             return
         seconds = (time.perf_counter() - started) / len(tasks)
-        for task, result in zip(tasks, results, strict=True):
+        for task, result, filming in zip(tasks, results, films, strict=True):
             if isinstance(result, Failed):
                 yield task.job, result
             elif isinstance(result, DivergedError):
                 yield task.job, Failed(str(result), seconds + task.seconds)
             else:
-                yield task.job, self._made(task, result, seconds)
+                yield task.job, self._made(task, result, seconds, filming)
 
-    def _made(self, task: _Task, result: Result, seconds: float) -> Outcome:
+    def _made(self, task: _Task, result: Result, seconds: float, filming: Filming) -> Outcome:
         """Encode a picture; one that cannot be is a failure of its own, and ends no batch."""
         try:
             with self._memory_limits(task.job.settings.recipe):
-                return self._encoded(task, result, seconds)
+                return self._encoded(task, result, seconds, filming)
         except InputError as error:
             return Failed(str(error), seconds + task.seconds)
 
-    def _encoded(self, task: _Task, result: Result, seconds: float) -> Made:
+    def _encoded(self, task: _Task, result: Result, seconds: float, filming: Filming) -> Made:
         started = time.perf_counter()
         job = task.job
         if result.stopped:  # so that it never passes for the finished one
             job = replace(job, key=stopped_key(job.key))
-        data = encoded(job, _pixels_of(result.image, task), task.loaded.content.alpha)
+        pixels = finished_pixels(result.image, job, task.loaded)
+        data = encoded(job, pixels, task.loaded.content.alpha)
+        animation = filming.animation(result.image)
         seconds += task.seconds + time.perf_counter() - started
-        return Made(data, self._record(replace(task, job=job), data, result, seconds))
+        record = self._record(replace(task, job=job), data, result, seconds)
+        return Made(data, record, animation)
 
     @contextmanager
     def _memory_limits(self, recipe: Recipe) -> Iterator[None]:
@@ -280,48 +291,3 @@ class Worker:
             notes=(*self._notes, *task.loaded.notes),
             shortfall=shortfall(result, settings.recipe),
         )
-
-
-def encoded(job: Job, rgb: images.Levels, alpha: NDArray[np.uint8] | None) -> bytes:
-    """Make the file of a result of its pixels (H, W, 3) and its transparency, uint8 (H, W).
-
-    Pixels are uint8, or uint16 for a form of 16 bits.
-
-    Raises:
-        InputError: its format cannot hold so large an image.
-    """
-    form = job.settings.form
-    metadata = _metadata_of(job) if form.metadata else {}
-    if alpha is not None and form.format != "jpg":  # which shows what was painted over white
-        rgb = images.off_white(rgb, alpha)
-    return images.encode(rgb, alpha, form.format, form.quality, metadata)
-
-
-def _metadata_of(job: Job) -> dict[str, str]:
-    """Say in a result itself how it was made; nothing of paths or time, which vary."""
-    digests = digests_by_role(job.inputs)
-    made = {
-        "key": job.key,
-        **{f"{role}_sha256": digest for role, digest in digests.items()},
-        "recipe": job.settings.recipe.effective(),
-    }
-    return {"Software": f"nst {VERSION}", "nst": json.dumps(made, sort_keys=True)}
-
-
-def _pixels_of(image: Tensor, task: _Task) -> images.Levels:
-    """Make the pixels of a result, (H, W, 3), of what was painted, (1, 3, h, w) in [0, 1]."""
-    seen, photo, settings = task.loaded.scales[-1], task.loaded.content, task.job.settings
-    content = seen.content.image
-    if image.shape[-2:] != (photo.height, photo.width):
-        image = resized(image, photo.height, photo.width)
-        content = tensor_of(photo).to(image)
-    picture = finished(image, content, seen.artworks, settings.recipe)
-    return _to_array(picture, settings.form.bits)
-
-
-def _to_array(image: Tensor, bits: int) -> images.Levels:
-    """Round (1, 3, H, W) in [0, 1] to (H, W, 3) of levels of 8 or 16 bits."""
-    levels = image[0].mul(2**bits - 1).round().permute(1, 2, 0)
-    if bits == 16:
-        return np.ascontiguousarray(levels.cpu().numpy().astype(np.uint16))
-    return np.ascontiguousarray(levels.byte().cpu().numpy())

@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, cast
 
 from nstcli.backends import BACKENDS
-from nstcli.run.events import Outcome
+from nstcli.run.events import Outcome, Stage
 from nstcli.run.job import Execution, Job, Settings
 
 if TYPE_CHECKING:
@@ -34,6 +34,9 @@ class Driver(Protocol):
 
     def stepped(self, jobs: Sequence[Job], steps: Sequence[Step]) -> bool:
         """Hear of a step of each job at work; return whether to end with the best so far."""
+
+    def staged(self, job: Job, stage: Stage) -> None:
+        """Hear of a picture on its way, where such are wanted."""
 
     def ended(self, job: Job, outcome: Outcome) -> None:
         """Hear what became of a job that was started."""

@@ -34,5 +34,5 @@ def make_all(worker: Worker, driver: Driver, most: int) -> None:
             time.sleep(_POLL_SECONDS)
             continue
         driver.started(jobs)
-        for job, outcome in worker.make(jobs, driver.stepped):
+        for job, outcome in worker.make(jobs, driver.stepped, driver.staged):
             driver.ended(job, outcome)

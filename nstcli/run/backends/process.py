@@ -14,7 +14,14 @@ from nstcli.engine.device import at_once, choose
 from nstcli.engine.memory import free_bytes
 from nstcli.errors import StoppedError
 from nstcli.run.backends import Driver
-from nstcli.run.backends.worker_process import Crash, Ended, Ready, Stepped, WorkerProcess
+from nstcli.run.backends.worker_process import (
+    Crash,
+    Ended,
+    Ready,
+    Staged,
+    Stepped,
+    WorkerProcess,
+)
 from nstcli.run.events import Failed
 from nstcli.run.job import Execution, Job, Settings
 
@@ -134,6 +141,8 @@ class _Pool:
             jobs = [worker.jobs[output] for output in message.outputs]
             if self._driver.stepped(jobs, message.steps):
                 worker.stop()
+        elif isinstance(message, Staged):
+            self._driver.staged(worker.jobs[message.output], message.stage)
         elif isinstance(message, Ended):
             self._died_early = 0
             self._driver.ended(worker.jobs.pop(message.output), message.outcome)

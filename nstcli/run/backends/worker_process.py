@@ -9,13 +9,13 @@ import time
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING
 
 from backbones import BackboneError
 from nstcli.errors import NstError, no_memory, out_of_memory
-from nstcli.run.events import Outcome
+from nstcli.run.events import Outcome, Stage
 from nstcli.run.job import Execution, Job, Settings
 
 if TYPE_CHECKING:
@@ -39,6 +39,14 @@ class Stepped:
 
     outputs: Sequence[str]
     steps: Sequence[Step]
+
+
+@dataclass(frozen=True)
+class Staged:
+    """A picture of a job on its way."""
+
+    output: str
+    stage: Stage
 
 
 @dataclass(frozen=True)
@@ -158,12 +166,16 @@ def _make(
     connection.send(Ready(described(device), worker.load(settings)))
 
     def on_steps(jobs: Sequence[Job], steps: Sequence[Step]) -> bool:
-        connection.send(Stepped([job.pair.output for job in jobs], steps))
+        told = [replace(step, picture=None) for step in steps]
+        connection.send(Stepped([job.pair.output for job in jobs], told))
         return connection.poll()  # the only message while it works is that to stop
+
+    def on_stage(job: Job, stage: Stage) -> None:
+        connection.send(Staged(job.pair.output, stage))
 
     while True:
         jobs = connection.recv()
         if jobs is None:  # too late, it had ended
             continue
-        for job, outcome in worker.make(jobs, on_steps):
+        for job, outcome in worker.make(jobs, on_steps, on_stage):
             connection.send(Ended(job.pair.output, outcome))
