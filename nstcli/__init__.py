@@ -16,9 +16,27 @@ from typing import TYPE_CHECKING, Any
 from nstcli.version import VERSION
 
 if TYPE_CHECKING:
-    from nstcli.api import Experiment, Result, backbones, batch, experiment, layers, stylize
+    from nstcli.api import (
+        Experiment,
+        Result,
+        animate,
+        backbones,
+        batch,
+        experiment,
+        layers,
+        stylize,
+    )
 
-__all__ = ["Experiment", "Result", "backbones", "batch", "experiment", "layers", "stylize"]
+__all__ = [
+    "Experiment",
+    "Result",
+    "animate",
+    "backbones",
+    "batch",
+    "experiment",
+    "layers",
+    "stylize",
+]
 
 __version__ = VERSION
 

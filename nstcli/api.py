@@ -50,18 +50,28 @@ from nstcli.experiments.variant import variants_of
 from nstcli.images import memory
 from nstcli.plan import inputs
 from nstcli.plan.beside import started
+from nstcli.plan.layout import STAGES
 from nstcli.plan.pair import Pair, Source
 from nstcli.plan.product import Naming, Plan, planned
 from nstcli.plan.walk import Selection
 from nstcli.recipe import DEFAULT
+from nstcli.report.animate import animate as write_animations
 from nstcli.report.summaries import Summaries
 from nstcli.results.folder import Store
 from nstcli.results.records import DEEP, LOSSY, Form, Record, stopped_key
+from nstcli.results.stages import StageFolder
 from nstcli.results.state import embedded_key
 from nstcli.results.store import SingleFile
 from nstcli.run.check import Checked, Rules, check
 from nstcli.run.events import Event, Listener, PairDone, PairFailed, PairFound, PairStep
-from nstcli.run.job import Job, Settings, execution_of, form_of, settings_for
+from nstcli.run.job import (
+    Job,
+    Settings,
+    execution_of,
+    form_of,
+    settings_for,
+    stages_of,
+)
 from nstcli.run.journal import Journal
 from nstcli.run.make import End, Summary, make
 from nstcli.text import shown, stored
@@ -77,7 +87,8 @@ _End = PairDone | PairFailed | PairFound
 # The longest edge of the picture that a notebook shows.
 _SMALL = 512
 # What one picture takes besides the recipe.
-_OF_ONE = {"bits", "device", "precision", "timeout", "offline", "max_pixels"}
+_OF_ANIMATIONS = {"animation", "boomerang", "animation_size", "animation_seconds"}
+_OF_ONE = {"bits", "device", "precision", "timeout", "offline", "max_pixels", *_OF_ANIMATIONS}
 
 
 # eq=False: it is hashed by itself, as records cannot be.
@@ -102,6 +113,7 @@ class Result:
     varied: Mapping[str, Any] = field(default_factory=dict)
     _settings: Settings | None = None
     _data: bytes | None = None
+    _animation: bytes | None = None
 
     def __repr__(self) -> str:
         return f"<Result {self.pair.title}: {self.error or self.path or 'made'}>"
@@ -121,6 +133,18 @@ class Result:
             return self.path.read_bytes()
         except OSError as error:
             raise NstError(f"cannot read '{shown(self.path)}': {error.strerror}") from error
+
+    @property
+    def animation(self) -> bytes | None:
+        """The file of the animation of how it came about, where one was wanted.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        if self.path is None:
+            return self._animation
+        found = StageFolder(self.path.with_name(f"{self.path.name}{STAGES}")).animation
+        return found.read_bytes() if found else None
 
     @cached_property
     def image(self) -> memory.PillowImage:
@@ -208,10 +232,12 @@ def stylize(
         content: the photo: a path; a Pillow image; an array (H, W, 3), uint8 or float in [0, 1];
             or a tensor (3, H, W) or (1, 3, H, W), likewise.
         style: the artwork, likewise.
-        on_step: hears of every step; when it returns true, the best picture so far is the result.
+        on_step: hears of every step, and may ask for its picture; when it returns true, the best
+            picture so far is the result.
         progress: show a bar on the standard error stream.
-        **options: fields of the recipe, `preset`, `config`, and `bits`, `device`, `precision`,
-            `timeout`, `offline` and `max_pixels`. `init` may be a picture, too.
+        **options: fields of the recipe, of which `init` may be a picture, too; `preset`, `config`,
+            `bits`, `device`, `precision`, `timeout`, `offline` and `max_pixels`; `animation` and
+            what belongs to it.
 
     Raises:
         InputError: a picture or an option that cannot be used.
@@ -247,12 +273,14 @@ def stylize(
         if not done:  # Ctrl-C, after `on_step` had asked for an end
             raise KeyboardInterrupt
         record, data = done[0], (folder / pair.output).read_bytes()
+        animation = checked.results.stages(pair).animation
+        moving = animation.read_bytes() if animation else None
     # What was in memory has no path: only the names of the files that it was put into.
     known = [
         each.model_copy(update={"path": _without(folder, each.path)}) for each in record.inputs
     ]
     record = record.model_copy(update={"inputs": tuple(known)})
-    return Result(pair, record, _settings=settings, _data=data)
+    return Result(pair, record, _settings=settings, _data=data, _animation=moving)
 
 
 def batch(
@@ -430,6 +458,24 @@ class Experiment:
                 raise InputError("for a frame, install pandas; frame=False is a list") from error
             return rows
         return pandas.DataFrame(rows, columns=list(names))
+
+
+def animate(folder: str | os.PathLike[str], **options: Any) -> list[Path]:
+    """Make animations of the stages that `save_every` kept; return where they are.
+
+        nstcli.animate("painted", animation="webp", boomerang=True)
+
+    Args:
+        folder: of results, or of the stages of one.
+        **options: `animation` (gif where it is not said), `boomerang`, `animation_size` and
+            `animation_seconds`.
+
+    Raises:
+        InputError: there are no stages, or an option that cannot be used.
+        OSError: an animation cannot be written.
+    """
+    chosen = _Chosen(options, _OF_ANIMATIONS)
+    return list(write_animations(Path(folder), stages_of(chosen.output)))
 
 
 def backbones() -> tuple[Backbone, ...]:

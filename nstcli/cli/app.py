@@ -12,6 +12,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from nstcli.cli import (
+    animate,
     batch,
     compare,
     config,
@@ -59,6 +60,7 @@ for command in (
     faces.faces,
     gallery.gallery,
     sheet.sheet,
+    animate.animate,
     summarize.summarize,
     samples.samples,
     demo.demo,

@@ -2,12 +2,15 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nstcli.cli.groups import only, takes_groups
 from nstcli.config.options import ExecutionOptions, MessageOptions, OutputOptions, RecipeOptions
+
+if TYPE_CHECKING:
+    from nstcli.results.stages import StageFolder
 
 
 @takes_groups
@@ -64,16 +67,24 @@ def stylize(
         offline=execution.offline,
         progress=screen.downloading,
     )
+    results = SingleFile(path)
     order = Order(
         [(pair, settings)],
-        SingleFile(path),
+        results,
         output_options,
         execution,
         messages,
         header_of([pair], settings),
         keep_best=True,
+        finish=lambda: _made(path, results.stages(pair)),
     )
     raise typer.Exit(run_pairs(order, screen))
+
+
+def _made(path: Path, stages: "StageFolder") -> str:
+    """Name what was made, for people."""
+    beside = stages.animation or (stages.path if stages.pictures() else None)
+    return f"{path} and {beside}" if beside else str(path)
 
 
 def _format_of(output: Path | None, flag: str | None, wanted: str | None) -> str:

@@ -20,6 +20,7 @@ from nstcli.report.recipes import value_of
 from nstcli.report.thumbs import LARGE, SMALL, ResultThumbs, Thumb, Thumbs, result_thumbs
 from nstcli.report.varying import side_by_side
 from nstcli.results.records import Failure, Record
+from nstcli.results.stages import StageFolder
 from nstcli.results.state import State
 from nstcli.text import duration, shown
 
@@ -124,11 +125,18 @@ class _Builder:
         href = f"#{card.id}" if self._embeds else self._link(self._folder / pair.output)
         image = self._image(copies.large if self._embeds else copies.small)
         flaw, cell = _FLAWS.get(copies.state, ""), self._choosing.cells.get(pair.output, "")
-        return replace(card, href=href, image=image, flaw=flaw, cell=cell)
+        stages = "" if self._embeds else self._stages_of(pair)
+        return replace(card, href=href, image=image, flaw=flaw, cell=cell, stages=stages)
 
     def _shown(self, output: str) -> str:
         """Name a result; its folder may be called by where weights lie."""
         return shown(PurePosixPath(output).name if self._embeds else output)
+
+    def _stages_of(self, pair: GridPair) -> str:
+        """Return the URL of how a picture came about, where that was kept."""
+        stages = StageFolder(Layout(self._folder).stages(pair.output))
+        seen = stages.animation or next(iter(stages.pictures()), None)
+        return self._link(seen) if seen else ""
 
     def _header(self, known: LabelledInput) -> Header:
         small, large = (self._thumbs.find(known.sha256, size) for size in (SMALL, LARGE))

@@ -63,6 +63,7 @@ class Card:
         flaw: what is wrong with the file of the result; may be empty.
         failed: why it could not be made; empty when it was.
         cell: what it is chosen by, where one can choose.
+        stages: URL of how it came about, where that was kept.
     """
 
     number: int
@@ -73,6 +74,7 @@ class Card:
     flaw: str = ""
     failed: str = ""
     cell: str = ""
+    stages: str = ""
 
     @property
     def id(self) -> str:

@@ -91,6 +91,24 @@ class StageFolder:
         said = wanted.said if wanted.animation else None
         self._write(_Index(key=key, complete=True, every=wanted.every, animation=said, names=names))
 
+    def animate(self, data: bytes, wanted: Stages) -> Path:
+        """Write an animation of stages that are there, and return its path.
+
+        Raises:
+            OSError: the disk is full, or the folder gone or read-only.
+        """
+        old = self.animation
+        path = self.path / f"{ANIMATION}.{wanted.animation}"
+        write_atomic(path, data)
+        if old and old != path:
+            old.unlink(missing_ok=True)
+        index = self._read()
+        if index and index.complete:
+            names = [name for name in index.names if Path(name).stem != ANIMATION]
+            told = {"animation": wanted.said, "names": (*names, path.name)}
+            self._write(index.model_copy(update=told))
+        return path
+
     def clear(self) -> None:
         """Remove what is ours; a folder that is empty then goes, too.
 

@@ -126,7 +126,8 @@ class JobDriver:
     def stepped(self, jobs: Sequence[Job], steps: Sequence[Step]) -> bool:
         """Tell of a step of each job; return whether to end with the best so far."""
         for job, step in zip(jobs, steps, strict=True):
-            self._listen(PairStep(job.pair, step.number, step.steps, step.loss, step.done))
+            told = step.number, step.steps, step.loss, step.done, step.picture
+            self._listen(PairStep(job.pair, *told))
         return self._stop()
 
     def staged(self, job: Job, stage: Stage) -> None:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from nstcli.plan.pair import Pair
 from nstcli.results.records import Record
+
+if TYPE_CHECKING:  # telling of what is done already goes without it
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -27,13 +31,18 @@ class PairStarted:
 
 @dataclass(frozen=True)
 class PairStep:
-    """The optimizer took a step from this loss; `done` is the share of the pair's work done."""
+    """The optimizer took a step from this loss; `done` is the share of the pair's work done.
+
+    `picture` returns what it left, a tensor (1, 3, H, W) in [0, 1], while the step is told of; it
+    is None where another process takes the steps.
+    """
 
     pair: Pair
     step: int
     steps: int
     loss: float
     done: float
+    picture: Callable[[], Tensor] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)

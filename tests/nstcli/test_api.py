@@ -93,7 +93,7 @@ def test_the_bare_import_is_light() -> None:
 
 
 def test_the_module_has_the_names_it_tells_and_no_others() -> None:
-    functions = {"backbones", "batch", "experiment", "layers", "stylize"}
+    functions = {"animate", "backbones", "batch", "experiment", "layers", "stylize"}
     assert set(nstcli.__all__) == {"Experiment", "Result", *functions}
     assert set(nstcli.__all__) <= set(dir(nstcli))
     assert "__version__" in dir(nstcli)
@@ -503,7 +503,8 @@ def test_unknown_names_are_told_with_those_that_there_are() -> None:
 
 def test_what_belongs_to_a_batch_is_refused_for_one_picture() -> None:
     of_one = {f.name for f in dataclasses.fields(RecipeOptions)} | {
-        "bits", "device", "precision", "timeout", "offline", "max_pixels"}  # fmt: skip
+        "bits", "device", "precision", "timeout", "offline", "max_pixels",
+        "animation", "boomerang", "animation_size", "animation_seconds"}  # fmt: skip
     for group in (InputOptions, OutputOptions, ExecutionOptions):
         for field in dataclasses.fields(group):
             if field.name not in of_one:

@@ -404,3 +404,23 @@ def test_a_scale_that_would_get_no_step_is_left_out(extractor: FeatureExtractor)
     result = stylize(extractor, scales(extractor, asked, content, style), asked)
     alone = stylize(extractor, scales(extractor, asked, content, style)[-1:], asked)
     assert torch.equal(result.image, alone.image)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_a_step_gives_its_picture_at_full_size_to_whoever_asks(
+    extractor: FeatureExtractor, optimizer: str
+) -> None:
+    """Asking changes nothing, and what was given is nobody else's."""
+    asked = recipe(steps=6, scales=2, optimizer=optimizer)
+    pictures: list[Tensor] = []
+
+    def ask(step: Step) -> None:
+        assert step.picture is not None
+        pictures.append(step.picture())
+        step.picture().zero_()
+
+    result = paint(extractor, asked, ask)
+    assert torch.equal(result.image, paint(extractor, asked).image)
+    assert {picture.shape for picture in pictures} == {result.image.shape}
+    assert all(not torch.equal(one, other) for one, other in itertools.pairwise(pictures))
+    assert not any(picture.requires_grad for picture in pictures)

@@ -26,7 +26,7 @@ from nstcli.results.records import Form, stopped_key
 from nstcli.run import backends
 from nstcli.run.backends import BACKENDS, process
 from nstcli.run.backends.worker_process import Ended, Ready
-from nstcli.run.events import Failed, Made, Outcome
+from nstcli.run.events import Failed, Made, Outcome, Stage
 from nstcli.run.job import Execution, Job, Settings, settings_for
 from nstcli.run.worker import Worker
 from tests.conftest import Plugin
@@ -119,6 +119,9 @@ class Recorder:
         assert len(jobs) == len(steps)
         self.stops = self.stops or steps[0].number >= self._until
         return self.stops
+
+    def staged(self, job: Job, stage: Stage) -> None:
+        self._told("staged", (job, stage))
 
     def ended(self, job: Job, outcome: Outcome) -> None:
         self._told("ended", job)
