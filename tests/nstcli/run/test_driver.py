@@ -6,6 +6,7 @@ import errno
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,7 +15,8 @@ from nstcli.engine.steps import Step
 from nstcli.errors import InputError, StoppedError
 from nstcli.plan.pair import Pair
 from nstcli.results.digests import Digests
-from nstcli.results.records import Record
+from nstcli.results.records import Form, Record
+from nstcli.results.stages import StageFolder
 from nstcli.results.state import State
 from nstcli.run import driver as drivers
 from nstcli.run.backends import Driver
@@ -44,13 +46,13 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drivers, "_LOOK_AGAIN", 0.001)
 
 
-# What the driver passes on and never looks at.
-NO_SETTINGS: Any = None
+# What the driver passes on and looks at for the form alone.
+SETTINGS: Any = SimpleNamespace(form=Form())
 
 
 def jobs(*names: str) -> list[Job]:
     pairs = [Pair.of(Path(f"{n}.jpg"), Path("s.jpg"), f"{n}.png") for n in names]
-    return [Job(pair, NO_SETTINGS, (), "key") for pair in pairs]
+    return [Job(pair, SETTINGS, (), "key") for pair in pairs]
 
 
 class FakeResults:
@@ -89,6 +91,9 @@ class FakeResults:
         if isinstance(found, InputError):
             raise found
         return found
+
+    def stages(self, pair: Pair) -> StageFolder:
+        return StageFolder(Path("not there"))
 
     def prepare(self) -> None:
         self._told("prepare")
