@@ -436,7 +436,7 @@ def test_every_field_of_the_recipe_is_an_option() -> None:
              "init": "noise", "scales": 1, "pooling": "avg", "padding": "circular", "dense": False,
              "preprocessing": "own", "weights": "other",
              "center_crop": "1x1", "fit": "crop", "keep_size": True, "colors": "match",
-             "style_scale": 2,
+             "style_scale": 2, "keep_faces": 0.0,
              "nearest_weight": 2, "nearest_layers": {"relu2": 1}}  # fmt: skip
     assert set(other) == set(given)
     record = nstcli.stylize(CONTENT, STYLE, **FAST, **other).record
@@ -954,3 +954,27 @@ def test_16_bits_and_a_picture_to_start_from(tmp_path: Path) -> None:
     np.testing.assert_allclose(plain, result.array / 257, atol=12)
     with pytest.raises(InputError, match="no such file or folder: 'noize'"):
         nstcli.stylize(CONTENT, STYLE, **FAST, init="noize")
+
+
+def test_animations_and_the_picture_of_a_step(tmp_path: Path) -> None:
+    seen: list[tuple[int, ...]] = []
+    result = nstcli.stylize(
+        CONTENT,
+        STYLE,
+        **FAST,
+        animation="gif",
+        on_step=lambda step: seen.append(step.picture().shape),
+    )
+    assert seen == [(1, 3, 24, 32)] * 3
+    assert result.animation is not None
+    assert result.animation.startswith(b"GIF89a")
+    assert nstcli.stylize(CONTENT, STYLE, **FAST).animation is None
+    (tmp_path / "a.png").write_bytes(encode(CONTENT))
+    (made,) = nstcli.batch("a.png", "a.png", **FAST, save_every=1, init="noise")
+    assert made.animation is None
+    (path,) = nstcli.animate("stylized", animation="webp", boomerang=True)
+    assert path.read_bytes() == made.animation
+    with pytest.raises(InputError, match="no stages in"):
+        nstcli.animate(tmp_path / "nowhere")
+    with pytest.raises(InputError, match="the option 'size' has no meaning here"):
+        nstcli.animate("stylized", size=3)
