@@ -1,8 +1,8 @@
 """Read a network's activations at named layers, through forward hooks."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from typing import Any, Self
 
 import torch
@@ -128,6 +128,21 @@ class FeatureExtractor(nn.Module):
         for border in self._borders:
             border.fold = BEYOND[padding]
         return self
+
+    @contextmanager
+    def seeing_no_tiles(self) -> Iterator[None]:
+        """Mirror pictures for a while where padding is `circular`: for those that are no tiles.
+
+        What is at opposite borders of such a picture would give edges that it has nowhere.
+        """
+        known = [border.fold for border in self._borders]
+        if _wrapped in known:
+            self.pad_by("reflect")
+        try:
+            yield
+        finally:
+            for border, fold in zip(self._borders, known, strict=True):
+                border.fold = fold
 
     def forward(self, image: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
         """Return the activations at `layers`, shallowest first.

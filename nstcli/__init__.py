@@ -23,8 +23,10 @@ if TYPE_CHECKING:
         backbones,
         batch,
         experiment,
+        invert,
         layers,
         stylize,
+        texture,
     )
 
 __all__ = [
@@ -34,8 +36,10 @@ __all__ = [
     "backbones",
     "batch",
     "experiment",
+    "invert",
     "layers",
     "stylize",
+    "texture",
 ]
 
 __version__ = VERSION

@@ -51,7 +51,7 @@ from nstcli.images import memory
 from nstcli.plan import inputs
 from nstcli.plan.beside import started
 from nstcli.plan.layout import STAGES
-from nstcli.plan.pair import Pair, Source
+from nstcli.plan.pair import Input, Pair, Source
 from nstcli.plan.product import Naming, Plan, planned
 from nstcli.plan.walk import Selection
 from nstcli.recipe import DEFAULT
@@ -62,6 +62,7 @@ from nstcli.results.records import DEEP, LOSSY, Form, Record, stopped_key
 from nstcli.results.stages import StageFolder
 from nstcli.results.state import embedded_key
 from nstcli.results.store import SingleFile
+from nstcli.run.alone import of_inversion, of_texture
 from nstcli.run.check import Checked, Rules, check
 from nstcli.run.events import Event, Listener, PairDone, PairFailed, PairFound, PairStep
 from nstcli.run.job import (
@@ -74,6 +75,7 @@ from nstcli.run.job import (
 )
 from nstcli.run.journal import Journal
 from nstcli.run.make import End, Summary, make
+from nstcli.terms import INPUTS, Role
 from nstcli.text import shown, stored
 
 _log = logging.getLogger("nstcli")
@@ -244,16 +246,102 @@ def stylize(
         BackboneError: an unknown backbone or layer, or weights that cannot be had.
         NstError: the picture could not be made.
     """
+    return _one({"content": content, "style": style}, dict, on_step, progress, options)
+
+
+def texture(
+    style: object,
+    *,
+    tileable: bool = False,
+    on_step: OnStep | None = None,
+    progress: bool = False,
+    **options: Any,
+) -> Result:
+    """Make a texture of one artwork: its strokes and colours, and nothing that it shows.
+
+        nstcli.texture("art.jpg", size=256, tileable=True).save("tile.png")
+
+    It is a square of `size`, or has the shape that `center_crop` says. Of artworks in folders, make
+    them by `batch(None, "artworks")`.
+
+    Args:
+        style: the artwork; see `stylize`.
+        tileable: it goes on beyond its borders, so that tiles of it show no seam.
+        on_step: see `stylize`.
+        progress: show a bar on the standard error stream.
+        **options: see `stylize`; those of content and nearest term have no effect.
+
+    Raises:
+        InputError: a picture or an option that cannot be used.
+        BackboneError: an unknown backbone or layer, or weights that cannot be had.
+        NstError: the picture could not be made.
+    """
+
+    def choose(choices: Mapping[str, Any]) -> dict[str, Any]:
+        return of_texture(choices, tileable=tileable)
+
+    return _one({"style": style}, choose, on_step, progress, options)
+
+
+def invert(
+    content: object,
+    layer: str,
+    *,
+    on_step: OnStep | None = None,
+    progress: bool = False,
+    **options: Any,
+) -> Result:
+    """Paint one photo from noise by what a single layer sees of it: what that still knows.
+
+        for layer in ("relu1_1", "relu3_1", "relu5_1"):
+            print(layer, nstcli.invert("photo.jpg", layer).record.figures["psnr"])
+
+    Of photos in folders, make them by `batch("photos", None, content_layers="relu3_1")`.
+
+    Args:
+        content: the photo; see `stylize`.
+        layer: of the backbone.
+        on_step: see `stylize`.
+        progress: show a bar on the standard error stream.
+        **options: see `stylize`; those of style and nearest term have no effect.
+
+    Raises:
+        InputError: a picture or an option that cannot be used.
+        BackboneError: an unknown backbone or layer, or weights that cannot be had.
+        NstError: the picture could not be made.
+    """
+
+    def choose(choices: Mapping[str, Any]) -> dict[str, Any]:
+        return of_inversion(choices, layer)
+
+    return _one({"content": content}, choose, on_step, progress, options)
+
+
+def _one(
+    given: Mapping[Role, object],
+    choose: Callable[[Mapping[str, Any]], dict[str, Any]],
+    on_step: OnStep | None,
+    progress: bool,
+    options: dict[str, Any],
+) -> Result:
+    """Make one picture.
+
+    Args:
+        given: its inputs, in memory or where they are.
+        choose: makes the choices for it of those that the options leave.
+        on_step: see `stylize`.
+        progress: likewise.
+        options: likewise.
+    """
     with TemporaryDirectory(prefix="nst-") as scratch:
         folder = Path(scratch)
-        files = (_file(content, folder / "content.png"), _file(style, folder / "style.png"))
+        found = [Input(role, _file(each, folder / f"{role}.png")) for role, each in given.items()]
         if options.get("init") is not None and not isinstance(options["init"], str):
             options["init"] = _file(options["init"], folder / "init.png")
         chosen = _Chosen(options, {each.field for each in settings_of(RecipeOptions)} | _OF_ONE)
-        settings = settings_for(
-            chosen.recipe.choices(), form_of(chosen.output), offline=chosen.execution.offline
-        )
-        (pair,) = started([Pair.of(*files, "result.png")], chosen.recipe.init)
+        choices = choose(chosen.recipe.choices())
+        settings = settings_for(choices, form_of(chosen.output), offline=chosen.execution.offline)
+        (pair,) = started([Pair(tuple(found), "result.png")], choices["init"])
         rules = Rules(keep_best=True, max_pixels=chosen.inputs.max_pixels)
         checked = check([(pair, settings)], SingleFile(folder / pair.output), rules)
         for failure in checked.failures:
@@ -284,8 +372,8 @@ def stylize(
 
 
 def batch(
-    content: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
-    style: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    content: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None,
+    style: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None,
     *,
     output: str | os.PathLike[str] = "stylized",
     on_step: OnStep | None = None,
@@ -303,8 +391,9 @@ def batch(
     loop ends it in order.
 
     Args:
-        content: photos: a folder, a file, a glob pattern, or several of them.
-        style: artworks, likewise.
+        content: photos: a folder, a file, a glob pattern, or several of them; None to make a
+            texture of every artwork, see `texture`.
+        style: artworks, likewise; None to invert every photo, see `invert`.
         output: folder of the results.
         on_step: hears of every step, from another thread; when it returns true, the batch ends.
         progress: show bars on the standard error stream.
@@ -320,15 +409,23 @@ def batch(
     written, recipe, execution = chosen.output, chosen.recipe, chosen.execution
     store = Store(Path(output))
     form = form_of(written)
-    contents, styles = (_sources(each, chosen.inputs, store.folder) for each in (content, style))
+    contents, styles = (
+        None if each is None else _sources(each, chosen.inputs, store.folder)
+        for each in (content, style)
+    )
+    choices = recipe.choices()
+    if content is None:
+        choices = of_texture(choices)
+    elif style is None:
+        choices = of_inversion(choices, recipe.content_layers)
     values = {"model": recipe.model, "size": str(recipe.size), "preset": recipe.preset}
     naming = Naming(f".{form.format}", written.name, values)
     plan = planned(contents, styles, naming, chosen.inputs.pairs, chosen.inputs.limit)
     _tell_renamed(plan)
-    pairs = started(plan.pairs, recipe.init)
+    pairs = started(plan.pairs, choices["init"])
     if execution.shard:
         pairs = execution.shard.of(pairs)
-    settings = settings_for(recipe.choices(), form, offline=execution.offline)
+    settings = settings_for(choices, form, offline=execution.offline)
     return _painted([(pair, settings) for pair in pairs], store, chosen, on_step, progress)
 
 
@@ -673,8 +770,7 @@ def _row(result: Result) -> dict[str, Any]:
     """Return what a table tells of a result."""
     pair, record = result.pair, result.record
     told: dict[str, Any] = {
-        "content": str(pair.path("content")),
-        "style": str(pair.path("style")),
+        **{role: str(pair.path(role)) for role in INPUTS if role in pair.roles},
         "path": str(result.path) if result.path else None,
         "error": result.error,
     }

@@ -17,7 +17,7 @@ from nstcli.config.option import Option, settings_of
 from nstcli.config.validation import check
 from nstcli.errors import InputError
 from nstcli.optimizers import OPTIMIZERS
-from nstcli.terms import TERMS, Term
+from nstcli.terms import INPUTS, TERMS, Role, Term
 
 if TYPE_CHECKING:
     from backbones import Backbone
@@ -236,6 +236,21 @@ class Recipe(Choices):
     def aspect(self) -> tuple[int, int] | None:
         """The shape that photos are cut to, width to height; None for their own."""
         return aspect_of(self.center_crop)
+
+    @property
+    def roles(self) -> frozenset[Role]:
+        """The inputs that it cannot do without: what terms, start and colours look at."""
+        weighs = self.weights_of_terms
+        seen = {TERMS[name].target for name, weight in weighs.items() if weight} | {self.init}
+        if self.colors in {"recolor", "luminance"} or self.keep_faces:
+            seen |= {"content"}
+        both = "matched" in seen
+        return frozenset(role for role in INPUTS if both or role in seen)
+
+    @property
+    def wraps(self) -> bool:
+        """Whether its pictures are tiles, without a border."""
+        return self.padding == "circular"
 
     @property
     def weights_of_terms(self) -> dict[str, float]:

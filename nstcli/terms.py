@@ -11,6 +11,8 @@ from typing import Literal
 
 # What for a picture is taken: `init` is one to start from.
 Role = Literal["content", "style", "init"]
+# What most results are made of, in this order.
+INPUTS: tuple[Role, ...] = ("content", "style")
 Layers = Literal["content", "style", "nearest"]
 
 

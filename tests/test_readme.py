@@ -45,7 +45,7 @@ NST = [part for line in CONSOLE.splitlines() for part in line.split(" && ") if p
 def test_there_is_something_to_check() -> None:
     assert len(NST) > 8
     assert len(PLUGIN) == 2
-    assert len(LIBRARY) == 5
+    assert len(LIBRARY) == 6
 
 
 @pytest.mark.parametrize("line", NST)

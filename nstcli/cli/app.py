@@ -21,6 +21,7 @@ from nstcli.cli import (
     gallery,
     info,
     init,
+    invert,
     layers,
     preset,
     recipe,
@@ -31,6 +32,7 @@ from nstcli.cli import (
     status,
     stylize,
     summarize,
+    texture,
     weights,
 )
 from nstcli.cli.groups import Command
@@ -50,7 +52,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for command in (batch.batch, stylize.stylize, run.run, compare.compare_backbones):
+for command in (
+    batch.batch,
+    stylize.stylize,
+    texture.texture,
+    invert.invert,
+    run.run,
+    compare.compare_backbones,
+):
     app.command(epilog=EXIT_CODES, cls=Command)(command)
 for command in (
     init.init,

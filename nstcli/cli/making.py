@@ -1,5 +1,6 @@
 """What the commands that make pairs have in common: check, ask, make, report."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,12 +22,16 @@ from nstcli.errors import InputError
 from nstcli.plan import inputs
 from nstcli.plan.pair import Pair, Source
 from nstcli.plan.walk import Selection
+from nstcli.report.summaries import Summaries
+from nstcli.results.folder import Store
 from nstcli.results.store import Results
 from nstcli.run.check import Checked, Rules, check
 from nstcli.run.events import Listener
 from nstcli.run.job import Settings, execution_of
+from nstcli.run.journal import Journal
 from nstcli.run.make import End, Summary, make
 from nstcli.run.pace import Paces
+from nstcli.terms import INPUTS
 from nstcli.text import plural
 
 # What a user can do about results that are in the way.
@@ -63,6 +68,32 @@ class Order:
     finish: Callable[[], object] | None = None
     advice: str = CONSENT
     cells: Mapping[str, str] = field(default_factory=dict)
+
+
+def into_folder(
+    pairs: Sequence[tuple[Pair, Settings]],
+    store: Store,
+    taken: InputOptions,
+    written: OutputOptions,
+    execution: ExecutionOptions,
+    messages: MessageOptions,
+    header: Callable[[Checked], Sequence[str]],
+    screen: Screen,
+) -> Order:
+    """Return the order of pairs into a folder, with its journal, gallery and manifest."""
+    summaries = Summaries(store, lambda text: screen.complain(f"warning: {text}"), written.gallery)
+    return Order(
+        pairs,
+        store,
+        written,
+        execution,
+        messages,
+        header,
+        max_pixels=taken.max_pixels,
+        strict=taken.strict,
+        listeners=[Journal(store.layout), summaries],
+        finish=summaries.finish,
+    )
 
 
 def run_pairs(order: Order, screen: Screen) -> int:
@@ -154,14 +185,16 @@ def _tell(
     return interruption.exit_code or (1 if summary.failures else 0)
 
 
-def header_of(pairs: Sequence[Pair], settings: Settings) -> Callable[[Checked], list[str]]:
-    """Return what says what pairs of one recipe are."""
+def header_of(
+    pairs: Sequence[Pair], settings: Settings, *others: str, count: str = ""
+) -> Callable[[Checked], list[str]]:
+    """Return what says what pairs of one recipe are; with what else varies, how many that makes."""
     recipe = settings.recipe
 
     def header(checked: Checked) -> list[str]:
         return [
-            plural(len(pairs), "pair")
-            + product_of(pairs)
+            (count or plural(len(pairs), "pair"))
+            + product_of(pairs, *others)
             + (f", {checked.cached} cached" if checked.cached else "")
             + f" · {recipe.model} {settings.weight_set.name} · {recipe.size} px"
             f" · {plural(recipe.steps, 'step')}"
@@ -172,13 +205,14 @@ def header_of(pairs: Sequence[Pair], settings: Settings) -> Callable[[Checked], 
 
 def product_of(pairs: Sequence[Pair], *others: str) -> str:
     """Say what pairs are the product of: `: 5 contents × 4 styles`, with what else varies."""
-    contents, styles = (
-        len({tuple(i.path for i in pair.inputs if i.role == role) for pair in pairs})
-        for role in ("content", "style")
-    )
-    of = [plural(contents, "content"), plural(styles, "style")]
+    found = {
+        role: len({tuple(i.path for i in pair.inputs if i.role == role) for pair in pairs})
+        for role in INPUTS
+        if any(role in pair.roles for pair in pairs)
+    }
+    of = [plural(count, role) for role, count in found.items()]
     # Of a part of a batch, and of contents with a style each, the product would be no truth.
-    if len(pairs) != contents * styles:
+    if len(pairs) != math.prod(found.values()):
         return " × ".join([f" of {' and '.join(of)}", *others])
     return ": " + " × ".join([*of, *others]) if pairs else ""
 

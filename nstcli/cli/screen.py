@@ -128,6 +128,8 @@ def _figures(record: Record) -> str:
     figures, told = record.figures, ""
     if "loss" in figures:
         told += f", loss {figures['loss']:.4g}"
+    if "psnr" in figures:
+        told += f", PSNR {figures['psnr']:.1f} dB"
     if "content_error" in figures:
         told += f", content {figures['content_error']:.3f}"
     if {"style_error", "style_error_before"} <= set(figures):

@@ -26,14 +26,25 @@ def sheet(
     ] = None,
 ) -> None:
     """Write one picture of all results between their photos and artworks, for print or a README."""
+    from nstcli.plan.layout import Layout
+
+    path = output or Layout(folder).sheet
+    write_sheet(folder, path, cell)
+    typer.echo(path)
+
+
+def write_sheet(folder: Path, path: Path, cell: int | None = None) -> None:
+    """Write the sheet of an output folder.
+
+    Raises:
+        InputError: there is nothing to show, another picture in its place, or it cannot be written.
+    """
     from backbones.atomic import write_atomic
     from nstcli.errors import InputError
     from nstcli.images import encode, format_of
-    from nstcli.plan.layout import Layout
     from nstcli.report.foreign_files import refuse_foreign
     from nstcli.report.sheet import draw_sheet
 
-    path = output or Layout(folder).sheet
     file_format = format_of(path)
     try:
         refuse_foreign(path, "sheet", _is_sheet, "choose another -o")
@@ -43,7 +54,6 @@ def sheet(
         write_atomic(path, data)
     except OSError as error:
         raise InputError(f"cannot write to '{path}': {error.strerror or error}") from error
-    typer.echo(path)
 
 
 def _is_sheet(data: bytes) -> bool:

@@ -13,6 +13,7 @@ from backbones import BackboneError, weights
 from nstcli.report.inventory import Inventory, Item
 from nstcli.report.origins import InputState, Origin
 from nstcli.results.state import State
+from nstcli.terms import INPUTS
 from nstcli.text import duration, plural, printable, shown
 
 # How many of one kind are named, unless all are wanted.
@@ -76,11 +77,10 @@ def _backbone_title(model: str, sha256: str) -> str:
 
 def _summary(inventory: Inventory) -> Iterator[str]:
     records = [item.record for item in inventory.items if item.record]
-    contents = {record.input("content").sha256 for record in records}
-    styles = {record.input("style").sha256 for record in records}
+    found = {role: {record.input(role).sha256 for record in records} - {""} for role in INPUTS}
     head = f"{shown(inventory.folder)}: {plural(len(records), 'result')}"
     if records:
-        head += f" of {plural(len(contents), 'content')} and {plural(len(styles), 'style')}"
+        head += " of " + " and ".join(plural(len(of), role) for role, of in found.items() if of)
         head += f", made in {duration(total_seconds(inventory))}"
     yield head
     if inventory.at_work:

@@ -129,7 +129,8 @@ def _offered(
         most = max(1, int(unit * artwork.share))
         for turns in range(_TURNS):
             image = torch.rot90(artwork.image, turns, (2, 3)).contiguous()
-            places = _places(extractor, image, layers)
+            with extractor.seeing_no_tiles():
+                places = _places(extractor, image, layers)
             if artwork.mask is not None:
                 rows = _inside(artwork, turns)
             kept = rows[_drawn(rows, most)]

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from backbones.hooks import FeatureExtractor
 from nstcli.engine.guidance import EVERYWHERE, Guidance
-from nstcli.engine.losses import Distance, Statistic, Target, distances_of, statistic_of
+from nstcli.engine.losses import TILE, Distance, Statistic, Target, distances_of, statistic_of
 from nstcli.engine.losses.target import stacked_weights
 from nstcli.engine.masks import area, pooled
 from nstcli.engine.matching import matched
@@ -70,6 +70,8 @@ def parts(
             else:
                 aims = targets(name, content, own, layers)
             found += _parts(name, distance, layers, aims, content, own, where)
+    if recipe.wraps:  # so do the pixels of a tile have neighbours beyond a border
+        found = [replace(part, statistic=TILE) if part.layer is None else part for part in found]
     return found
 
 

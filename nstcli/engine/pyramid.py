@@ -4,6 +4,9 @@ A layer's receptive field is fixed in pixels, so that brush strokes painted at a
 large ones, and most steps cost a fraction of those at full size.
 """
 
+import math
+
+import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
@@ -11,6 +14,8 @@ from nstcli.recipe import Recipe
 
 # `auto` starts at no less than this longest edge, in pixels: below it, the content is lost.
 _COARSEST = 128
+# How far a cubic filter reaches, in pixels of the coarser picture.
+_REACH = 2
 
 
 def factors(recipe: Recipe, content: Tensor, style: Tensor, minimum: int) -> list[float]:
@@ -44,15 +49,30 @@ def share_steps(steps: int, count: int, finishing: bool = False) -> list[int]:
     return [each] * (count - 1) + [steps - each * (count - 1)]
 
 
-def shrunk(image: Tensor, factor: float) -> Tensor:
-    """Scale (N, 3, H, W) down by a factor; at factor 1 it is the same tensor."""
+def shrunk(image: Tensor, factor: float, wraps: bool = False) -> Tensor:
+    """Scale (N, 3, H, W) down by a factor; at factor 1 it is the same tensor. See `resized`."""
     if factor == 1:
         return image
     height, width = (max(1, round(edge * factor)) for edge in image.shape[-2:])
-    return resized(image, height, width)
+    return resized(image, height, width, wraps)
 
 
-def resized(image: Tensor, height: int, width: int) -> Tensor:
-    """Resample (N, 3, H, W) with a cubic filter that does not alias, within [0, 1]."""
-    size = [height, width]
-    return interpolate(image, size, mode="bicubic", antialias=True).clamp(0, 1).contiguous()
+def resized(image: Tensor, height: int, width: int, wraps: bool = False) -> Tensor:
+    """Resample (N, 3, H, W) with a cubic filter that does not alias, within [0, 1].
+
+    Beyond a border there is more of the border's pixels or, if it `wraps`, of those opposite.
+    """
+    wanted = {2: height, 3: width}
+    margins = dict.fromkeys(wanted, 0)
+    for dim, edge in wanted.items() if wraps else ():
+        there = image.shape[dim]
+        # As few lines as come out whole, and are more than the filter reaches.
+        unit = there // math.gcd(there, edge)
+        more = unit * math.ceil(_REACH * max(1, there / edge) / unit)
+        around = torch.arange(-more, there + more, device=image.device) % there
+        image, margins[dim] = image.index_select(dim, around), more * edge // there
+    size = [edge + 2 * margins[dim] for dim, edge in wanted.items()]
+    found = interpolate(image, size, mode="bicubic", antialias=True).clamp(0, 1)
+    for dim, edge in wanted.items():
+        found = found.narrow(dim, margins[dim], edge)
+    return found.contiguous()

@@ -1,5 +1,6 @@
 """Stylize one pair, or several at once, from coarse to fine, and judge the results."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -65,6 +66,7 @@ class Result:
         loss_before: that of what it began with, at full size.
         moved: how far the optimizer took it from where a scale began, at the scale where that was
             farthest: root mean square over pixel values in [0, 1].
+        psnr: of the picture as a copy of the content; see `psnr`.
         content_error: its relative content error, over the recipe's content layers.
         style_error: its relative style error, over the recipe's style layers.
         style_error_before: that of the unchanged content image.
@@ -79,6 +81,7 @@ class Result:
     loss: float
     loss_before: float
     moved: float
+    psnr: float
     content_error: float
     style_error: float
     style_error_before: float
@@ -138,7 +141,7 @@ def stylize_together(
     image = starts(by_scale[0], recipe)
     moved = torch.zeros(len(pairs), device=image.device)
     for number, (scales, share) in enumerate(zip(by_scale, shares, strict=True)):
-        image = _fitting(image, scales[0])
+        image = _fitting(image, scales[0], recipe)
         objective = _objective(extractor, scales, recipe, image if number else None)
         best = descend(extractor, image, objective, recipe, share, progress.watch)
         for index, (step, loss) in best.diverged.items():
@@ -150,7 +153,7 @@ def stylize_together(
         if progress.stopped or len(failed) == len(pairs):
             break
     if progress.stopped and scales is not by_scale[-1]:  # a loss is that of one size
-        image = _fitting(image, by_scale[-1][0])
+        image = _fitting(image, by_scale[-1][0], recipe)
         objective = _objective(extractor, by_scale[-1], recipe, image)
         losses = _losses(extractor, image, objective, recipe)
     before = best.first
@@ -213,10 +216,12 @@ def _losses(
     return weighted(evaluate(extractor, image, objective), recipe)
 
 
-def _fitting(image: Tensor, scale: Scale) -> Tensor:
+def _fitting(image: Tensor, scale: Scale, recipe: Recipe) -> Tensor:
     """Carry pictures to the size of a scale."""
-    size = scale.content.image.shape[-2:]
-    return image if image.shape[-2:] == size else resized(image, *size)
+    height, width = scale.content.image.shape[-2:]
+    if image.shape[-2:] == (height, width):
+        return image
+    return resized(image, height, width, recipe.wraps)
 
 
 def _diverged(step: int, loss: float, recipe: Recipe) -> DivergedError:
@@ -255,8 +260,17 @@ def _judged(
         before = evaluate(extractor, content.image, of_style)["style"].item()
     return Result(
         image=image,
+        psnr=psnr(image, content.image),
         content_error=errors["content"].sum().item(),
         style_error=errors["style"].sum().item(),
         style_error_before=before,
         **known,
     )
+
+
+def psnr(image: Tensor, of: Tensor) -> float:
+    """Return the peak signal-to-noise ratio of a copy, (1, 3, H, W) in [0, 1] each, in decibels.
+
+    10 log10 (1 / mean squared difference); of one without any difference, 100.
+    """
+    return -10 * math.log10(max((image - of).square().mean().item(), 1e-10))

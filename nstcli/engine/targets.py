@@ -179,10 +179,11 @@ def read_style(
         ValueError: no image, or weights or masks that do not fit the images.
     """
     masks = [None] * len(images) if masks is None else masks
-    styles = [
-        Style.of(read_content(extractor, image, recipe, mask), mask)
-        for image, mask in zip(images, masks, strict=True)
-    ]
+    with extractor.seeing_no_tiles():
+        styles = [
+            Style.of(read_content(extractor, image, recipe, mask), mask)
+            for image, mask in zip(images, masks, strict=True)
+        ]
     return mixed(styles, [1.0] * len(images) if weights is None else weights)
 
 

@@ -41,8 +41,8 @@ def started(pairs: Sequence[Pair], init: str) -> list[Pair]:
 def with_input(pairs: Sequence[Pair], role: Role, argument: str) -> list[Pair]:
     """Give every pair a further input: a file, or what a folder has for it.
 
-    In a folder, the picture of a pair is called like its result or like its content, whatever the
-    suffix; the result comes first, and what lies in a sub-folder of the same name.
+    In a folder, the picture of a pair is called like its result or like its first input, whatever
+    the suffix; the result comes first, and what lies in a sub-folder of the same name.
 
     Raises:
         InputError: there is no such file or folder, or it has nothing for a pair, or two pictures
@@ -70,7 +70,7 @@ def _of(pair: Pair, named: _Named, argument: str) -> Source:
     """Return the picture of a pair, by the longest path that agrees."""
     result = PurePosixPath(pair.output)
     folders = _folded(result.parent)
-    stems = result.stem, pair.path("content").stem
+    stems = result.stem, pair.paths[0].stem
     for stem in stems:
         for at in range(len(folders) + 1):
             source = named.get((*folders[at:], folded(stem)))

@@ -11,13 +11,14 @@ import hashlib
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import count
 from pathlib import PurePosixPath
 
 from nstcli.plan.layout import RESERVED, STAGES
 from nstcli.plan.pair import Source
 from nstcli.plan.template import Template
+from nstcli.terms import Role
 
 # Bytes of one name. File systems take 255, of which a result's record needs some for a suffix.
 LONGEST = 240
@@ -35,12 +36,12 @@ _DEVICES = frozenset(
 # Bytes that the two names are cut to where a result's name would be too long: both fit in twice.
 _SHORT = 100
 
-_Fill = Callable[[Source, Source, int], str]
+# The pictures of a pair, the one first whose folder its result mirrors.
+Sources = Mapping[Role, Source]
+_Fill = Callable[[Sources, int], str]
 
 
-def outputs(
-    combined: Sequence[tuple[Source, Source]], template: Template, suffix: str
-) -> list[str]:
+def outputs(combined: Sequence[Sources], template: Template, suffix: str) -> list[str]:
     """Name the result of each content and style, as a relative path with `/`.
 
     Of the forms, the first without conflict is taken. What has none gets a short digest of both
@@ -55,7 +56,7 @@ def outputs(
     left = list(range(len(combined)))
     for fill in _forms(template):
         candidates = {
-            at: result_path(combined[at][0].folder, fill(*combined[at], at + 1), suffix)
+            at: result_path(folder_of(combined[at]), fill(combined[at], at + 1), suffix)
             for at in left
         }
         same = {at: folded(candidates[at]) for at in left}
@@ -65,12 +66,15 @@ def outputs(
                 found[at] = candidates[at]
         taken.update(same[at] for at in left if at in found)
         left = [at for at in left if at not in found]
-    below = {at: [str(source.folder / source.path.name) for source in combined[at]] for at in left}
+    below = {
+        at: [str(source.folder / source.path.name) for source in combined[at].values()]
+        for at in left
+    }
     alike = Counter(map(tuple, below.values()))
     for at in left:
-        typed = [str(source.path) for source in combined[at]]
+        typed = [str(source.path) for source in combined[at].values()]
         digits = digest(*(below[at] if alike[tuple(below[at])] == 1 else typed))
-        numbered = _with_digest(*combined[at], at + 1, template.complete(), suffix, digits)
+        numbered = _with_digest(combined[at], at + 1, template.complete(), suffix, digits)
         found[at] = next(name for name in numbered if folded(name) not in taken)
         taken.add(folded(found[at]))
     return [found[at] for at in range(len(combined))]
@@ -97,24 +101,39 @@ def _forms(template: Template) -> Iterator[_Fill]:
     `cat__monet-wave` (another style has the same name, in another folder).
     """
     full = template.complete()
-    yield lambda content, style, number: template.fill(content.path.stem, style.path.stem, number)
+
+    def stems(sources: Sources) -> dict[Role, str]:
+        return {role: source.path.stem for role, source in sources.items()}
+
+    def whole(sources: Sources) -> dict[Role, str]:
+        return {role: source.path.name for role, source in sources.items()}
+
+    def below(sources: Sources) -> dict[Role, str]:
+        first, *others = sources
+        paths = {role: (*sources[role].folder.parts, sources[role].path.stem) for role in others}
+        return {first: sources[first].path.stem} | {r: "-".join(p) for r, p in paths.items()}
+
+    yield lambda sources, number: template.fill(stems(sources), number)
     if full != template:
-        yield lambda content, style, number: full.fill(content.path.stem, style.path.stem, number)
-    yield lambda content, style, number: full.fill(content.path.name, style.path.name, number)
-    yield lambda content, style, number: full.fill(
-        content.path.stem, "-".join((*style.folder.parts, style.path.stem)), number
-    )
+        yield lambda sources, number: full.fill(stems(sources), number)
+    yield lambda sources, number: full.fill(whole(sources), number)
+    yield lambda sources, number: full.fill(below(sources), number)
+
+
+def folder_of(sources: Sources) -> PurePosixPath:
+    """Return the folder below an input folder that the result of a pair mirrors."""
+    return next(iter(sources.values())).folder
 
 
 def _with_digest(
-    content: Source, style: Source, number: int, template: Template, suffix: str, digits: str
+    sources: Sources, number: int, template: Template, suffix: str, digits: str
 ) -> Iterator[str]:
-    """List names that hold for these two paths alone, then those for their further uses."""
-    short = [cut(safe(source.path.stem), _SHORT) for source in (content, style)]
-    filled = template.fill(short[0], short[1], number)
-    yield result_path(content.folder, filled, suffix, f"~{digits}")
+    """List names that hold for these paths alone, then those for their further uses."""
+    short = {role: cut(safe(source.path.stem), _SHORT) for role, source in sources.items()}
+    filled, folder = template.fill(short, number), folder_of(sources)
+    yield result_path(folder, filled, suffix, f"~{digits}")
     for use in count(2):
-        yield result_path(content.folder, filled, suffix, f"~{digits}-{use}")
+        yield result_path(folder, filled, suffix, f"~{digits}-{use}")
 
 
 def safe(name: str) -> str:

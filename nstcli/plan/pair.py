@@ -50,6 +50,11 @@ class Pair:
         """Where its inputs are."""
         return tuple(each.path for each in self.inputs)
 
+    @property
+    def roles(self) -> frozenset[Role]:
+        """What it has inputs for."""
+        return frozenset(each.role for each in self.inputs)
+
     def path(self, role: Role) -> Path:
         """Return where its first input of a role is."""
         return next(each.path for each in self.inputs if each.role == role)

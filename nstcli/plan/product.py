@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path, PurePosixPath
@@ -10,8 +10,9 @@ from pathlib import Path, PurePosixPath
 from backbones.hints import closest
 from nstcli.errors import InputError
 from nstcli.plan import names
-from nstcli.plan.pair import Pair, Source
+from nstcli.plan.pair import Input, Pair, Source
 from nstcli.plan.template import DEFAULT, Template
+from nstcli.terms import Role
 from nstcli.text import shown
 
 
@@ -39,8 +40,8 @@ class Plan:
 
 
 def planned(
-    contents: Iterable[Source | Path],
-    styles: Iterable[Source | Path],
+    contents: Iterable[Source | Path] | None,
+    styles: Iterable[Source | Path] | None,
     naming: Naming,
     how: str = "product",
     limit: int | None = None,
@@ -48,24 +49,33 @@ def planned(
     """Combine contents with styles, content by content, and name the results.
 
     Args:
-        contents: in the order wanted; a bare path is a picture outside of any sub-folder.
-        styles: likewise; the sub-folders of styles are not mirrored.
+        contents: in the order wanted; a bare path is a picture outside of any sub-folder. None
+            where results are made of a style alone.
+        styles: likewise, None where they are made of a content alone; the sub-folders of styles are
+            mirrored only where there are no contents.
         naming: how results are called.
         how: `product` is every content with every style, `zip` the first with the first and so on.
         limit: keep at most so many pairs, under the names that they have without it.
 
     Raises:
-        InputError: the template cannot be used, or `zip` meets more of one than of the other.
+        InputError: there are neither, the template cannot be used, or `zip` meets more of one
+            than of the other.
     """
     suffix = naming.suffix
-    form = Template(naming.template, naming.values).without(suffix)
-    combined = list(_combined([*map(_source, contents)], [*map(_source, styles)], how))
+    roles: tuple[tuple[Role, Iterable[Source | Path] | None], ...]
+    roles = ("content", contents), ("style", styles)
+    given: dict[Role, Sequence[Source]]
+    given = {role: [*map(_source, several)] for role, several in roles if several is not None}
+    if not given:
+        raise InputError("there are neither photos nor artworks")
+    form = Template(naming.template, naming.values, tuple(given)).without(suffix)
+    combined = _combined(given, how)
     outputs = names.outputs(combined, form, suffix)
     made, renamed = [], []
-    for at, (content, style) in enumerate(combined[:limit]):
-        made.append(Pair.of(content.path, style.path, outputs[at]))
-        filled = form.fill(content.path.stem, style.path.stem, at + 1)
-        why = _why_renamed(content.folder, filled, suffix, outputs[at])
+    for at, sources in enumerate(combined[:limit]):
+        made.append(Pair(tuple(Input(r, each.path) for r, each in sources.items()), outputs[at]))
+        filled = form.fill({role: each.path.stem for role, each in sources.items()}, at + 1)
+        why = _why_renamed(names.folder_of(sources), filled, suffix, outputs[at])
         if why:
             renamed.append((made[at], why))
     return Plan(made, renamed)
@@ -75,20 +85,20 @@ def _source(given: Source | Path) -> Source:
     return given if isinstance(given, Source) else Source(given)
 
 
-def _combined(
-    contents: Sequence[Source], styles: Sequence[Source], how: str
-) -> Iterator[tuple[Source, Source]]:
-    if how == "product":
-        return product(contents, styles)
-    if how != "zip":
+def _combined(given: Mapping[Role, Sequence[Source]], how: str) -> list[names.Sources]:
+    """List the pictures of each pair by role, contents first."""
+    if how not in ("product", "zip"):
         known = ("product", "zip")
         raise InputError(f"unknown --pairs '{how}'{closest(how, known)}; one of product, zip")
-    if len(contents) != len(styles):
+    counts = [len(several) for several in given.values()]
+    if how == "zip" and len(set(counts)) > 1:
         raise InputError(
-            f"--pairs zip needs as many styles as contents, not {len(contents)} contents and "
-            f"{len(styles)} styles; --pairs product makes every combination"
+            f"--pairs zip needs as many styles as contents, not {counts[0]} contents and "
+            f"{counts[1]} styles; --pairs product makes every combination"
         )
-    return zip(contents, styles, strict=True)
+    several = given.values()
+    combined = product(*several) if how == "product" else zip(*several, strict=True)
+    return [dict(zip(given, sources, strict=True)) for sources in combined]
 
 
 def _why_renamed(folder: PurePosixPath, filled: str, suffix: str, output: str) -> str | None:

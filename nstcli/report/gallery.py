@@ -22,7 +22,7 @@ from nstcli.report.varying import side_by_side
 from nstcli.results.records import Failure, Record
 from nstcli.results.stages import StageFolder
 from nstcli.results.state import State
-from nstcli.text import duration, shown
+from nstcli.text import duration, plural, shown
 
 # What can be wrong with a result's file.
 _FLAWS = {
@@ -165,12 +165,14 @@ def _summary(grid: Grid) -> list[str]:
     records = [pair.known for pair in grid.pairs if isinstance(pair.known, Record)]
     varying = {axis.key: axis.prefix + _listed(axis.values) for axis in grid.settings}
     models = sorted({str(record.recipe.get("model", "")) for record in records})
-    count = len(records)
     seconds = sum(record.seconds for record in records)
     parts = [
-        f"{count} picture{'' if count == 1 else 's'}",
-        f"{len(grid.contents)} content{'' if len(grid.contents) == 1 else 's'}"
-        f" × {len(grid.styles)} style{'' if len(grid.styles) == 1 else 's'}",
+        plural(len(records), "picture"),
+        " × ".join(
+            plural(len(inputs), role)
+            for role, inputs in (("content", grid.contents), ("style", grid.styles))
+            if any(known.path for known in inputs)
+        ),
         *varying.values(),
         "" if "model" in varying else ", ".join(models),
     ]

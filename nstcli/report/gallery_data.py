@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nstcli.measures import MEASURES
@@ -17,6 +17,7 @@ from nstcli.results.records import Measured, Record
 OF_RECORDS = {
     "seconds": "time",
     "loss": "loss",
+    "psnr": "PSNR",
     "content_error": "content error",
     "style_error": "style error",
 }
@@ -28,13 +29,19 @@ _JUDGED = "judge:"
 _POINTS = 50
 
 
-def measures_of(pairs: Iterable[GridPair]) -> dict[str, str]:
+def measures_of(pairs: Sequence[GridPair]) -> dict[str, str]:
     """List what pairs can be sorted by, field to words; what was measured comes last."""
     found = {name for e in pairs if e.measured for name in e.measured.values}
     # In the order of the table of measures, and then what another version knows.
     measured = [name for name in MEASURES if name in found] + sorted(found - set(MEASURES))
     # The judge's style error is another one than that of the backbone that painted.
-    return {**OF_RECORDS, **{f"{_JUDGED}{name}": f"measured {words(name)}" for name in measured}}
+    records = [e.known for e in pairs if isinstance(e.known, Record)]
+    told = {
+        name: words
+        for name, words in OF_RECORDS.items()
+        if not records or any(record.figure(name) is not None for record in records)
+    }
+    return {**told, **{f"{_JUDGED}{name}": f"measured {words(name)}" for name in measured}}
 
 
 def script_data(

@@ -135,10 +135,9 @@ class Page:
 
     def name(self, card: Card) -> str:
         """Say what a card shows, for those who cannot see it."""
-        said = [
-            axis.prefix + axis.values[at].label for axis, at in zip(self.axes, card.at, strict=True)
-        ]
-        return ", ".join([" in the manner of ".join(said[:2]), *said[2:]])
+        said = [(axis, axis.values[at]) for axis, at in zip(self.axes, card.at, strict=True)]
+        made_of = " in the manner of ".join(value.label for _, value in said[:2] if value.path)
+        return ", ".join([made_of, *(axis.prefix + value.label for axis, value in said[2:])])
 
     def caption(self, card: Card) -> str:
         """Tell a card from the others of its cell."""

@@ -170,7 +170,8 @@ class _Inputs:
 
 
 def _name(path: str) -> str:
-    return PurePath(path).name or path
+    """Return the name of a file; of an input that results do not have, a dash."""
+    return PurePath(path).name or path or "–"
 
 
 def labels(inputs: Sequence[tuple[str, str]]) -> list[str]:

@@ -18,6 +18,7 @@ from nstcli.report.foreign_files import refuse_foreign
 from nstcli.results.folder import Store
 from nstcli.results.records import Failure, Record, digests_by_role
 from nstcli.results.state import State
+from nstcli.terms import INPUTS
 from nstcli.text import stored
 from nstcli.version import VERSION
 
@@ -132,8 +133,10 @@ def _totals(
             for state in (State.UP_TO_DATE, State.STOPPED, State.MISSING)
         },
         "failed": len(list(failures)),
-        "contents": len({str(result["content_sha256"]) for result in results}),
-        "styles": len({str(result["style_sha256"]) for result in results}),
+        **{
+            f"{role}s": len({str(r[f"{role}_sha256"]) for r in results if f"{role}_sha256" in r})
+            for role in INPUTS
+        },
         "seconds": round(math.fsum(result["seconds"] or 0.0 for result in results), 3),
     }
 

@@ -16,7 +16,10 @@ _States: Any = Literal[State.UP_TO_DATE.value, State.STOPPED.value, State.MISSIN
 
 
 class _Result(BaseModel):
-    """A result; beside these fields it has all figures of its record, null where one is none."""
+    """A result; beside these fields it has all figures of its record, null where one is none.
+
+    A texture has no content, and an inversion no style.
+    """
 
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, float | None]
@@ -24,10 +27,10 @@ class _Result(BaseModel):
     name: str
     sha256: str
     recipe: int
-    content: _OfRole
-    style: _OfRole
-    content_sha256: _OfRole
-    style_sha256: _OfRole
+    content: _OfRole = ""
+    style: _OfRole = ""
+    content_sha256: _OfRole = ""
+    style_sha256: _OfRole = ""
     init: _OfRole = ""
     init_sha256: _OfRole = ""
     state: _States
@@ -40,8 +43,8 @@ class _Failure(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     name: str
-    content: _OfRole
-    style: _OfRole
+    content: _OfRole = ""
+    style: _OfRole = ""
     init: _OfRole = ""
     error: str
     seconds: float | None

@@ -31,7 +31,7 @@ def draw_sheet(folder: Path, cell: int | None = None) -> Pixels:
     """Draw the contact sheet of an output folder, uint8 (H, W, 3).
 
     Styles head the columns and contents the rows; where results of one content and style differ
-    in their recipe, each variant has a row.
+    in their recipe, each variant has a row. Where there are no styles, each has a column.
 
     Args:
         folder: of a batch.
@@ -43,13 +43,30 @@ def draw_sheet(folder: Path, cell: int | None = None) -> Pixels:
         OSError: small copies of the inputs cannot be written to it.
     """
     grid = read_grid(folder)
-    rows = _rows(grid)
-    return _Drawing(folder, Cells(cell) if cell else _cells_of(grid, rows)).sheet(grid, rows)
-
-
-def _cells_of(grid: Grid, rows: Sequence[_Row]) -> Cells:
+    heads, rows = _strips(grid) if _has_no_styles(grid) else (grid.styles, _rows(grid))
     widths = [pair.known.width for pair in grid.pairs if isinstance(pair.known, Record)]
-    return Cells.fitting(len(grid.styles) + 1, len(rows) + 1, widths, _NARROWEST, _WIDEST)
+    fitting = Cells.fitting(len(heads) + 1, len(rows) + 1, widths, _NARROWEST, _WIDEST)
+    return _Drawing(folder, Cells(cell) if cell else fitting).sheet(heads, rows)
+
+
+def _has_no_styles(grid: Grid) -> bool:
+    return len(grid.settings) > 0 and not any(style.path for style in grid.styles)
+
+
+def _strips(grid: Grid) -> tuple[Sequence[LabelledInput], list[_Row]]:
+    """Return the heads of variants, and a row for each content."""
+    variants = {
+        pair.variant: " · ".join(
+            a.values[at] for a, at in zip(grid.settings, pair.settings, strict=True)
+        )
+        for pair in sorted(grid.pairs, key=lambda e: e.settings)
+        if pair.variant
+    }
+    rows = [
+        _Row(content, "", [_of(variant, grid.cells.get((number, 0), ())) for variant in variants])
+        for number, content in enumerate(grid.contents)
+    ]
+    return [LabelledInput("", "", values) for values in variants.values()], rows
 
 
 def _rows(grid: Grid) -> list[_Row]:
@@ -77,11 +94,11 @@ class _Drawing:
         self._thumbs = Thumbs(folder)
         self._cells = drawn
 
-    def sheet(self, grid: Grid, rows: Sequence[_Row]) -> Pixels:
+    def sheet(self, heads: Sequence[LabelledInput], rows: Sequence[_Row]) -> Pixels:
         """Draw everything, row by row."""
         draw = self._cells
-        heads = [self._headed(style, draw.width * 3 // 4) for style in grid.styles]
-        first = draw.row([draw.blank(), *heads], bottom=True)
+        columns = [self._headed(head, draw.width * 3 // 4) for head in heads]
+        first = draw.row([draw.blank(), *columns], bottom=True)
         return draw.sheet([first, *(draw.row(self._row(row)) for row in rows)])
 
     def _row(self, row: _Row) -> list[Pixels]:
@@ -89,9 +106,10 @@ class _Drawing:
         return [head, *(self._result(pair) for pair in row.pairs)]
 
     def _headed(self, known: LabelledInput, highest: int, variant: str = "") -> Pixels:
-        """Draw a content or style with its name below."""
+        """Draw a content or style with its name below; a variant, or nothing, has no picture."""
         draw, picture = self._cells, self._input(known)
-        image = draw.fitted(picture, highest) if picture else draw.field("not found")
+        missing = draw.field("not found") if known.path else draw.blank()
+        image = draw.fitted(picture, highest) if picture else missing
         captions = [draw.line(known.label, cells.INK)]
         if variant:
             captions.append(draw.line(variant, cells.QUIET))
@@ -112,4 +130,7 @@ class _Drawing:
             picture = decode((self._folder / pair.output).read_bytes(), pair.output)
         except (OSError, InputError):
             return draw.field("its file is gone or damaged", cells.ALARM)
-        return draw.fitted(picture, draw.highest)
+        image, psnr = draw.fitted(picture, draw.highest), pair.known.figure("psnr")
+        if psnr is None:
+            return image
+        return draw.captioned(image, draw.line(f"{psnr:.1f} dB", cells.QUIET))

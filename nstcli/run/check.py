@@ -26,7 +26,7 @@ from nstcli.results.records import LOSSY, Record, digests_by_role
 from nstcli.results.state import State
 from nstcli.results.store import Results
 from nstcli.run.events import PairFailed
-from nstcli.run.framing import FINISH, sizes_of
+from nstcli.run.framing import FINISH, canvas_of, sizes_of
 from nstcli.run.job import Job, Settings
 from nstcli.terms import Role
 from nstcli.text import shown
@@ -299,6 +299,15 @@ def _problem_of(job: Job, looked: Mapping[Path, Looked | InputError]) -> str:
     As a worker would when it came to the pair.
     """
     settings = job.settings
+    for role in sorted(settings.recipe.roles - job.pair.roles):
+        return f"{job.pair.title}: its recipe looks at a {role}, and there is none"
+    if "content" not in job.pair.roles:
+        try:
+            width, height = canvas_of(settings.recipe)
+            settings.backbone.check_size(width, height)
+            images.check_edges(settings.form.format, height, width)
+        except (BackboneError, InputError) as error:
+            return str(error)
     for each in job.pair.inputs:
         found = looked[each.path]
         if isinstance(found, InputError):
@@ -355,6 +364,8 @@ def _memory_of(jobs: Sequence[Job], precision: str) -> int:
         )
         for role in roles
     }
+    if any("content" not in job.pair.roles for job in jobs):
+        sizes["content"] = max(sizes["content"], math.prod(canvas_of(recipe)))
     growing = max(needed.optimizing * sizes["content"], needed.reading * sizes["style"])
     return round(needed.fixed + growing) if growing else 0
 

@@ -22,7 +22,7 @@ def finished_pixels(image: Tensor, job: Job, loaded: Loaded) -> images.Levels:
     seen, photo = loaded.scales[-1], loaded.content
     content = seen.content.image
     if image.shape[-2:] != (photo.height, photo.width):
-        image = resized(image, photo.height, photo.width)
+        image = resized(image, photo.height, photo.width, job.settings.recipe.wraps)
         content = tensor_of(photo).to(image)
     picture = finished(image, content, seen.artworks, job.settings.recipe)
     return levels_of(picture, job.settings.form.bits)

@@ -37,3 +37,8 @@ def sizes_of(width: int, height: int, recipe: Recipe) -> Sizes:
         return Sizes(painted, painted, painted)
     finished = images.shrunk_size(width, height, FINISH * recipe.size)
     return Sizes(painted, finished, (width, height))
+
+
+def canvas_of(recipe: Recipe) -> tuple[int, int]:
+    """Return the width and height, in pixels, of a result that has no photo: as of a square one."""
+    return sizes_of(recipe.size, recipe.size, recipe).painted

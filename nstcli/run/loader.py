@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -29,7 +30,7 @@ from nstcli.plan.pair import Input
 from nstcli.recipe import OWN_INIT, Recipe
 from nstcli.remembered import digest
 from nstcli.run.faces import FaceFinder
-from nstcli.run.framing import FINISH
+from nstcli.run.framing import FINISH, canvas_of
 from nstcli.run.job import Execution, Job
 from nstcli.text import shown
 
@@ -92,9 +93,9 @@ class _Image:
             return None
         return max(self.finish.shape[-2:]) / max(self.pixels.shape[-2:])
 
-    def at(self, factor: float) -> Tensor:
-        """Return the pixels of a scale."""
-        return self.largest if factor > 1 else shrunk(self.pixels, factor)
+    def at(self, factor: float, wraps: bool = False) -> Tensor:
+        """Return the pixels of a scale; `wraps` tells whether it is a tile."""
+        return self.largest if factor > 1 else shrunk(self.pixels, factor, wraps)
 
     @property
     def bytes_kept(self) -> int:
@@ -156,11 +157,12 @@ class Loader:
                 self._read_content(content, factor, recipe),
                 self._read_style(style, factor, recipe),
                 guidance=_guidance(content, factor, recipe),
-                init=begun.at(factor) if begun else None,
+                init=begun.at(factor, recipe.wraps) if begun else None,
             )
             for factor in wanted
         ]
-        self._keep(decoded, view)  # and nothing that holds with this content alone
+        if "style" in job.pair.roles:
+            self._keep(decoded, view)  # and nothing that holds with this content alone
         notes = content.notes + style.notes + (begun.notes if begun else ())
         notes += _note_of_faces(content, recipe)
         return Loaded(scales, content.picture, (*notes, *_note_of_size(content)))
@@ -200,7 +202,13 @@ class Loader:
         return self._needs[kind]
 
     def _content_of(self, job: Job) -> _Image:
-        """Take the content from the pair before if it is the same: contents change least often."""
+        """Take the content from the pair before if it is the same: contents change least often.
+
+        Of a pair without one it is gray, and no term looks at more of it than its size.
+        """
+        if "content" not in job.pair.roles:
+            width, height = canvas_of(job.settings.recipe)
+            return self._gray(job, height, width)
         found, sha256 = _input_of(job, "content")
         recipe, known = job.settings.recipe, self._content
         if known and known.sha256 == sha256 and not (recipe.keep_faces and known.faces is None):
@@ -212,9 +220,12 @@ class Loader:
         return self._content
 
     def _style_of(self, job: Job, content: _Image) -> tuple[_Image, _View]:
-        found, sha256 = _input_of(job, "style")
+        """Return the style and how it is looked at; of a pair without one it is gray, too."""
         scale = job.settings.scale_of("style")
         view = _view_beside(content, job, cut=job.settings.recipe.fit == "crop", scale=scale)
+        if "style" not in job.pair.roles:
+            return self._gray(job, *content.pixels.shape[-2:]), view
+        found, sha256 = _input_of(job, "style")
         return self._styles.get((sha256, view)) or self._decode(found.path, sha256, view), view
 
     def _init_of(self, job: Job, content: _Image) -> _Image | None:
@@ -232,7 +243,8 @@ class Loader:
     def _read_content(self, image: _Image, factor: float, recipe: Recipe) -> Content:
         if factor not in image.contents:
             with _naming_file(image.path):
-                image.contents[factor] = read_content(self._extractor, image.at(factor), recipe)
+                pixels = image.at(factor, recipe.wraps)
+                image.contents[factor] = read_content(self._extractor, pixels, recipe)
         return image.contents[factor]
 
     def _read_style(self, image: _Image, factor: float, recipe: Recipe) -> Style:
@@ -277,6 +289,11 @@ class Loader:
         with _naming_file(path):
             found = self._finder.find(picture)
         return tuple(face.scaled(1 / picture.width, 1 / picture.height) for face in found)
+
+    def _gray(self, job: Job, height: int, width: int) -> _Image:
+        """Return what stands for an input that a pair does not have."""
+        picture = Picture(np.full((height, width, 3), 128, np.uint8))
+        return _Image(job.pair.paths[0], "", picture, self._tensor(picture), None)
 
     def _tensor(self, picture: Picture) -> Tensor:
         return tensor_of(picture).to(self._device)

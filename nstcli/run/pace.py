@@ -95,6 +95,8 @@ class Paces:
         return _work(recipe, recipe.steps, sizes.finished)
 
     def _size_of(self, pair: Pair) -> tuple[int, int] | None:
+        if "content" not in pair.roles:
+            return None
         path = pair.path("content")
         if path not in self._sizes:
             self._sizes[path] = None

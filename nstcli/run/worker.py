@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -29,6 +29,7 @@ from nstcli.run.filming import Filming, OnStage
 from nstcli.run.finishing import encoded, finished_pixels
 from nstcli.run.job import Execution, Job, Settings
 from nstcli.run.loader import Loaded, Loader
+from nstcli.terms import Role
 from nstcli.version import VERSION
 
 # The jobs at work, and an event for each. What it returns tells whether to stop.
@@ -279,9 +280,7 @@ class Worker:
             figures={
                 "loss": result.loss,
                 "loss_before": result.loss_before,
-                "content_error": result.content_error,
-                "style_error": result.style_error,
-                "style_error_before": result.style_error_before,
+                **_errors(result, job.pair.roles),
                 "step_seconds": float(f"{result.pace[0]:.4g}"),
                 "step_spread": float(f"{result.pace[1]:.4g}"),
                 "threads": torch.get_num_threads(),
@@ -291,3 +290,17 @@ class Worker:
             notes=(*self._notes, *task.loaded.notes),
             shortfall=shortfall(result, settings.recipe),
         )
+
+
+def _errors(result: Result, roles: Set[Role]) -> dict[str, float]:
+    """Return how far a picture is from what it was made of."""
+    found = {}
+    if "content" in roles:
+        found["content_error"] = result.content_error
+    if "style" in roles:
+        found["style_error"] = result.style_error
+    if roles >= {"content", "style"}:
+        found["style_error_before"] = result.style_error_before
+    elif "content" in roles:  # it was to be the photo again
+        found["psnr"] = result.psnr
+    return found

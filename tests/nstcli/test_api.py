@@ -93,7 +93,9 @@ def test_the_bare_import_is_light() -> None:
 
 
 def test_the_module_has_the_names_it_tells_and_no_others() -> None:
-    functions = {"animate", "backbones", "batch", "experiment", "layers", "stylize"}
+    functions = {
+        *("animate", "backbones", "batch", "experiment", "invert", "layers", "stylize", "texture")
+    }
     assert set(nstcli.__all__) == {"Experiment", "Result", *functions}
     assert set(nstcli.__all__) <= set(dir(nstcli))
     assert "__version__" in dir(nstcli)
@@ -753,7 +755,7 @@ def test_several_inputs(folders: None) -> None:
                         output="out", **FAST)  # fmt: skip
     assert [result.pair.output[:3] for result in work] == ["dog", "dog", "cat", "cat"]
     assert set(results()) == NAMES
-    for wrong in (None, 7, b"photos", Image.new("RGB", (9, 9)), [CONTENT], ["photos", None]):
+    for wrong in (7, b"photos", Image.new("RGB", (9, 9)), [CONTENT], ["photos", None]):
         with pytest.raises(InputError, match="takes paths"):
             nstcli.batch(wrong, "art", **FAST)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="no pictures were named"):
@@ -978,3 +980,36 @@ def test_animations_and_the_picture_of_a_step(tmp_path: Path) -> None:
         nstcli.animate(tmp_path / "nowhere")
     with pytest.raises(InputError, match="the option 'size' has no meaning here"):
         nstcli.animate("stylized", size=3)
+
+
+def test_a_texture_has_the_bytes_that_the_command_gives(nst: Nst, folders: None) -> None:
+    made = nstcli.texture("art/ink.png", tileable=True, **FAST)
+    assert made.record is not None
+    assert made.record.recipe["padding"] == "circular"
+    assert made.image.size == (32, 32)
+    assert nst("texture", "art/ink.png", "-o", "out", "--tileable", *FLAGS).code == 0
+    assert Path("out/ink.png").read_bytes() == made.data
+    assert nstcli.texture(STYLE, center_crop="2x1", **FAST).image.size == (32, 16)
+
+
+def test_a_photo_in_memory_is_inverted(nst: Nst, folders: None) -> None:
+    made = nstcli.invert("photos/cat.png", "relu2", **FAST)
+    assert made.record is not None
+    assert made.record.figures["psnr"] > 5
+    assert nst("invert", "photos/cat.png", "-o", "out", "--layers", "relu2", *FLAGS).code == 0
+    assert Path("out/cat__relu2.png").read_bytes() == made.data
+    assert nstcli.invert(CONTENT, "relu1", **FAST).image.size == (32, 24)
+    with pytest.raises(BackboneError, match="unknown layer 'relu9'"):
+        nstcli.invert(CONTENT, "relu9", **FAST)
+
+
+def test_a_batch_without_photos_makes_textures_and_one_without_artworks_inverts(
+    folders: None,
+) -> None:
+    textures = list(nstcli.batch(None, "art", output="t", **FAST))
+    assert {made.path.name for made in textures if made.path} == {"ink.png", "wave.png"}
+    assert all(made.cached for made in nstcli.batch(None, "art", output="t", **FAST))
+    inverted = list(nstcli.batch("photos", None, output="i", content_layers="relu1", **FAST))
+    assert {made.path.name for made in inverted if made.path} == {"cat.png", "dog.png"}
+    with pytest.raises(InputError, match="neither photos nor artworks"):
+        nstcli.batch(None, None, output="n", **FAST)

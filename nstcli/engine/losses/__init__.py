@@ -16,14 +16,23 @@ from importlib import import_module
 
 from torch import Tensor
 
-from nstcli.engine.losses.statistics import FEATURES, GRAM, Statistic
+from nstcli.engine.losses.statistics import FEATURES, GRAM, TILE, Statistic
 from nstcli.engine.losses.target import Target
 from nstcli.terms import TERMS
 
 # (statistic of the pictures, with the batch first; target) -> (N,).
 Distance = Callable[[Tensor, Target], Tensor]
 
-__all__ = ["FEATURES", "GRAM", "Distance", "Statistic", "Target", "distances_of", "statistic_of"]
+__all__ = [
+    "FEATURES",
+    "GRAM",
+    "TILE",
+    "Distance",
+    "Statistic",
+    "Target",
+    "distances_of",
+    "statistic_of",
+]
 
 
 @cache

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 from torch.autograd.function import Function, once_differentiable
+from torch.nn.functional import pad
 
 # What the network may run in, but sums of squares must not.
 _HALF = {torch.float16, torch.bfloat16}
@@ -61,7 +62,13 @@ def gram(features: Tensor, weights: Tensor | None = None, /) -> Tensor:
     return result
 
 
+def tile(x: Tensor, weights: Tensor | None = None, /) -> Tensor:
+    """Put the first row and column of a tile behind the last: (N, C, H, W) -> (N, C, H+1, W+1)."""
+    return pad(x, (0, 1, 0, 1), "circular")
+
+
 FEATURES = Statistic(features, local=True)
+TILE = Statistic(tile, local=True)
 GRAM = Statistic(gram, local=False)
 
 

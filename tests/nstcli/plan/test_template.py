@@ -8,19 +8,31 @@ VALUES = {"model": "vgg19", "size": "512"}
 
 def test_every_placeholder_is_filled() -> None:
     text = "{{{index}}} {content} {style} {model} {size}"
-    assert Template(text, VALUES).fill("cat", "wave", 7) == "{0007} cat wave vgg19 512"
+    assert (
+        Template(text, VALUES).fill({"content": "cat", "style": "wave"}, 7)
+        == "{0007} cat wave vgg19 512"
+    )
 
 
 def test_braces_in_names_are_no_placeholders() -> None:
-    assert Template(DEFAULT, {}).fill("{style}", "{x!r:3}", 1) == "{style}__{x!r:3}"
+    assert (
+        Template(DEFAULT, {}).fill({"content": "{style}", "style": "{x!r:3}"}, 1)
+        == "{style}__{x!r:3}"
+    )
 
 
 def test_a_value_makes_no_folder() -> None:
-    assert Template("{weights}/a", {"weights": "/w/x.pth"}).fill("c", "s", 1) == "_w_x.pth/a"
+    assert (
+        Template("{weights}/a", {"weights": "/w/x.pth"}).fill({"content": "c", "style": "s"}, 1)
+        == "_w_x.pth/a"
+    )
 
 
 def test_the_names_of_a_pair_are_not_those_of_settings() -> None:
-    assert Template("{content}", {"content": "relu4_2"}).fill("cat", "wave", 1) == "cat"
+    assert (
+        Template("{content}", {"content": "relu4_2"}).fill({"content": "cat", "style": "wave"}, 1)
+        == "cat"
+    )
 
 
 @pytest.mark.parametrize(
@@ -59,3 +71,10 @@ def test_the_suffix_of_the_format_is_not_given_twice() -> None:
     assert Template("{content}.PNG", {}).without(".png").text == "{content}"
     assert Template("{content}.jpg", {}).without(".png").text == "{content}.jpg"
     assert Template(".png", {}).without(".png").text == ".png"
+
+
+def test_what_pairs_do_not_have_has_no_placeholder() -> None:
+    assert Template(DEFAULT, {}, ("style",)).fill({"style": "wave"}, 1) == "wave"
+    assert Template("{index}", {}, ("style",)).complete().text == "{index}__{style}"
+    with pytest.raises(InputError, match=r"unknown placeholder {content}.* there are: {style}"):
+        Template("{content}", {}, ("style",))
