@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,13 @@ from backbones.hints import closest_file
 from nstcli.config.option import settings_of
 from nstcli.config.validation import written
 from nstcli.errors import InputError
-from nstcli.recipe import DEFAULT, OWN_INIT, VERSION, Choices, effective
+from nstcli.recipe import DEFAULT, OWN_INIT, VERSION, Choices, Recipe, effective
 from nstcli.terms import TERMS
 from nstcli.text import shown
 
 _KEYS = {setting.field: setting.key for setting in settings_of(Choices)}
 # What a recipe holds that nobody sets.
-_RESOLVED = {"version", "plugin"}
+_RESOLVED = {field.name for field in fields(Recipe)} - set(_KEYS)
 
 
 def read(path: Path) -> tuple[dict[str, object], list[str]]:

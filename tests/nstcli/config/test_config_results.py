@@ -41,6 +41,8 @@ choices = st.fixed_dictionaries(
         "loss": st.sampled_from(["relative", "gatys", "sum", "mean"]),
         "dense": st.booleans(),
         "pooling": st.sampled_from(["max", "avg"]),
+        "colors": st.sampled_from(["style", "luminance"]),
+        "keep_faces": st.floats(0, 9),
         "padding": st.sampled_from(["own", "reflect"]),
         "optimizer": st.sampled_from(["lbfgs", "adam"]),
         "learning_rate": st.floats(0.001, 10),
@@ -62,6 +64,13 @@ def put(path: Path, recipe: object) -> Path:
 def settled(path: Path) -> dict[str, Any]:
     found = settle(SETTINGS, {"config": str(path)}, {}, None)
     return {name: found[name] for name in DEFAULT}
+
+
+def test_what_nobody_sets_is_no_unknown_setting(tmp_path: Path) -> None:
+    recipe = replace(RECIPE, keep_faces=1.0, detector="0" * 64, plugin="1" * 64)
+    found, remarks = results.read(put(tmp_path / "a.png", recipe.effective()))
+    assert not [remark for remark in remarks if "unknown" in remark]
+    assert found["keep-faces"] == 1
 
 
 @given(choices, st.sampled_from(["png", "jpg", "webp", "tiff"]))
