@@ -5,7 +5,7 @@ painted in between, and every loss and figure of it, are those of any picture. P
 (1, 3, H, W), sRGB in [0, 1].
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -18,6 +18,9 @@ from nstcli.recipe import Recipe
 
 # Along which colours differ by less than a level of 8 bits, there is nothing but rounding.
 _LEVEL = 1 / 255
+# Pixels that are computed at a time: a picture that keeps the size of its photo may be far larger
+# than any that was painted, and has to fit into the same memory.
+_BLOCK = 2**20
 
 
 @dataclass(frozen=True)
@@ -30,12 +33,18 @@ class Palette:
     @classmethod
     def of(cls, image: Tensor, mask: Tensor | None = None) -> Self:
         """Take it of a picture, whose pixels count as a mask (1, 1, H, W) says."""
-        pixels = _pixels(image)
-        weights = torch.ones_like(pixels[0]) if mask is None else mask.flatten().cpu().double()
-        shares = weights / weights.sum().clamp(min=1e-12)
-        mean = pixels @ shares
-        centred = pixels - mean[:, None]
-        return cls(mean, (centred * shares) @ centred.mT)
+        weights = torch.ones_like(image[:, :1]) if mask is None else mask
+        total = weights.sum(dtype=torch.float64).clamp(min=1e-12).cpu()
+        mean, covariance = (
+            torch.zeros(3, dtype=torch.float64),
+            torch.zeros(3, 3, dtype=torch.float64),
+        )
+        for part, weight in _blocks(image, weights):
+            mean += _pixels(part) @ _pixels(weight)[0] / total
+        for part, weight in _blocks(image, weights):
+            centred = _pixels(part) - mean[:, None]
+            covariance += (centred * _pixels(weight)) @ centred.mT / total
+        return cls(mean, covariance)
 
     @classmethod
     def of_artworks(cls, artworks: Sequence[Artwork]) -> Self:
@@ -86,12 +95,21 @@ def recolored(image: Tensor, palette: Palette) -> Tensor:
     """
     own = Palette.of(image)
     matrix = transport(own.covariance, palette.covariance)
-    found = matrix @ (_pixels(image) - own.mean[:, None]) + palette.mean[:, None]
-    return found.clamp(0, 1).view(image.shape).to(image)
+    found = []
+    for (part,) in _blocks(image):
+        pixels = matrix @ (_pixels(part) - own.mean[:, None]) + palette.mean[:, None]
+        found.append(pixels.clamp(0, 1).view(part.shape).to(part))
+    return torch.cat(found, 2)
+
+
+def _blocks(*images: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """Part pictures of one size, (1, C, H, W), into stretches of rows."""
+    rows = max(1, _BLOCK // images[0].shape[-1])
+    return zip(*(torch.split(image, rows, 2) for image in images), strict=True)
 
 
 def _pixels(image: Tensor) -> Tensor:
-    """(1, 3, H, W) -> (3, H·W), in float64 on the CPU."""
+    """(1, C, H, W) -> (C, H·W), in float64 on the CPU."""
     return image[0].flatten(1).cpu().double()
 
 
@@ -126,9 +144,12 @@ def _like_the_artworks(picture: Tensor, photo: Tensor, artworks: Sequence[Artwor
 
 def _lightness_alone(picture: Tensor, photo: Tensor, artworks: Sequence[Artwork]) -> Tensor:
     """Keep of a picture its lightness, and of the photo the rest."""
-    lightness, chroma = oklab.of_srgb(picture)[:, :1], oklab.of_srgb(photo)[:, 1:]
-    found = oklab.paled(torch.cat([lightness.clamp(0, 1), chroma], 1))
-    return oklab.to_srgb(found).clamp(0, 1)
+    found = []
+    for part, seen in _blocks(picture, photo):
+        lightness, chroma = oklab.of_srgb(part)[:, :1], oklab.of_srgb(seen)[:, 1:]
+        lab = oklab.paled(torch.cat([lightness.clamp(0, 1), chroma], 1))
+        found.append(oklab.to_srgb(lab).clamp(0, 1))
+    return torch.cat(found, 2)
 
 
 # The names are the values of the recipe's `colors`.

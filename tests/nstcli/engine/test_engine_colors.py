@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from skimage.color import rgb2lab
 from torch import Tensor
 
-from nstcli.engine import oklab
+from nstcli.engine import colors, oklab
 from nstcli.engine.colors import COLORS, Palette, finished, recolored, transport
 from nstcli.engine.guidance import Guidance, Region
+from nstcli.engine.memory import TensorBytes
 from nstcli.engine.stylize import Scale
 from nstcli.engine.targets import Artwork, Content, Style
 from nstcli.recipe import Choices
@@ -63,6 +64,26 @@ def test_every_way_gives_pictures_and_changes_none(way: str, scene: str) -> None
         assert image.min() >= 0
         assert image.max() <= 1
     assert all(torch.equal(*each) for each in zip(before, (photo, artwork, painted), strict=True))
+
+
+@pytest.mark.parametrize("way", COLORS)
+def test_large_pictures_take_no_more_than_a_few_blocks(
+    way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And look as they would at once."""
+    painted, photo = (picture(60, 50, seed=seed) for seed in range(2))
+    asked, artworks = recipe(colors=way), [Artwork(ARTWORK)]
+    whole = finished(painted, photo, artworks, asked)
+    shown = COLORS[way].prepared(photo, painted)
+    monkeypatch.setattr(colors, "_BLOCK", 120)
+    with TensorBytes() as finishing:
+        parts = finished(painted, photo, artworks, asked)
+    with TensorBytes() as preparing:
+        again = COLORS[way].prepared(photo, painted)
+    assert torch.allclose(whole, parts, atol=1e-5)
+    assert torch.allclose(shown, again, atol=1e-5)
+    # Two that are given count, too; the parts of the result, and the result.
+    assert max(finishing.peak, preparing.peak) < 4.5 * painted.nbytes
 
 
 def test_the_artwork_s_colors_are_no_work() -> None:
