@@ -20,46 +20,58 @@ _LEVELS = 4
 _LEAST_EDGE = 4
 
 
-def coarse_first(x: Tensor) -> Tensor:
+def coarse_first(x: Tensor, wraps: bool = False) -> Tensor:
     """Add to pictures (N, C, H, W) what they are at coarser levels, each more than the one before.
 
     A symmetric, positive definite product: a level is enlarged by the transpose of what shrank it.
+    Beyond a border there is nothing or, if pictures `wrap`, the border opposite: else the pixels
+    at the seam of a tile would move less than all others.
     """
-    return _added(x, _LEVELS)
+    return _added(x, _LEVELS, wraps)
 
 
-def _added(x: Tensor, levels: int) -> Tensor:
+def _added(x: Tensor, levels: int, wraps: bool) -> Tensor:
     height, width = x.shape[-2:]
     if not levels or min(height, width) < 2 * _LEAST_EDGE:
         return x
-    coarser = _added(_shrunk(_shrunk(x, 2), 3), levels - 1)
-    enlarged = _enlarged(_enlarged(coarser, 3, width), 2, height)
+    coarser = _added(_shrunk(_shrunk(x, 2, wraps), 3, wraps), levels - 1, wraps)
+    enlarged = _enlarged(_enlarged(coarser, 3, width, wraps), 2, height, wraps)
     return torch.add(x, enlarged, alpha=_COARSER)
 
 
 # Sums of shifted pictures and no convolutions, which round otherwise for other numbers of them.
 
 
-def _shrunk(x: Tensor, dim: int) -> Tensor:
-    """Halve an edge: sums by (1, 3, 3, 1) / 8, with nothing beyond the border."""
+def _shrunk(x: Tensor, dim: int, wraps: bool) -> Tensor:
+    """Halve an edge: sums by (1, 3, 3, 1) / 8."""
+    if wraps and x.shape[dim] % 2:  # the first line stands at both ends, by half
+        half = x.narrow(dim, 0, 1) / 2
+        x = torch.cat([half, x.narrow(dim, 1, x.shape[dim] - 1), half], dim)
     count = x.shape[dim] // 2
-    pairs = torch.unflatten(_bordered(x, dim).narrow(dim, 0, 2 * count + 2), dim, (-1, 2))
+    bordered = _bordered(x, dim, wraps)
+    pairs = torch.unflatten(bordered.narrow(dim, 0, 2 * count + 2), dim, (-1, 2))
     first, second = pairs.unbind(dim + 1)
     outer = first.narrow(dim, 0, count) + second.narrow(dim, 1, count)
     inner = second.narrow(dim, 0, count) + first.narrow(dim, 1, count)
     return (outer + 3 * inner) / 8
 
 
-def _enlarged(x: Tensor, dim: int, edge: int) -> Tensor:
+def _enlarged(x: Tensor, dim: int, edge: int, wraps: bool) -> Tensor:
     """Do the transpose of `_shrunk`, to an edge of so many pixels."""
     count = x.shape[dim]
-    before, after = (_bordered(x, dim).narrow(dim, first, count) for first in (0, 2))
+    before, after = (_bordered(x, dim, wraps).narrow(dim, first, count) for first in (0, 2))
     pairs = torch.stack([3 * x + before, 3 * x + after], dim + 1).flatten(dim, dim + 1)
     if edge > 2 * count:  # the last one of an odd edge is in one sum only
         pairs = torch.cat([pairs, x.narrow(dim, count - 1, 1)], dim)
+    elif edge < 2 * count:
+        half = (pairs.narrow(dim, 0, 1) + pairs.narrow(dim, edge, 1)) / 2
+        pairs = torch.cat([half, pairs.narrow(dim, 1, edge - 1)], dim)
     return pairs / 8
 
 
-def _bordered(x: Tensor, dim: int) -> Tensor:
-    """Put a zero before and after every line along an edge, the third or the fourth."""
+def _bordered(x: Tensor, dim: int, wraps: bool) -> Tensor:
+    """Put a line before and after those along an edge, the third or the fourth dimension."""
+    if wraps:
+        last, first = x.narrow(dim, x.shape[dim] - 1, 1), x.narrow(dim, 0, 1)
+        return torch.cat([last, x, first], dim)
     return pad(x, (1, 1) if dim == 3 else (0, 0, 1, 1))

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -112,4 +113,4 @@ class LBFGS(Optimizer):
 
 def build(image: Tensor, steps: int, recipe: Recipe) -> PictureOptimizer:
     """Get ready to optimize pictures (N, 3, H, W): fewer steps to the same loss, more memory."""
-    return PictureOptimizer(image, LBFGS(image, coarse_first))
+    return PictureOptimizer(image, LBFGS(image, partial(coarse_first, wraps=recipe.wraps)))

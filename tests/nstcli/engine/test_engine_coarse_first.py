@@ -10,15 +10,15 @@ from nstcli.engine.lbfgs import LBFGS
 from tests.nstcli.engine.drawn import features
 
 
-def matrix(height: int, width: int) -> torch.Tensor:
+def matrix(height: int, width: int, wraps: bool) -> torch.Tensor:
     """Return it as a matrix, a column for each pixel."""
     pixels = torch.eye(height * width, dtype=torch.float64)
-    return coarse_first(pixels.view(-1, 1, height, width)).flatten(1)
+    return coarse_first(pixels.view(-1, 1, height, width), wraps).flatten(1)
 
 
-@given(height=st.integers(1, 19), width=st.integers(1, 19))
-def test_symmetric_and_positive_definite_at_any_size(height: int, width: int) -> None:
-    product = matrix(height, width)
+@given(height=st.integers(1, 19), width=st.integers(1, 19), wraps=st.booleans())
+def test_symmetric_and_positive_definite_at_any_size(height: int, width: int, wraps: bool) -> None:
+    product = matrix(height, width, wraps)
     torch.testing.assert_close(product, product.T)
     assert torch.linalg.eigvalsh(product).min() > 1 - 1e-9  # the pixels themselves are in it
 
@@ -29,6 +29,16 @@ def test_linear_and_of_each_picture_and_channel_alone(count: int, height: int, w
     torch.testing.assert_close(coarse_first(2 * x + y), 2 * coarse_first(x) + coarse_first(y))
     alone = coarse_first(x[-1:, 1:2])
     torch.testing.assert_close(coarse_first(x)[-1:, 1:2], alone)
+
+
+@given(height=st.integers(8, 40), width=st.integers(8, 40))
+def test_no_pixel_of_a_tile_is_at_a_border(height: int, width: int) -> None:
+    """A field is as much at the seam as elsewhere; and where levels fit, nothing knows of it."""
+    field = coarse_first(torch.ones(1, 1, height, width, dtype=torch.float64), wraps=True)
+    assert field.min() > 0.6 * field.max()
+    x = features(1, 3, 32, 64)
+    moved = coarse_first(x.roll((16, 32), (2, 3)), wraps=True)
+    torch.testing.assert_close(moved, coarse_first(x, wraps=True).roll((16, 32), (2, 3)))
 
 
 def test_fields_count_more_than_grain() -> None:
