@@ -21,7 +21,7 @@ _SOFTWARE = "nst faces"
 @takes_groups
 def faces(
     photos: Annotated[
-        list[Path], typer.Argument(metavar="PHOTO…", help="Photos: files, folders, quoted globs")
+        list[Path], typer.Argument(metavar="PHOTO", help="Photos: files, folders, quoted globs")
     ],
     *,
     output: Annotated[
