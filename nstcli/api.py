@@ -62,7 +62,7 @@ from nstcli.results.records import DEEP, LOSSY, Form, Record, stopped_key
 from nstcli.results.stages import StageFolder
 from nstcli.results.state import embedded_key
 from nstcli.results.store import SingleFile
-from nstcli.run.alone import of_inversion, of_texture
+from nstcli.run.alone import alone, of_inversion, of_texture
 from nstcli.run.check import Checked, Rules, check
 from nstcli.run.events import Event, Listener, PairDone, PairFailed, PairFound, PairStep
 from nstcli.run.job import (
@@ -413,11 +413,7 @@ def batch(
         None if each is None else _sources(each, chosen.inputs, store.folder)
         for each in (content, style)
     )
-    choices = recipe.choices()
-    if content is None:
-        choices = of_texture(choices)
-    elif style is None:
-        choices = of_inversion(choices, recipe.content_layers)
+    choices = alone(recipe.choices(), content is not None, style is not None)
     values = {"model": recipe.model, "size": str(recipe.size), "preset": recipe.preset}
     naming = Naming(f".{form.format}", written.name, values)
     plan = planned(contents, styles, naming, chosen.inputs.pairs, chosen.inputs.limit)
@@ -430,8 +426,8 @@ def batch(
 
 
 def experiment(
-    content: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
-    style: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    content: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None,
+    style: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None,
     *,
     sweep: Mapping[str, Any],
     backbone: Mapping[str, Mapping[str, Any]] | None = None,
@@ -452,8 +448,8 @@ def experiment(
     not made again.
 
     Args:
-        content: photos: a folder, a file, a glob pattern, or several of them.
-        style: artworks, likewise.
+        content: photos: a folder, a file, a glob pattern, or several of them; None for textures.
+        style: artworks, likewise; None for inversions, `sweep={"content_layers": ["relu1_1", …]}`.
         sweep: what varies, as the table `[sweep]` of an experiment file says it: lists, ranges such
             as `{"from": 1, "to": 100, "count": 3}` or values with names, by option; and `how`,
             `samples` and `seed`.
@@ -473,21 +469,26 @@ def experiment(
     written, execution = chosen.output, chosen.execution
     told = {
         **{name: options[name] for name in DEFAULT if options.get(name) is not None},
-        "content": [os.fspath(path) for path in _paths(content)],
-        "style": [os.fspath(path) for path in _paths(style)],
+        **{
+            role: False if given is None else [os.fspath(path) for path in _paths(given)]
+            for role, given in (("content", content), ("style", style))
+        },
         "sweep": sweep,
         "backbone": backbone or {},
     }
     file = described(Path("nstcli.experiment"), {k: _plain(value) for k, value in told.items()})
     store, form = Store(Path(output)), form_of(written)
-    choices = chosen.recipe.choices()
+    choices = alone(chosen.recipe.choices(), content is not None, style is not None)
     variants = with_settings(
         variants_of(file.sweep, choices, file.own), choices, form, offline=execution.offline
     )
     refuse_unable(variants)
     for one, other in same_pictures(variants, file.sweep):
         _log.warning("'%s' will show the same as '%s'", one.title, other.title)
-    contents, styles = (_sources(each, chosen.inputs, store.folder) for each in (content, style))
+    contents, styles = (
+        None if each is None else _sources(each, chosen.inputs, store.folder)
+        for each in (content, style)
+    )
     naming = Naming(f".{form.format}", written.name)
     plan = planned(contents, styles, naming, chosen.inputs.pairs, chosen.inputs.limit)
     _tell_renamed(plan)

@@ -35,6 +35,7 @@ from nstcli.plan.pair import Pair
 from nstcli.plan.product import Naming, planned
 from nstcli.report.summaries import Summaries
 from nstcli.results.folder import Store
+from nstcli.run.alone import alone
 from nstcli.run.check import Checked
 from nstcli.run.events import Listener
 from nstcli.run.job import Settings, execution_of, form_of
@@ -173,7 +174,9 @@ def plan(request: Request, screen: Screen) -> Experiment:
         InputError: something of it cannot be.
         BackboneError: an unknown name, or weights that cannot be had.
     """
-    file, taken, choices = request.file, request.input_options, request.recipe.choices()
+    file, taken = request.file, request.input_options
+    has_contents, has_styles = file.contents is not None, file.styles is not None
+    choices = alone(request.recipe.choices(), has_contents, has_styles)
     form = form_of(request.output_options)
     variants = with_settings(
         variants_of(file.sweep, choices, file.own),
@@ -190,7 +193,8 @@ def plan(request: Request, screen: Screen) -> Experiment:
             f"note: {plural(len(same), 'variant')} will show the same as others, "
             f"such as '{one.title}' and '{other.title}'"
         )
-    contents, styles = find_pictures((file.contents, file.styles), taken, request.output, screen)
+    found = find_pictures((file.contents or (), file.styles or ()), taken, request.output, screen)
+    contents, styles = found[0] if has_contents else None, found[1] if has_styles else None
     suffix = f".{form.format}"
     naming = Naming(suffix, request.output_options.name)
     pairs = planned(contents, styles, naming, taken.pairs, taken.limit)

@@ -46,15 +46,16 @@ class ExperimentFile:
     Attributes:
         path: of the file.
         table: all that it says, changed as the command line wants it; keys have hyphens.
-        contents, styles: folders, files and patterns.
+        contents, styles: folders, files and patterns; None where there are to be none, so that
+            results are textures or inversions.
         sweep: what varies.
         own: the settings that backbones have for themselves, by their names, by field.
     """
 
     path: Path
     table: Mapping[str, Any]
-    contents: tuple[str, ...]
-    styles: tuple[str, ...]
+    contents: tuple[str, ...] | None
+    styles: tuple[str, ...] | None
     sweep: Sweep
     own: Mapping[str, Mapping[str, Any]]
 
@@ -195,8 +196,10 @@ def _keyed(table: Mapping[str, Any], name: str) -> dict[str, Any]:
     return found
 
 
-def _pictures(table: Mapping[str, Any], role: str, name: str) -> tuple[str, ...]:
+def _pictures(table: Mapping[str, Any], role: str, name: str) -> tuple[str, ...] | None:
     value = table.get(role)
+    if value is False:
+        return None
     if value is None:
         raise InputError(f'{name}: no {role} is named; write {role} = "FOLDER"')
     several = value if isinstance(value, list) else [value]

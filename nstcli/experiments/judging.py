@@ -24,7 +24,7 @@ from nstcli.plan.pair import Pair
 from nstcli.recipe import OFF, aspect_of
 from nstcli.results.records import Measured
 from nstcli.run.driver import writing
-from nstcli.terms import Role
+from nstcli.terms import INPUTS, Role
 from nstcli.text import shown
 
 # Longest edge, how many times larger than that, and the shape that was cut out, if one was.
@@ -77,7 +77,14 @@ def _judge_pair(
 
 
 def _read_inputs(experiment: Experiment, judge: Judge, pair: Pair, max_pixels: int) -> JudgedPair:
-    """Read content and style as those saw them that painted."""
+    """Read content and style as those saw them that painted.
+
+    Raises:
+        InputError: one of them cannot be read, or there is none.
+    """
+    for role in INPUTS:
+        if role not in pair.roles:
+            raise InputError(f"{pair.title} has no {role} to be held against")
     record = experiment.records[pair.output]
     content, style = (
         _input(pair.path(role), record.input(role).sha256, max_pixels, view)

@@ -30,6 +30,16 @@ _COARSEST = 48
 _SMOOTH = 10.0
 
 
+def alone(choices: Mapping[str, Any], content: bool, style: bool) -> dict[str, Any]:
+    """Return the choices of results that have a content or a style, or both.
+
+    An inversion is of the content layers that are chosen.
+    """
+    if content:
+        return dict(choices) if style else of_inversion(choices, choices["content_layers"])
+    return of_texture(choices)
+
+
 def of_texture(
     choices: Mapping[str, Any], shape: tuple[int, int] | None = None, tileable: bool = False
 ) -> dict[str, Any]:
@@ -68,9 +78,9 @@ def shape_of(size: str) -> tuple[int, int] | None:
     return int(edges[0]), int(edges[-1])
 
 
-def of_inversion(choices: Mapping[str, Any], layer: str) -> dict[str, Any]:
+def of_inversion(choices: Mapping[str, Any], layers: str | None) -> dict[str, Any]:
     """Return the choices of inversions of a layer, from all options of the recipe by name."""
-    found = {**_seeing("content", choices), "content_layers": layer}
+    found = {**_seeing("content", choices), "content_layers": layers}
     if found["tv_weight"] is None and found["loss"] == "relative":
         found["tv_weight"] = _SMOOTH
     return found

@@ -1013,3 +1013,16 @@ def test_a_batch_without_photos_makes_textures_and_one_without_artworks_inverts(
     assert {made.path.name for made in inverted if made.path} == {"cat.png", "dog.png"}
     with pytest.raises(InputError, match="neither photos nor artworks"):
         nstcli.batch(None, None, output="n", **FAST)
+
+
+def test_textures_and_inversions_are_swept(folders: None) -> None:
+    layers = ["relu1", "relu3"]
+    tried = nstcli.experiment(None, "art/ink.png", sweep={"style_layers": layers}, **FAST)
+    rows = tried.table(frame=False)
+    assert [row["style_layers"] for row in rows] == layers
+    assert {Path(row["path"]).name for row in rows} == {"ink.png"}
+    inverted = nstcli.experiment(
+        "photos", None, sweep={"content_layers": layers}, output="i", **FAST
+    ).table(frame=False)
+    assert len(inverted) == 4
+    assert min(row["psnr"] for row in inverted) > 5

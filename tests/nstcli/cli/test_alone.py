@@ -163,3 +163,20 @@ def test_batches_that_need_a_photo_say_so(
     pair = Pair((Input("style", Path("art/ink.png")),), "x.png")
     (failure,) = check([(pair, settings_of(3))], SingleFile(Path("x.png"))).failures
     assert failure.error == "ink.png: its recipe looks at a content, and there is none"
+
+
+def test_an_experiment_makes_textures_and_what_is_to_be_judged_is_said_not_to_be(
+    nst: Nst, tmp_path: Path
+) -> None:
+    (tmp_path / "grain.toml").write_text(
+        "content = false\nstyle = 'art'\nmodel = 'tiny'\nsize = 24\nsteps = 3\n"
+        "[sweep]\nstyle-layers = ['relu1', 'relu3']\n"
+    )
+    ended = nst("run", "grain.toml", "-o", "out")
+    assert ended.code == 0, ended.err
+    assert "4 pictures: 2 styles × 2 variants" in ended.err
+    assert (tmp_path / "out/style-layers=relu1/ink.png").is_file()
+    assert "4 cached" in nst("run", "out/experiment.yaml", "-o", "out").err
+    assert nst("summarize", "out").code == 0
+    (tmp_path / "grain.toml").write_text("content = false\nstyle = false\n")
+    assert "there are neither photos nor artworks" in nst("run", "grain.toml", "-o", "o").err
