@@ -87,8 +87,8 @@ def texture(
 ) -> None:
     """Make a texture of every artwork: its strokes and colours, and nothing that it shows.
 
-    It begins with noise; another --seed gives another one. As in a batch, the same command makes
-    only what is missing.
+    It begins with noise, or a picture of your own that --init names; another --seed gives another
+    one. As in a batch, the same command makes only what is missing.
     """
     from nstcli.cli.making import (
         find_pictures,

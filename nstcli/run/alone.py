@@ -101,7 +101,10 @@ def layers_to_invert(backbone: Backbone, layers: str = "") -> list[str]:
 
 
 def _seeing(role: Role, choices: Mapping[str, Any]) -> dict[str, Any]:
-    """Return choices without what looks at another input, from noise and not from an input."""
+    """Return choices without what looks at another input, from noise and not from an input.
+
+    From its own input, a result would be that. A picture of the user's own may be begun with.
+    """
     idle = {term.weight_option: 0.0 for term in TERMS.values() if term.target not in (role, None)}
     init = "noise" if choices["init"] in INPUTS else choices["init"]
     return {**choices, **idle, **{name: OFF[name] for name in _OF_PAIRS}, "init": init}
