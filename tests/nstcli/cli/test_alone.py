@@ -99,6 +99,8 @@ def test_what_a_layer_knows_falls_with_its_depth(nst: Nst, tmp_path: Path) -> No
     heard = [record(tmp_path, f"cat__relu{n}.png")["figures"]["psnr"] for n in (1, 2, 3)]
     assert heard[0] > 25
     assert heard == sorted(heard, reverse=True)
+    height, width, _ = shape(tmp_path / "out/sheet.png")
+    assert width > 2 * height  # the photo and three layers, side by side
 
 
 @pytest.mark.parametrize(
