@@ -145,7 +145,9 @@ class Result:
         """
         if self.path is None:
             return self._animation
-        found = StageFolder(self.path.with_name(f"{self.path.name}{STAGES}")).animation
+        wanted = self._settings.form.stages.animation if self._settings else None
+        stages = StageFolder(self.path.with_name(f"{self.path.name}{STAGES}"))
+        found = stages.animation(wanted)
         return found.read_bytes() if found else None
 
     @cached_property
@@ -361,7 +363,7 @@ def _one(
         if not done:  # Ctrl-C, after `on_step` had asked for an end
             raise KeyboardInterrupt
         record, data = done[0], (folder / pair.output).read_bytes()
-        animation = checked.results.stages(pair).animation
+        animation = checked.results.stages(pair).animation()
         moving = animation.read_bytes() if animation else None
     # What was in memory has no path: only the names of the files that it was put into.
     known = [

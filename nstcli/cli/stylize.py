@@ -83,7 +83,7 @@ def stylize(
 
 def _made(path: Path, stages: "StageFolder") -> str:
     """Name what was made, for people."""
-    beside = stages.animation or (stages.path if stages.pictures() else None)
+    beside = stages.animation() or (stages.path if stages.pictures() else None)
     return f"{path} and {beside}" if beside else str(path)
 
 

@@ -135,7 +135,7 @@ class _Builder:
     def _stages_of(self, pair: GridPair) -> str:
         """Return the URL of how a picture came about, where that was kept."""
         stages = StageFolder(Layout(self._folder).stages(pair.output))
-        seen = stages.animation or next(iter(stages.pictures()), None)
+        seen = stages.animation() or next(iter(stages.pictures()), None)
         return self._link(seen) if seen else ""
 
     def _header(self, known: LabelledInput) -> Header:

@@ -168,8 +168,7 @@ class Stages:
     @property
     def said(self) -> str:
         """Say what is wanted of the animation, for programs."""
-        back = " and back" if self.boomerang else ""
-        return f"{self.animation}{back}, {self.edge} px, {self.seconds:g} s"
+        return f"{self.edge} px, {self.seconds:g} s{', and back' if self.boomerang else ''}"
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ class _Index(BaseModel):
         key: of the result that they lead to.
         complete: whether that is there, and all of this.
         every: steps between two stages; None where none were wanted.
-        animation: what was wanted of one; None where none was.
+        animations: by the format, what was wanted of each.
         names: of the files.
     """
 
@@ -34,7 +34,7 @@ class _Index(BaseModel):
     key: str
     complete: bool = False
     every: int | None = None
-    animation: str | None = None
+    animations: dict[str, str] = {}
     names: tuple[str, ...] = ()
 
 
@@ -57,10 +57,10 @@ class StageFolder:
         index = self._read()
         if index is None or not index.complete or index.key != key:
             return True
-        other = (wanted.every and wanted.every != index.every) or (
-            wanted.animation and wanted.said != index.animation
+        others = wanted.every not in (None, index.every) or (
+            wanted.animation and wanted.said != index.animations.get(wanted.animation)
         )
-        return bool(other) or not all(is_file(self.path / name) for name in index.names)
+        return bool(others) or not all(is_file(self.path / name) for name in index.names)
 
     def begin(self, key: str) -> None:
         """Get ready for the stages of a result with this key, without those that were there.
@@ -88,25 +88,23 @@ class StageFolder:
             OSError: the disk is full, or the folder gone or read-only.
         """
         names = tuple(dict.fromkeys(self._names))
-        said = wanted.said if wanted.animation else None
-        self._write(_Index(key=key, complete=True, every=wanted.every, animation=said, names=names))
+        said = {str(wanted.animation): wanted.said} if wanted.animation else {}
+        index = _Index(key=key, complete=True, every=wanted.every, animations=said, names=names)
+        self._write(index)
 
     def animate(self, data: bytes, wanted: Stages) -> Path:
-        """Write an animation of stages that are there, and return its path.
+        """Write an animation of stages that are there, for the one of its format; return its path.
 
         Raises:
             OSError: the disk is full, or the folder gone or read-only.
         """
-        old = self.animation
         path = self.path / f"{ANIMATION}.{wanted.animation}"
         write_atomic(path, data)
-        if old and old != path:
-            old.unlink(missing_ok=True)
         index = self._read()
         if index and index.complete:
-            names = [name for name in index.names if Path(name).stem != ANIMATION]
-            told = {"animation": wanted.said, "names": (*names, path.name)}
-            self._write(index.model_copy(update=told))
+            said = {**index.animations, str(wanted.animation): wanted.said}
+            names = dict.fromkeys([*index.names, path.name])
+            self._write(index.model_copy(update={"animations": said, "names": tuple(names)}))
         return path
 
     def clear(self) -> None:
@@ -136,12 +134,12 @@ class StageFolder:
         found = [path for path in self.files() if path.stem.isdecimal()]
         return sorted(found, key=lambda path: int(path.stem))
 
-    @property
-    def animation(self) -> Path | None:
-        """The animation, where there is one."""
+    def animation(self, format: str | None = None) -> Path | None:
+        """Return the animation in a format, or in any, where there is one."""
         if not is_file(self._index):
             return None
-        return next((path for path in self.files() if path.stem == ANIMATION), None)
+        found = (path for path in self.files() if path.stem == ANIMATION)
+        return next((path for path in found if format in {None, path.suffix[1:]}), None)
 
     def _read(self) -> _Index | None:
         try:

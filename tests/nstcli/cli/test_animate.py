@@ -22,14 +22,14 @@ def test_of_the_stages_of_a_batch_and_of_one_result(nst: Nst, tmp_path: Path) ->
     assert ended.out.split() == expected
     ended = nst("animate", "out/cat__ink.png.stages", "--animation", "webp", "--boomerang")
     assert ended.out.split() == ["out/cat__ink.png.stages/animation.webp"]
-    assert not Path(expected[0]).exists()
-    assert 'href="cat__ink.png.stages/animation.gif"' not in Path("out/index.html").read_text()
+    assert Path(expected[0]).exists()
+    assert 'href="cat__ink.png.stages/0002.png"' in Path("out/index.html").read_text()
     nst("gallery", "out")
-    assert 'href="cat__ink.png.stages/animation.webp"' in Path("out/index.html").read_text()
+    assert 'href="cat__ink.png.stages/animation.gif"' in Path("out/index.html").read_text()
     # What is there now need not be made.
-    ended = nst(*RUN, "--save-every", "2", "-n")
+    ended = nst(*RUN, "--save-every", "2", "--animation", "gif", "-n")
     assert ended.out.count("up to date") == 2
-    ended = nst(*RUN, "--animation", "gif", "-n")
+    ended = nst(*RUN, "--animation", "webp", "--boomerang", "-n")
     assert ended.out.count("without its stages") == 1
 
 

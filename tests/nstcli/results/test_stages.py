@@ -28,7 +28,8 @@ def test_complete_ones_lack_nothing_whoever_asks(stages: StageFolder) -> None:
     for wanted in (WANTED, Stages(), Stages(every=10), replace(WANTED, every=None)):
         assert not again.lacks("k", wanted)
     assert [path.name for path in again.pictures()] == ["0010.png", "0020.png", "10000.png"]
-    assert again.animation == stages.path / "animation.gif"
+    assert again.animation() == again.animation("gif") == stages.path / "animation.gif"
+    assert again.animation("mp4") is None
 
 
 @pytest.mark.parametrize(
@@ -72,12 +73,14 @@ def test_an_empty_folder_goes(stages: StageFolder) -> None:
     assert not stages.path.exists()
     stages.clear()
     assert stages.pictures() == []
-    assert stages.animation is None
+    assert stages.animation() is None
 
 
-def test_another_animation_takes_the_place_of_the_one_before(stages: StageFolder) -> None:
-    wanted = replace(WANTED, animation="webp", edge=64)
-    assert stages.animate(b"z", wanted) == stages.path / "animation.webp"
-    assert not (stages.path / "animation.gif").exists()
-    assert not stages.lacks("k", wanted)
+def test_further_animations_leave_those_of_other_formats(stages: StageFolder) -> None:
+    for kind, edge in (("webp", 64), ("gif", 99)):
+        wanted = replace(WANTED, animation=kind, edge=edge)
+        assert stages.animate(b"z", wanted) == stages.path / f"animation.{kind}"
+        assert not stages.lacks("k", wanted)
+    assert not stages.lacks("k", replace(WANTED, animation="webp", edge=64))
     assert stages.lacks("k", WANTED)
+    assert (stages.path / "animation.gif").read_bytes() == b"z"
