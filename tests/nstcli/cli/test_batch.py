@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from nstcli.images import decode, read_metadata
+from nstcli.recipe import OFF, VERSION
 from tests.nstcli import flat
 from tests.nstcli.cli.conftest import Nst
 
@@ -375,7 +376,7 @@ def test_recipe_options_reach_the_record(nst: Nst, tmp_path: Path) -> None:
     recipe = record["recipe"]
     assert recipe.pop("weights") != ""
     assert recipe == {
-        "version": 3, "model": "tiny", "preprocessing": "own",
+        **OFF, "version": VERSION, "model": "tiny", "preprocessing": "own",
         "size": 16, "steps": 3, "loss": "mean",
         "dense": False, "learning_rate": 0.1, "schedule": "drop",
         "content_weight": 2, "style_weight": 30, "tv_weight": 0.5, "tv": "l1",
@@ -523,7 +524,7 @@ def test_a_pair_that_cannot_fit_is_refused_before_it_begins(
 
 
 def test_a_dry_run_tells_the_memory(nst: Nst) -> None:
-    assert "peak memory: up to 536.7 kB besides torch" in nst(*RUN, "-n").err
+    assert "peak memory: up to 536.9 kB besides torch" in nst(*RUN, "-n").err
 
 
 def test_weights_that_change_after_planning_are_refused(
