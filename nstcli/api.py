@@ -29,6 +29,7 @@ from backbones.paths import resolved
 from nstcli import images
 from nstcli.config.option import settings_of
 from nstcli.config.options import (
+    GUIDES,
     SETTINGS,
     ExecutionOptions,
     InputOptions,
@@ -48,8 +49,9 @@ from nstcli.experiments.kept import Kept
 from nstcli.experiments.kept import resolved as resolved_experiment
 from nstcli.experiments.variant import variants_of
 from nstcli.images import memory
-from nstcli.plan import inputs
+from nstcli.plan import blends, inputs
 from nstcli.plan.beside import started
+from nstcli.plan.guides import arguments_of, guided
 from nstcli.plan.layout import STAGES
 from nstcli.plan.pair import Input, Pair, Source
 from nstcli.plan.product import Naming, Plan, planned
@@ -90,7 +92,8 @@ _End = PairDone | PairFailed | PairFound
 _SMALL = 512
 # What one picture takes besides the recipe.
 _OF_ANIMATIONS = {"animation", "boomerang", "animation_size", "animation_seconds"}
-_OF_ONE = {"bits", "device", "precision", "timeout", "offline", "max_pixels", *_OF_ANIMATIONS}
+_OF_ONE = {"bits", "device", "precision", "timeout", "offline", "max_pixels"}
+_OF_ONE |= {*_OF_ANIMATIONS, *GUIDES}
 
 
 # eq=False: it is hashed by itself, as records cannot be.
@@ -227,7 +230,7 @@ def stylize(
     progress: bool = False,
     **options: Any,
 ) -> Result:
-    """Paint one photo in the manner of one artwork.
+    """Paint one photo in the manner of one artwork, or of several.
 
         result = nstcli.stylize("photo.jpg", "art.jpg", model="squeezenet", steps=100)
         result.image.show()
@@ -235,13 +238,15 @@ def stylize(
     Args:
         content: the photo: a path; a Pillow image; an array (H, W, 3), uint8 or float in [0, 1];
             or a tensor (3, H, W) or (1, 3, H, W), likewise.
-        style: the artwork, likewise.
+        style: the artwork, likewise; several in a list, each alone or with its weight,
+            `[("a.jpg", 0.7), ("b.jpg", 0.3)]`.
         on_step: hears of every step, and may ask for its picture; when it returns true, the best
             picture so far is the result.
         progress: show a bar on the standard error stream.
         **options: fields of the recipe, of which `init` may be a picture, too; `preset`, `config`,
             `bits`, `device`, `precision`, `timeout`, `offline` and `max_pixels`; `animation` and
-            what belongs to it.
+            what belongs to it; masks and maps (`content_mask` and so on), which may be pictures,
+            and arrays and tensors of them need no channels.
 
     Raises:
         InputError: a picture or an option that cannot be used.
@@ -337,13 +342,20 @@ def _one(
     """
     with TemporaryDirectory(prefix="nst-") as scratch:
         folder = Path(scratch)
-        found = [Input(role, _file(each, folder / f"{role}.png")) for role, each in given.items()]
+        found: list[Input] = []
+        for role, picture in given.items():
+            if role == "style":
+                found += _styles(picture, folder).inputs(role)
+            else:
+                found.append(Input(role, _file(picture, folder / f"{role}.png")))
+        options = {**options, **_guides(options, folder)}
         if options.get("init") is not None and not isinstance(options["init"], str):
             options["init"] = _file(options["init"], folder / "init.png")
         chosen = _Chosen(options, {each.field for each in settings_of(RecipeOptions)} | _OF_ONE)
         choices = choose(chosen.recipe.choices())
         settings = settings_for(choices, form_of(chosen.output), offline=chosen.execution.offline)
-        (pair,) = started([Pair(tuple(found), "result.png")], choices["init"])
+        pairs = started([Pair(tuple(found), "result.png")], choices["init"])
+        (pair,) = _guided(pairs, chosen.inputs)
         rules = Rules(keep_best=True, max_pixels=chosen.inputs.max_pixels)
         checked = check([(pair, settings)], SingleFile(folder / pair.output), rules)
         for failure in checked.failures:
@@ -411,16 +423,13 @@ def batch(
     written, recipe, execution = chosen.output, chosen.recipe, chosen.execution
     store = Store(Path(output))
     form = form_of(written)
-    contents, styles = (
-        None if each is None else _sources(each, chosen.inputs, store.folder)
-        for each in (content, style)
-    )
+    contents, styles = _both(content, style, chosen.inputs, store.folder)
     choices = alone(recipe.choices(), content is not None, style is not None)
     values = {"model": recipe.model, "size": str(recipe.size), "preset": recipe.preset}
     naming = Naming(f".{form.format}", written.name, values)
     plan = planned(contents, styles, naming, chosen.inputs.pairs, chosen.inputs.limit)
     _tell_renamed(plan)
-    pairs = started(plan.pairs, choices["init"])
+    pairs = _guided(started(plan.pairs, choices["init"]), chosen.inputs)
     if execution.shard:
         pairs = execution.shard.of(pairs)
     settings = settings_for(choices, form, offline=execution.offline)
@@ -487,14 +496,12 @@ def experiment(
     refuse_unable(variants)
     for one, other in same_pictures(variants, file.sweep):
         _log.warning("'%s' will show the same as '%s'", one.title, other.title)
-    contents, styles = (
-        None if each is None else _sources(each, chosen.inputs, store.folder)
-        for each in (content, style)
-    )
+    contents, styles = _both(content, style, chosen.inputs, store.folder)
     naming = Naming(f".{form.format}", written.name)
     plan = planned(contents, styles, naming, chosen.inputs.pairs, chosen.inputs.limit)
     _tell_renamed(plan)
-    variants = in_folders(variants, plan.pairs, f".{form.format}", choices["init"])
+    combined = _guided(plan.pairs, chosen.inputs)
+    variants = in_folders(variants, combined, f".{form.format}", choices["init"])
     pairs = [(p, each.settings) for each in variants if each.settings for p in each.pairs]
     if execution.shard:
         pairs = execution.shard.of(pairs)
@@ -670,27 +677,94 @@ def _file(picture: object, place: Path) -> Path:
     return found.sources[0].path
 
 
+def _styles(style: object, folder: Path) -> Source:
+    """Return the artworks of one picture, put into a folder where they are in memory.
+
+    Raises:
+        InputError: one cannot be used, or has a weight that cannot be.
+    """
+    given: list[Any] = list(style) if isinstance(style, list | tuple) else [style]
+    if not given:
+        raise InputError("no artwork was named")
+    known: list[tuple[Path, float]] = []
+    for number, each in enumerate(given):
+        picture, weight = each, 1.0
+        if isinstance(each, tuple) and len(each) == 2 and isinstance(each[1], int | float):
+            picture, weight = each
+        name = f"style-{number + 1}.png" if len(given) > 1 else "style.png"
+        known.append((_file(picture, folder / name), float(weight)))
+    return blends.named(known)
+
+
+def _guides(options: Mapping[str, Any], folder: Path) -> dict[str, object]:
+    """Return where masks and maps are, put into a folder where they are in memory."""
+    found: dict[str, object] = {}
+    for name in GUIDES:
+        value = options.get(name)
+        if value is None:
+            continue
+        several = list(value) if isinstance(value, list | tuple) else [value]
+        places = []
+        for number, each in enumerate(several):
+            if isinstance(each, str | os.PathLike):
+                places.append(os.fspath(each))
+                continue
+            place = folder / f"{name}-{number + 1}.png"
+            place.write_bytes(memory.map_file_of(each))
+            places.append(str(place))
+        repeatable = getattr(InputOptions, name) == ()
+        found[name] = places if repeatable or len(places) != 1 else places[0]
+    return found
+
+
+def _guided(pairs: Sequence[Pair], taken: InputOptions) -> list[Pair]:
+    """Give pairs their masks and maps; which have none is logged.
+
+    Raises:
+        InputError: they cannot be found, or not be given so.
+    """
+    found, notes = guided(pairs, arguments_of(taken))
+    for note in notes:
+        _log.warning("%s", note)
+    return found
+
+
+def _both(
+    content: object, style: object, options: InputOptions, output: Path
+) -> tuple[list[Source] | None, list[Source] | None]:
+    """Find photos and styles, None where results are made without."""
+    return (
+        None if content is None else _sources(content, options, output, styles=False),
+        None if style is None else _sources(style, options, output, styles=True),
+    )
+
+
 def _sources(
     given: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     options: InputOptions,
     output: Path,
+    *,
+    styles: bool,
 ) -> list[Source]:
-    """Find pictures; what is left out is logged.
+    """Find photos, or styles, which may be blends or mixtures; what is left out is logged.
 
     Raises:
         InputError: there are none, or the output folder would be taken for one of theirs.
     """
-    selection = Selection(options.recursive, options.include, options.exclude, options.strict)
-    sources: list[Source] = []
+    deep = options.recursive or (styles and options.blend)
+    selection = Selection(deep, options.include, options.exclude, options.strict)
+    several: list[inputs.Found] = []
     for each in _paths(given):
         found = inputs.find(os.fspath(each), selection)
         inputs.refuse_nested(output, found)
         for note in found.notes:
             _log.warning("%s", note)
-        sources += found.sources
-    if not sources:
+        several.append(found)
+    if not several:
         raise InputError("no pictures were named")
-    return sources
+    if styles:
+        return blends.styles_of(several, options.blend, options.style_mix)
+    return [source for found in several for source in found]
 
 
 def _paths(given: object) -> list[str | os.PathLike[str]]:

@@ -9,8 +9,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-# What for a picture is taken: `init` is one to start from.
-Role = Literal["content", "style", "init"]
+# What for a picture is taken: `init` is one to start from; masks and maps are called like their
+# options.
+Role = Literal[
+    "content",
+    "style",
+    "init",
+    "content-mask",
+    "style-mask",
+    "content-regions",
+    "style-regions",
+    "style-strength-map",
+    "content-weight-map",
+]
 # What most results are made of, in this order.
 INPUTS: tuple[Role, ...] = ("content", "style")
 Layers = Literal["content", "style", "nearest"]

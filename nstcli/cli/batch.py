@@ -147,11 +147,11 @@ def _planned(
     screen: "Screen",
 ) -> "list[Pair]":
     """Find the pictures, pair them, and tell what was left out or renamed."""
-    from nstcli.cli.making import find_pictures, tell_renamed
+    from nstcli.cli.making import find_pictures, tell_renamed, with_guides
     from nstcli.plan.product import planned
 
     given = [[each] for each in arguments]
     contents, styles = find_pictures(given, input_options, output, screen)
     plan = planned(contents, styles, naming, input_options.pairs, input_options.limit)
     tell_renamed(plan.renamed, screen)
-    return plan.pairs
+    return with_guides(plan.pairs, input_options, screen)

@@ -13,7 +13,7 @@ from nstcli.cli.compare_progress import LiveTable, PlainLines
 from nstcli.cli.compare_table import fitting
 from nstcli.cli.info import gather
 from nstcli.cli.interruption import Interruption
-from nstcli.cli.making import CONSENT, find_pictures, tell_renamed
+from nstcli.cli.making import CONSENT, find_pictures, tell_renamed, with_guides
 from nstcli.cli.screen import Screen, console, escape_controls
 from nstcli.config import presets
 from nstcli.config.options import (
@@ -126,6 +126,10 @@ class Comparison:
             self.recipe.init,
         )
         tell_renamed(renamed, screen)
+        variants = [
+            replace(each, pairs=tuple(with_guides(each.pairs, options, screen, quiet=number > 0)))
+            for number, each in enumerate(variants)
+        ]
         variants = with_settings(
             variants, self.recipe.choices(), form, offline=offline, progress=screen.downloading
         )

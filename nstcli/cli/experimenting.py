@@ -4,7 +4,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from nstcli.cli.making import Order, find_pictures, part_of, product_of, run_pairs, tell_renamed
+from nstcli.cli.making import (
+    Order,
+    find_pictures,
+    part_of,
+    product_of,
+    run_pairs,
+    tell_renamed,
+    with_guides,
+)
 from nstcli.cli.previewing import ChoosingFrom, in_turn
 from nstcli.cli.screen import Screen, size
 from nstcli.config.options import (
@@ -197,11 +205,10 @@ def plan(request: Request, screen: Screen) -> Experiment:
     contents, styles = found[0] if has_contents else None, found[1] if has_styles else None
     suffix = f".{form.format}"
     naming = Naming(suffix, request.output_options.name)
-    pairs = planned(contents, styles, naming, taken.pairs, taken.limit)
-    tell_renamed(pairs.renamed, screen)
-    return Experiment(
-        Store(request.output), in_folders(variants, pairs.pairs, suffix, choices["init"])
-    )
+    combined = planned(contents, styles, naming, taken.pairs, taken.limit)
+    tell_renamed(combined.renamed, screen)
+    pairs = with_guides(combined.pairs, taken, screen)
+    return Experiment(Store(request.output), in_folders(variants, pairs, suffix, choices["init"]))
 
 
 def _complaining(screen: Screen) -> Callable[[str], None]:

@@ -8,6 +8,7 @@ import typer
 
 from nstcli.cli.groups import only, takes_groups
 from nstcli.config.options import (
+    GUIDES,
     ExecutionOptions,
     InputOptions,
     MessageOptions,
@@ -26,7 +27,8 @@ _NOT_OF_INVERSIONS = {
     *("content_weight", "content_layers", "colors", "keep_faces", "fit", "style_scale"),
 }
 _RECIPE = [field.name for field in fields(RecipeOptions) if field.name not in _NOT_OF_INVERSIONS]
-_INPUTS = [field.name for field in fields(InputOptions) if field.name != "pairs"]
+_NOT_OF_PHOTOS = {"pairs", "blend", "style_mix", *GUIDES}
+_INPUTS = [field.name for field in fields(InputOptions) if field.name not in _NOT_OF_PHOTOS]
 
 
 @takes_groups
@@ -101,7 +103,7 @@ def invert(
     choices, form = recipe.choices(), form_of(output_options)
     networks = Networks(execution.offline, screen.downloading)
     backbone, _ = networks.find(recipe.model, recipe.weights, recipe.preprocessing)
-    (sources,) = find_pictures([photos], input_options, output, screen)
+    (sources,) = find_pictures([photos], input_options, output, screen, styles=False)
     name = "{content}" if output_options.name == DEFAULT else output_options.name
     if "{layer}" not in name:
         name += "__{layer}"

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from nstcli.cli.dry_run import print_plan
@@ -20,6 +20,8 @@ from nstcli.config.options import (
 from nstcli.config.parsers import Item, Shard
 from nstcli.errors import InputError
 from nstcli.plan import inputs
+from nstcli.plan.blends import styles_of
+from nstcli.plan.guides import arguments_of, guided
 from nstcli.plan.pair import Pair, Source
 from nstcli.plan.walk import Selection
 from nstcli.report.summaries import Summaries
@@ -226,24 +228,49 @@ def part_of(batch: list[Item], shard: Shard, noun: str, screen: Screen) -> list[
 
 
 def find_pictures(
-    arguments: Sequence[Sequence[str]], taken: InputOptions, output: Path, screen: Screen
+    arguments: Sequence[Sequence[str]],
+    taken: InputOptions,
+    output: Path,
+    screen: Screen,
+    *,
+    styles: bool = True,
 ) -> list[list[Source]]:
     """Find the pictures of each role, by folders, files and patterns; tell what was left out.
+
+    The last role is that of `styles`, which may be blends or mixtures, unless there are none.
 
     Raises:
         InputError: there are none, or the output folder would be taken for one of theirs.
     """
     wanted = Selection(taken.recursive, taken.include, taken.exclude, taken.strict)
-    roles: list[list[Source]] = []
-    for several in arguments:
+    roles: list[list[inputs.Found]] = []
+    for at, several in enumerate(arguments, 1):
         roles.append([])
         for argument in several:
-            found = inputs.find(argument, wanted)
+            deep = taken.recursive or (styles and taken.blend and at == len(arguments))
+            found = inputs.find(argument, replace(wanted, recursive=deep))
             inputs.refuse_nested(output, found)
             for note in found.notes:
                 screen.say(f"note: {note}")
-            roles[-1] += found.sources
-    return roles
+            roles[-1].append(found)
+    sources = [[source for found in several for source in found] for several in roles]
+    if styles:
+        sources[-1] = styles_of(roles[-1], taken.blend, taken.style_mix)
+    return sources
+
+
+def with_guides(
+    pairs: Sequence[Pair], taken: InputOptions, screen: Screen, *, quiet: bool = False
+) -> list[Pair]:
+    """Give pairs their masks and maps; tell which have none, unless it is to be quiet.
+
+    Raises:
+        InputError: they cannot be found, or not be given so.
+    """
+    found, notes = guided(pairs, arguments_of(taken))
+    for note in () if quiet else notes:
+        screen.say(f"note: {note}")
+    return found
 
 
 def tell_renamed(renamed: Sequence[tuple[Pair, str]], screen: Screen) -> None:

@@ -1,4 +1,4 @@
-"""`nst stylize`: one content with one style, by the same path as a batch."""
+"""`nst stylize`: one content with one style, or several in one, by the same path as a batch."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nstcli.cli.groups import only, takes_groups
-from nstcli.config.options import ExecutionOptions, MessageOptions, OutputOptions, RecipeOptions
+from nstcli.config.options import (
+    GUIDES,
+    ExecutionOptions,
+    InputOptions,
+    MessageOptions,
+    OutputOptions,
+    RecipeOptions,
+)
 
 if TYPE_CHECKING:
     from nstcli.results.stages import StageFolder
@@ -17,8 +24,12 @@ if TYPE_CHECKING:
 def stylize(
     context: typer.Context,
     content: Annotated[Path, typer.Argument(metavar="CONTENT", help="A photo")],
-    style: Annotated[Path, typer.Argument(metavar="STYLE", help="An artwork")],
+    style: Annotated[
+        list[str],
+        typer.Argument(metavar="STYLE...", help="An artwork, or several: a.jpg=0.7 b.jpg=0.3"),
+    ],
     *,
+    input_options: Annotated[InputOptions, only(*GUIDES)],
     output: Annotated[
         Path | None,
         typer.Option(
@@ -44,23 +55,29 @@ def stylize(
 
     Ctrl-C ends the work early and keeps the best picture so far.
     """
-    from nstcli.cli.making import Order, header_of, run_pairs
+    from nstcli.cli.making import Order, header_of, run_pairs, with_guides
     from nstcli.cli.screen import Screen
     from nstcli.errors import InputError
-    from nstcli.plan import inputs, product
+    from nstcli.plan import blends, inputs, product
     from nstcli.plan.beside import started
     from nstcli.results.store import SingleFile
     from nstcli.run.job import form_of, settings_for
 
     file_format = _format_of(output, context.params["format"], output_options.format)
-    contents, styles = (inputs.find(str(argument)) for argument in (content, style))
+    known = [(inputs.find(name), weight) for name, weight in map(blends.weighted, style)]
+    contents = inputs.find(str(content))
+    if len(contents) > 1 or any(len(found) > 1 for found, _ in known):
+        raise InputError(
+            "stylize takes one photo and one artwork, or several that are named one by one; for "
+            "folders, use: nst batch"
+        )
+    styles = [blends.named([(found.sources[0].path, weight) for found, weight in known])]
     naming = product.Naming(f".{file_format}")
-    (pair, *others) = product.planned(contents, styles, naming, limit=2).pairs
-    if others:
-        raise InputError("stylize takes one photo and one artwork; for folders, use: nst batch")
+    (pair,) = product.planned(contents, styles, naming).pairs
     path = output or Path(pair.output)
     (pair,) = started([replace(pair, output=path.name)], recipe.init)
     screen = Screen(messages.quiet, messages.verbose, messages.progress, messages.color)
+    (pair,) = with_guides([pair], input_options, screen)
     settings = settings_for(
         recipe.choices(),
         form_of(output_options, file_format),

@@ -8,6 +8,7 @@ import typer
 
 from nstcli.cli.groups import only, takes_groups
 from nstcli.config.options import (
+    GUIDES,
     ExecutionOptions,
     InputOptions,
     MessageOptions,
@@ -22,7 +23,8 @@ _NOT_OF_TEXTURES = {
     *("size", "center_crop", "keep_size", "fit", "style_layers", "colors", "keep_faces"),
 }
 _RECIPE = [field.name for field in fields(RecipeOptions) if field.name not in _NOT_OF_TEXTURES]
-_INPUTS = [field.name for field in fields(InputOptions) if field.name != "pairs"]
+_NOT_OF_ARTWORKS = {"pairs", *GUIDES} - {"style_mask"}
+_INPUTS = [field.name for field in fields(InputOptions) if field.name not in _NOT_OF_ARTWORKS]
 
 
 @takes_groups
@@ -97,6 +99,7 @@ def texture(
         part_of,
         run_pairs,
         tell_renamed,
+        with_guides,
     )
     from nstcli.cli.screen import Screen
     from nstcli.plan.beside import started
@@ -119,7 +122,7 @@ def texture(
         limit=input_options.limit,
     )
     tell_renamed(plan.renamed, screen)
-    pairs = started(plan.pairs, choices["init"])
+    pairs = with_guides(started(plan.pairs, choices["init"]), input_options, screen)
     if execution.shard:
         pairs = part_of(pairs, execution.shard, "texture", screen)
     settings = settings_for(choices, form, offline=execution.offline, progress=screen.downloading)

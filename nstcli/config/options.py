@@ -48,6 +48,60 @@ class InputOptions:
     strict: Annotated[
         bool, Option("Make nothing where a picture cannot be read, instead of the others")
     ] = False
+    blend: Annotated[
+        bool, Option("Each sub-folder of STYLE is one style; weights may be in its blend.toml")
+    ] = False
+    style_mix: Annotated[
+        int | None,
+        Option("Go from each artwork to the next in so many pictures", least=2, metavar="N"),
+    ] = None
+    # Of the following, each is a file, or a folder with files called like the pictures.
+    content_mask: Annotated[
+        tuple[str, ...],
+        Option(
+            "Where photos take style: white all, black none; may be repeated, one for each style",
+            metavar="PATH",
+            parse=parsers.texts,
+        ),
+    ] = ()
+    style_mask: Annotated[
+        tuple[str, ...],
+        Option(
+            "Where artworks are taken from: white alone; may be repeated, one for each style",
+            metavar="PATH",
+            parse=parsers.texts,
+        ),
+    ] = ()
+    content_regions: Annotated[
+        str | None,
+        Option(
+            "Map of photos' regions, in flat colours: each is painted after that of its colour",
+            metavar="PATH",
+        ),
+    ] = None
+    style_regions: Annotated[
+        tuple[str, ...],
+        Option("Map of artworks' regions", metavar="PATH", parse=parsers.texts),
+    ] = ()
+    style_strength_map: Annotated[
+        str | None,
+        Option("How much of the style a place of photos takes, in gray levels", metavar="PATH"),
+    ] = None
+    content_weight_map: Annotated[
+        str | None,
+        Option("How much the content counts at a place of photos, likewise", metavar="PATH"),
+    ] = None
+
+
+# Masks and maps: options of the inputs that a single picture takes, too.
+GUIDES = (
+    "content_mask",
+    "style_mask",
+    "content_regions",
+    "style_regions",
+    "style_strength_map",
+    "content_weight_map",
+)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from nstcli.images.levels import bits_of, note_of_color
 from nstcli.images.picture import Picture, opaque_as_none
 from nstcli.images.pillow_settings import reading
 from nstcli.images.quirks import mend, unknown_samples
-from nstcli.images.srgb import over_white, to_srgb
+from nstcli.images.srgb import laid_over, to_srgb
 
 # 200 million pixels: the largest sensors of phones; about 1 GB while an image is being decoded.
 DEFAULT_MAX_PIXELS = 200_000_000
@@ -68,6 +68,19 @@ def decode(data: bytes, name: str, max_pixels: int = DEFAULT_MAX_PIXELS) -> Pict
     with the contents. Raises InputError, one line that starts with the
     name, for everything that is no usable image or has more than `max_pixels` pixels.
     """
+    return _decoded(data, name, max_pixels, is_map=False)
+
+
+def decode_map(data: bytes, name: str, max_pixels: int = DEFAULT_MAX_PIXELS) -> Picture:
+    """Decode a picture file whose levels are numbers and not colours: a mask, a map of regions.
+
+    As `decode` does, but levels are as they stand in the file, whatever its colour profile, and
+    what is transparent is black: nothing was painted there.
+    """
+    return _decoded(data, name, max_pixels, is_map=True)
+
+
+def _decoded(data: bytes, name: str, max_pixels: int, *, is_map: bool) -> Picture:
     if not data:
         raise InputError(f"{name}: file is empty; copy or download it again")
     with reading():
@@ -76,9 +89,11 @@ def decode(data: bytes, name: str, max_pixels: int = DEFAULT_MAX_PIXELS) -> Pict
         notes = [formats.mismatch(PurePath(name).suffix.lower(), image.format or "")]
         notes.append(_frames_note(data, image.format or ""))
         notes += [*mended, note_of_color(image, _bits(image, data))]
-        rgb, alpha, color_notes = to_srgb(image)
+        rgb, alpha, color_notes = to_srgb(image, profiled=not is_map)
         if alpha is not None:
-            rgb = over_white(rgb, alpha)
+            rgb = laid_over(rgb, alpha, "black" if is_map else "white")
+        if is_map:
+            alpha = None
         turn = _turn(image)
         if turn is not None:
             rgb = rgb.transpose(turn)

@@ -44,6 +44,27 @@ def file_of(picture: object) -> bytes:
     )
 
 
+def map_file_of(picture: object) -> bytes:
+    """Encode a map without loss: a picture, or an array or tensor of its gray levels alone.
+
+    Args:
+        picture: as `file_of` takes it; or an array (H, W), uint8, float in [0, 1] or bool; or a
+            tensor (H, W), (1, H, W) or (1, 1, H, W), likewise.
+
+    Raises:
+        InputError: it is none of these.
+    """
+    torch = sys.modules.get("torch")
+    if torch and isinstance(picture, torch.Tensor) and set(picture.shape[:-2]) <= {1}:
+        values: Any = picture.detach().cpu().reshape(picture.shape[-2:])
+        # NumPy has no bfloat16.
+        picture = (values.float() if values.is_floating_point() else values).numpy()
+    if isinstance(picture, np.ndarray) and picture.ndim == 2:
+        levels = picture.astype(float) if picture.dtype == np.bool_ else picture
+        picture = np.repeat(levels[..., None], 3, axis=2)
+    return file_of(picture)
+
+
 def image_of(data: bytes) -> PillowImage:
     """Decode a result as a Pillow image, RGB or, with the content's transparency, RGBA."""
     with reading(), Image.open(io.BytesIO(data)) as image:

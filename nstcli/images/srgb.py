@@ -13,22 +13,27 @@ from nstcli.images.levels import are_numbers, to_levels
 _MODE_OF_SPACE = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}
 
 
-def to_srgb(image: Image.Image) -> tuple[Image.Image, Image.Image | None, list[str]]:
+def to_srgb(
+    image: Image.Image, *, profiled: bool = True
+) -> tuple[Image.Image, Image.Image | None, list[str]]:
     """Convert a loaded image of any mode -> (RGB image in sRGB, alpha of mode L or None, notes).
 
-    Alpha is not applied yet: a profile describes the bare colours.
+    Alpha is not applied yet: a profile describes the bare colours. Where it is not `profiled`,
+    levels stay as they are, whatever profile the file has.
     """
     if are_numbers(image):
         base, alpha, notes = _from_numbers(image)
     else:
         (base, alpha), notes = _split(image), []
+    if not profiled:
+        return base.convert("RGB"), alpha, notes
     rgb, profile_notes = _through_profile(base, image.info.get("icc_profile"))
     return rgb, alpha, notes + profile_notes
 
 
-def over_white(rgb: Image.Image, alpha: Image.Image) -> Image.Image:
-    """Lay an RGB image with its alpha (mode L) over white."""
-    canvas = Image.new("RGB", rgb.size, "white")
+def laid_over(rgb: Image.Image, alpha: Image.Image, color: str) -> Image.Image:
+    """Lay an RGB image with its alpha (mode L) over a colour."""
+    canvas = Image.new("RGB", rgb.size, color)
     canvas.paste(rgb, mask=alpha)
     return canvas
 

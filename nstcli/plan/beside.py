@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
 
@@ -17,7 +17,7 @@ from nstcli.terms import Role
 from nstcli.text import shown
 
 # By the names without suffixes, with the folders before them, as file systems may compare them.
-_Named = Mapping[tuple[str, ...], Source]
+Named = Mapping[tuple[str, ...], Source]
 
 
 def started(pairs: Sequence[Pair], init: str) -> list[Pair]:
@@ -51,6 +51,16 @@ def with_input(pairs: Sequence[Pair], role: Role, argument: str) -> list[Pair]:
     found = find(argument, Selection(recursive=True))
     if not found.folders and len(found) == 1:
         return [_with(pair, role, found.sources[0]) for pair in pairs]
+    named = by_name(found)
+    return [_with(pair, role, _of(pair, named, argument)) for pair in pairs]
+
+
+def by_name(found: Iterable[Source]) -> Named:
+    """Return pictures by their names.
+
+    Raises:
+        InputError: two have the same.
+    """
     named: dict[tuple[str, ...], Source] = {}
     for source in found:
         name = (*_folded(source.folder), folded(source.path.stem))
@@ -59,23 +69,28 @@ def with_input(pairs: Sequence[Pair], role: Role, argument: str) -> list[Pair]:
             raise InputError(
                 f"'{shown(other.path)}' and '{shown(source.path)}' have the same name; keep one"
             )
-    return [_with(pair, role, _of(pair, named, argument)) for pair in pairs]
+    return named
+
+
+def called(named: Named, folder: PurePosixPath, stem: str) -> Source | None:
+    """Return the picture of a name, by the longest path below a folder that agrees."""
+    folders = _folded(folder)
+    paths = ((*folders[at:], folded(stem)) for at in range(len(folders) + 1))
+    return next((named[path] for path in paths if path in named), None)
 
 
 def _with(pair: Pair, role: Role, source: Source) -> Pair:
     return replace(pair, inputs=(*pair.inputs, Input(role, source.path)))
 
 
-def _of(pair: Pair, named: _Named, argument: str) -> Source:
-    """Return the picture of a pair, by the longest path that agrees."""
+def _of(pair: Pair, named: Named, argument: str) -> Source:
+    """Return the picture of a pair."""
     result = PurePosixPath(pair.output)
-    folders = _folded(result.parent)
     stems = result.stem, pair.paths[0].stem
     for stem in stems:
-        for at in range(len(folders) + 1):
-            source = named.get((*folders[at:], folded(stem)))
-            if source:
-                return source
+        source = called(named, result.parent, stem)
+        if source:
+            return source
     wanted = " or ".join(f"'{shown(stem)}'" for stem in dict.fromkeys(reversed(stems)))
     raise InputError(f"'{shown(argument)}' has no picture for {pair.title}, called {wanted}")
 

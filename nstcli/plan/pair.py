@@ -14,10 +14,26 @@ from nstcli.text import shown, stored
 
 @dataclass(frozen=True)
 class Source:
-    """A picture to be read, and the folder below its input folder, which results mirror."""
+    """A picture to be read, and the folder below its input folder, which results mirror.
+
+    Attributes:
+        path: of the picture; of several that are one style, what it is called by.
+        folder: below the input folder.
+        parts: the several pictures of a style, each with its weight; empty for a single one.
+    """
 
     path: Path
     folder: PurePosixPath = field(default=PurePosixPath())
+    parts: tuple[tuple[Path, float], ...] = ()
+
+    @property
+    def pictures(self) -> tuple[tuple[Path, float], ...]:
+        """Its pictures, each with its weight."""
+        return self.parts or ((self.path, 1.0),)
+
+    def inputs(self, role: Role) -> tuple[Input, ...]:
+        """Return its pictures as the inputs of a pair."""
+        return tuple(Input(role, path, weight) for path, weight in self.pictures)
 
 
 @dataclass(frozen=True)
@@ -33,8 +49,9 @@ class Input:
 class Pair:
     """Pictures that make one result; `output` is where it goes below the output folder.
 
-    Inputs of one role stand together, contents first. The output is a relative path with `/`, and
-    safe on every system.
+    Inputs of one role stand together, contents first, then styles, then masks and maps: of a role
+    of which there are as many as styles, each belongs to the style in its place. The output is a
+    relative path with `/`, and safe on every system.
     """
 
     inputs: tuple[Input, ...]
@@ -61,8 +78,9 @@ class Pair:
 
     @property
     def title(self) -> str:
-        """Name all inputs, for people: `cat.png × ink.png`."""
-        roles = groupby(self.inputs, attrgetter("role"))
+        """Name its pictures, masks and maps aside, for people: `cat.png × ink.png`."""
+        pictures = (each for each in self.inputs if each.role in ("content", "style", "init"))
+        roles = groupby(pictures, attrgetter("role"))
         return " × ".join(" + ".join(shown(each.path.name) for each in same) for _, same in roles)
 
     def for_json(self) -> dict[str, object]:

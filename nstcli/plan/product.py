@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from backbones.hints import closest
 from nstcli.errors import InputError
 from nstcli.plan import names
-from nstcli.plan.pair import Input, Pair, Source
+from nstcli.plan.pair import Pair, Source
 from nstcli.plan.template import DEFAULT, Template
 from nstcli.terms import Role
 from nstcli.text import shown
@@ -73,7 +73,8 @@ def planned(
     outputs = names.outputs(combined, form, suffix)
     made, renamed = [], []
     for at, sources in enumerate(combined[:limit]):
-        made.append(Pair(tuple(Input(r, each.path) for r, each in sources.items()), outputs[at]))
+        known = tuple(each for role, source in sources.items() for each in source.inputs(role))
+        made.append(Pair(known, outputs[at]))
         filled = form.fill({role: each.path.stem for role, each in sources.items()}, at + 1)
         why = _why_renamed(names.folder_of(sources), filled, suffix, outputs[at])
         if why:

@@ -16,7 +16,10 @@ from nstcli.plan.layout import STAGES, STAGES_INDEX
 from nstcli.plan.pair import Source
 from nstcli.text import shown
 
-# What systems and other programs put beside pictures; hidden names are left out in any case.
+# How the artworks of a blend are weighted; see `nstcli.plan.blends`.
+WEIGHTS = "blend.toml"
+
+# What lies beside pictures and is known; hidden names are left out in any case.
 _JUNK = {
     "thumbs.db",
     "ehthumbs.db",
@@ -27,6 +30,7 @@ _JUNK = {
     "$recycle.bin",
     "system volume information",
     "lost+found",
+    WEIGHTS,
 }
 
 # (device, inode): the same folder by whatever path.

@@ -332,11 +332,29 @@ def _by_needs(jobs: Sequence[Job]) -> list[list[Job]]:
     by_settings: dict[int, list[Job]] = {}  # thousands of jobs may have few settings
     for job in jobs:
         by_settings.setdefault(id(job.settings), []).append(job)
-    parts: dict[str, list[Job]] = {}
+    parts: dict[tuple[str, int], list[Job]] = {}
     for same in by_settings.values():
         recipe = same[0].settings.recipe
-        parts.setdefault(digest([recipe.per_pixel(), *_frame_of(recipe)]), []).extend(same)
+        kind = digest([recipe.per_pixel(), *_frame_of(recipe)])
+        for job in same:
+            parts.setdefault((kind, _regions_of(job)), []).append(job)
     return list(parts.values())
+
+
+def _regions_of(job: Job) -> int:
+    """Count the regions that memory is foretold for, at most; see `nstcli.run.masks.Where`."""
+    roles = [each.role for each in job.pair.inputs]
+    for each in job.pair.inputs:
+        if each.role == "content-regions":
+            try:
+                picture = images.decode_map(each.path.read_bytes(), shown(each.path))
+                return len(images.regions(picture).colors)
+            except (OSError, InputError):  # which is told elsewhere
+                return 1
+    if roles.count("content-mask") > 1:
+        return roles.count("content-mask")
+    guides = {"content-mask", "style-strength-map", "content-weight-map"}
+    return int(bool(guides & set(roles)))
 
 
 def _memory_of(jobs: Sequence[Job], precision: str) -> int:
@@ -350,7 +368,7 @@ def _memory_of(jobs: Sequence[Job], precision: str) -> int:
     extractor = FeatureExtractor(backbone, backbone.build(), settings.weight_set.preprocessing)
     forced = "float32" if precision == "auto" else precision
     extractor, _ = arranged(extractor, recipe, forced, weights.cache_folder() / "precision.json")
-    needed = needs(extractor, recipe)
+    needed = needs(extractor, recipe, _regions_of(jobs[0]))
     longest = recipe.size * (FINISH if recipe.keep_size else 1)
     aspects = {"content": recipe.aspect, "style": None}
     roles: tuple[Role, ...] = ("content", "style")

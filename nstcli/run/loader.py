@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,11 +18,12 @@ from backbones.spec import BackboneError
 from nstcli import images
 from nstcli.engine.colors import COLORS
 from nstcli.engine.face_mask import face_mask, kept
-from nstcli.engine.guidance import EVERYWHERE, Guidance
+from nstcli.engine.guidance import EVERYWHERE, Guidance, Region
+from nstcli.engine.masks import fitted
 from nstcli.engine.memory import Needs, advice, free_bytes, largest_size, needs
 from nstcli.engine.pyramid import factors, shrunk
 from nstcli.engine.stylize import Scale
-from nstcli.engine.targets import Content, Style, read_content, read_style
+from nstcli.engine.targets import Content, Style, mixed, read_content, read_style
 from nstcli.errors import InputError
 from nstcli.faces import Face
 from nstcli.images import Picture
@@ -32,6 +33,8 @@ from nstcli.remembered import digest
 from nstcli.run.faces import FaceFinder
 from nstcli.run.framing import FINISH, canvas_of
 from nstcli.run.job import Execution, Job
+from nstcli.run.masks import Area, Beside, StylePart, Where, too_small, where
+from nstcli.terms import Role
 from nstcli.text import shown
 
 # Styles are kept until they fill this; those beyond are read anew for each pair, which costs a
@@ -74,7 +77,8 @@ class _Image:
     finish: Tensor | None
     faces: tuple[Face, ...] | None = None
     contents: dict[float, Content] = field(default_factory=dict)
-    styles: dict[float, Style] = field(default_factory=dict)
+    # By the scale, and by what tells the mask from others.
+    styles: dict[tuple[float, str], Style] = field(default_factory=dict)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -112,11 +116,13 @@ class Loaded:
         scales: from coarse to fine.
         content: in the size of the result, which may be larger than the last scale.
         notes: what the user should know of the files, a line each.
+        regions: for which memory is foretold; see `nstcli.engine.memory.needs`.
     """
 
     scales: list[Scale]
     content: Picture
     notes: tuple[str, ...]
+    regions: int
 
 
 class Loader:
@@ -132,7 +138,7 @@ class Loader:
         self._memory = math.inf if execution.memory is None else execution.memory
         self._content: _Image | None = None
         self._styles: dict[tuple[str, _View], _Image] = {}
-        self._needs: dict[str, Needs] = {}
+        self._needs: dict[tuple[str, int], Needs] = {}
         self._finder = FaceFinder(device, execution.offline)
 
     def load(self, job: Job) -> Loaded:
@@ -144,43 +150,51 @@ class Loader:
         """
         recipe = job.settings.recipe
         content = self._content_of(job)
-        decoded, view = self._style_of(job, content)
-        self._refuse_too_large(job, content, decoded)
-        style = _prepared(decoded, content, recipe)
+        decoded, view = self._styles_of(job, content)
+        known = self._where(job, content, decoded, view)
+        self._refuse_too_large(job, content, decoded, known.regions)
+        styles = [_prepared(each, content, recipe) for each in decoded]
         begun = self._init_of(job, content)
         minimum = self._extractor.backbone.minimum_size
-        wanted = factors(recipe, content.pixels, style.pixels, minimum)
+        smallest = min((style.pixels for style in styles), key=lambda x: min(x.shape[-2:]))
+        wanted = factors(recipe, content.pixels, smallest, minimum)
         if content.finish_factor:
             wanted.append(content.finish_factor)
         scales = [
-            Scale(
-                self._read_content(content, factor, recipe),
-                self._read_style(style, factor, recipe),
-                guidance=_guidance(content, factor, recipe),
-                init=begun.at(factor, recipe.wraps) if begun else None,
+            self._scale(
+                content,
+                styles,
+                known,
+                factor,
+                recipe,
+                begun.at(factor, recipe.wraps) if begun else None,
             )
             for factor in wanted
         ]
-        if "style" in job.pair.roles:
-            self._keep(decoded, view)  # and nothing that holds with this content alone
-        notes = content.notes + style.notes + (begun.notes if begun else ())
-        notes += _note_of_faces(content, recipe)
-        return Loaded(scales, content.picture, (*notes, *_note_of_size(content)))
+        for each in decoded if "style" in job.pair.roles else ():
+            self._keep(each, view)  # and nothing that holds with this content alone
+        pictures = [content, *styles, *([begun] if begun else [])]
+        notes = [note for each in pictures for note in each.notes]
+        notes += [*_note_of_faces(content, recipe), *_note_of_size(content)]
+        notes += [*known.notes, *too_small(known, scales[-1], recipe)]
+        return Loaded(scales, content.picture, tuple(dict.fromkeys(notes)), known.regions)
 
     def fitting(self, loaded: Loaded, recipe: Recipe) -> int:
         """Return how many pairs of this shape fit into memory at once, with some room left."""
         image = loaded.scales[-1].content.image
-        needed = self._needs_of(recipe)
+        needed = self._needs_of(recipe, loaded.regions)
         free = 0.8 * free_bytes(image.device, self._memory) - needed.fixed
         return max(1, int(free / (needed.optimizing * image[0, 0].numel())))
 
-    def _refuse_too_large(self, job: Job, content: _Image, style: _Image) -> None:
+    def _refuse_too_large(
+        self, job: Job, content: _Image, styles: Sequence[_Image], regions: int
+    ) -> None:
         with _naming_file(content.path):
             images.check_edges(job.settings.form.format, *content.picture.rgb.shape[:2])
-        needed = self._needs_of(job.settings.recipe)
+        needed = self._needs_of(job.settings.recipe, regions)
         free, fixed = free_bytes(content.pixels.device, self._memory), needed.fixed
-        smallest = max(_smallest(image, self._extractor) for image in (content, style))
-        roles = ((content, needed.optimizing), (style, needed.reading))
+        smallest = max(_smallest(image, self._extractor) for image in (content, *styles))
+        roles = ((content, needed.optimizing), *((style, needed.reading) for style in styles))
         for image, bytes_per_pixel in roles:
             height, width = image.largest.shape[-2:]
             longest, growing = max(height, width), bytes_per_pixel * height * width
@@ -194,11 +208,11 @@ class Loader:
                     f"{advice(fitting, smallest)}"
                 )
 
-    def _needs_of(self, recipe: Recipe) -> Needs:
+    def _needs_of(self, recipe: Recipe, regions: int) -> Needs:
         """Return what pictures need under a recipe; finding it out takes a while, so but once."""
-        kind = digest(recipe.per_pixel())
+        kind = digest(recipe.per_pixel()), regions
         if kind not in self._needs:
-            self._needs[kind] = needs(self._extractor, recipe)
+            self._needs[kind] = needs(self._extractor, recipe, regions)
         return self._needs[kind]
 
     def _content_of(self, job: Job) -> _Image:
@@ -209,7 +223,7 @@ class Loader:
         if "content" not in job.pair.roles:
             width, height = canvas_of(job.settings.recipe)
             return self._gray(job, height, width)
-        found, sha256 = _input_of(job, "content")
+        found, sha256 = _inputs_of(job, "content")[0]
         recipe, known = job.settings.recipe, self._content
         if known and known.sha256 == sha256 and not (recipe.keep_faces and known.faces is None):
             return known
@@ -219,20 +233,62 @@ class Loader:
         self._content = self._decode(found.path, sha256, view, faces=recipe.keep_faces > 0)
         return self._content
 
-    def _style_of(self, job: Job, content: _Image) -> tuple[_Image, _View]:
-        """Return the style and how it is looked at; of a pair without one it is gray, too."""
+    def _styles_of(self, job: Job, content: _Image) -> tuple[list[_Image], _View]:
+        """Return the artworks and how they are looked at; of a pair without one it is gray, too."""
         scale = job.settings.scale_of("style")
         view = _view_beside(content, job, cut=job.settings.recipe.fit == "crop", scale=scale)
         if "style" not in job.pair.roles:
-            return self._gray(job, *content.pixels.shape[-2:]), view
-        found, sha256 = _input_of(job, "style")
-        return self._styles.get((sha256, view)) or self._decode(found.path, sha256, view), view
+            return [self._gray(job, *content.pixels.shape[-2:])], view
+        found = [
+            self._styles.get((sha256, view)) or self._decode(each.path, sha256, view)
+            for each, sha256 in _inputs_of(job, "style")
+        ]
+        return found, view
+
+    def _where(self, job: Job, content: _Image, styles: Sequence[_Image], view: _View) -> Where:
+        """Read what holds where, in the sizes of the pictures."""
+        beside = [_beside(each, view.aspect) for each in styles]
+        aspect = job.settings.recipe.aspect
+        return where(job, _beside(content, aspect), beside, _read, self._max_pixels)
+
+    def _scale(
+        self,
+        content: _Image,
+        styles: Sequence[_Image],
+        known: Where,
+        factor: float,
+        recipe: Recipe,
+        begun: Tensor | None,
+    ) -> Scale:
+        read = self._read_content(content, factor, recipe)
+        size = read.image.shape[-2], read.image.shape[-1]
+        held = [(each.mask, self._style(each, styles, factor, recipe)) for each in known.areas]
+        whole = len(held) == 1 and held[0][0] is None
+        regions = (
+            Region(
+                torch.ones_like(read.image[:, :1]) if mask is None else self._at(mask, size), own
+            )
+            for mask, own in held
+        )
+        maps = [None if m is None else self._at(m, size) for m in (known.content, known.style)]
+        guidance = _guidance(content, factor, recipe).times(*maps)
+        if not whole:
+            guidance = replace(guidance, regions=tuple(regions))
+        return Scale(read, held[0][1], guidance, begun)
+
+    def _style(self, area: Area, styles: Sequence[_Image], factor: float, recipe: Recipe) -> Style:
+        """Read the style of an area of the picture."""
+        read = [self._read_style(styles[each.number], each, factor, recipe) for each in area.parts]
+        return mixed(read, [each.weight for each in area.parts])
+
+    def _at(self, mask: Tensor, size: tuple[int, int]) -> Tensor:
+        return fitted(mask, *size).to(self._device)
 
     def _init_of(self, job: Job, content: _Image) -> _Image | None:
         """Decode the picture to start from, if there is one, cut to the content's shape."""
         if job.settings.recipe.init != OWN_INIT:
             return None
-        found, sha256 = _input_of(job, "init")
+        found, sha256 = _inputs_of(job, "init")[0]
         return self._decode(found.path, sha256, _view_beside(content, job, cut=True))
 
     def _keep(self, style: _Image, view: _View) -> None:
@@ -247,11 +303,15 @@ class Loader:
                 image.contents[factor] = read_content(self._extractor, pixels, recipe)
         return image.contents[factor]
 
-    def _read_style(self, image: _Image, factor: float, recipe: Recipe) -> Style:
-        if factor not in image.styles:
+    def _read_style(self, image: _Image, part: StylePart, factor: float, recipe: Recipe) -> Style:
+        place = factor, part.known_by
+        if place not in image.styles:
+            pixels = image.at(factor)
+            size = pixels.shape[-2], pixels.shape[-1]
+            mask = None if part.mask is None else self._at(part.mask, size)
             with _naming_file(image.path):
-                image.styles[factor] = read_style(self._extractor, [image.at(factor)], recipe)
-        return image.styles[factor]
+                image.styles[place] = read_style(self._extractor, [pixels], recipe, masks=[mask])
+        return image.styles[place]
 
     def _decode(self, path: Path, sha256: str, view: _View, *, faces: bool = False) -> _Image:
         """Decode a file, and look for faces where they are wanted.
@@ -259,13 +319,7 @@ class Loader:
         Raises:
             InputError: it cannot be used, or changed, or what finds faces cannot be had.
         """
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise InputError(f"{shown(path)}: cannot be read: {error.strerror or error}") from error
-        if hashlib.sha256(data).hexdigest() != sha256:
-            raise InputError(f"{shown(path)}: changed while the batch was running; run it again")
-        whole = images.decode(data, shown(path), self._max_pixels)
+        whole = images.decode(_read(path, sha256), shown(path), self._max_pixels)
         if view.aspect:
             whole = images.cropped(whole, view.aspect)
         seen = finished = images.resize(whole, view.size, view.scale)
@@ -299,6 +353,26 @@ class Loader:
         return tensor_of(picture).to(self._device)
 
 
+def _read(path: Path, sha256: str) -> bytes:
+    """Read a file that is still what it was.
+
+    Raises:
+        InputError: it is not, or cannot be read.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{shown(path)}: cannot be read: {error.strerror or error}") from error
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise InputError(f"{shown(path)}: changed while the batch was running; run it again")
+    return data
+
+
+def _beside(image: _Image, aspect: tuple[int, int] | None) -> Beside:
+    height, width = image.largest.shape[-2:]
+    return Beside(shown(image.path.name), (height, width), aspect)
+
+
 def tensor_of(picture: Picture) -> Tensor:
     """Return the pixels of a picture as (1, 3, H, W) in [0, 1]."""
     # Contiguous from the start, since optimizers look at the picture as one long vector.
@@ -329,10 +403,10 @@ def _note_of_size(content: _Image) -> list[str]:
     return [f"painted at {painted[0]}×{painted[1]} px, {' and '.join(ways)}"]
 
 
-def _input_of(job: Job, role: str) -> tuple[Input, str]:
-    """Return the input of a role, and the digest of its bytes."""
+def _inputs_of(job: Job, role: Role) -> list[tuple[Input, str]]:
+    """Return the inputs of a role, and the digest of the bytes of each."""
     known = zip(job.pair.inputs, job.inputs, strict=True)
-    return next((each, found.sha256) for each, found in known if each.role == role)
+    return [(each, found.sha256) for each, found in known if each.role == role]
 
 
 def _prepared(style: _Image, content: _Image, recipe: Recipe) -> _Image:
@@ -348,7 +422,7 @@ def _prepared(style: _Image, content: _Image, recipe: Recipe) -> _Image:
 
 
 def _guidance(content: _Image, factor: float, recipe: Recipe) -> Guidance:
-    """Return what holds where at a scale."""
+    """Return what faces make hold where at a scale."""
     if not recipe.keep_faces or not content.faces:
         return EVERYWHERE
     height, width = content.at(factor).shape[-2:]

@@ -25,7 +25,13 @@ from PIL import Image
 
 import nstcli
 from backbones import BackboneError
-from nstcli.config.options import ExecutionOptions, InputOptions, OutputOptions, RecipeOptions
+from nstcli.config.options import (
+    GUIDES,
+    ExecutionOptions,
+    InputOptions,
+    OutputOptions,
+    RecipeOptions,
+)
 from nstcli.errors import InputError, NstError, StoppedError
 from nstcli.images import decode, encode, read_metadata
 from nstcli.images.memory import array_of
@@ -506,7 +512,7 @@ def test_unknown_names_are_told_with_those_that_there_are() -> None:
 def test_what_belongs_to_a_batch_is_refused_for_one_picture() -> None:
     of_one = {f.name for f in dataclasses.fields(RecipeOptions)} | {
         "bits", "device", "precision", "timeout", "offline", "max_pixels",
-        "animation", "boomerang", "animation_size", "animation_seconds"}  # fmt: skip
+        "animation", "boomerang", "animation_size", "animation_seconds", *GUIDES}  # fmt: skip
     for group in (InputOptions, OutputOptions, ExecutionOptions):
         for field in dataclasses.fields(group):
             if field.name not in of_one:
@@ -1026,3 +1032,39 @@ def test_textures_and_inversions_are_swept(folders: None) -> None:
     ).table(frame=False)
     assert len(inverted) == 4
     assert min(row["psnr"] for row in inverted) > 5
+
+
+def test_masks_and_several_artworks_in_memory() -> None:
+    left = np.zeros((24, 32), dtype=bool)
+    left[:, :16] = True
+    other = draw(20, 24, 4)
+    options = {**FAST, "content_mask": [left, torch.from_numpy(~left)[None].float()]}
+    result = nstcli.stylize(CONTENT, [STYLE, other], **options)
+    assert result.record is not None
+    assert result.record.notes == ()
+    roles = [each.role for each in result.record.inputs]
+    assert roles == ["content", "style", "style", "content-mask", "content-mask"]
+    assert not any(os.sep in each.path for each in result.record.inputs)
+    plain = nstcli.stylize(CONTENT, STYLE, style_strength_map=draw(24, 32), **FAST)
+    white = np.ones((24, 32))
+    full = nstcli.stylize(CONTENT, [(STYLE, 0.2), (other, 0)], content_mask=white, **FAST)
+    single = nstcli.stylize(CONTENT, STYLE, **FAST)
+    assert (full.array == single.array).all()
+    assert (plain.array != single.array).any()
+
+
+@pytest.mark.parametrize(
+    ("style", "options", "message"),
+    [
+        ([], {}, "no artwork was named"),
+        ([(STYLE, -1)], {}, "the weight -1 of"),
+        (STYLE, {"content_mask": [np.ones((4, 4))] * 2}, "is given 2 times"),
+        (STYLE, {"content_regions": np.ones((4, 4))}, "is of no use without --style-regions"),
+        (STYLE, {"style_mask": np.zeros((4, 4))}, "black everywhere"),
+        (STYLE, {"content_mask": np.full((4, 4), 7.0)}, "are in [0, 1]"),
+    ],
+)
+def test_masks_that_cannot_be(style: object, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(NstError) as raised:
+        nstcli.stylize(CONTENT, style, **FAST, **options)
+    assert message in str(raised.value)

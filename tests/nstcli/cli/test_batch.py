@@ -10,9 +10,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from nstcli.images import decode, read_metadata
+from nstcli.images import decode, encode, read_metadata
 from nstcli.recipe import OFF, VERSION
 from tests.nstcli import flat
 from tests.nstcli.cli.conftest import Nst
@@ -660,3 +661,34 @@ def test_pictures_to_start_from_are_inputs_of_their_pairs(
     assert nst(*RUN, "--bits", "16", "--format", "jpg", "-o", "new").err == (
         "nst: --bits 16 needs --format png or tiff; jpg has 8\n"
     )
+
+
+def test_masks_and_mixtures_of_a_batch(nst: Nst, tmp_path: Path) -> None:
+    (tmp_path / "masks").mkdir()
+    (tmp_path / "masks" / "cat.png").write_bytes(encode(np.zeros((24, 32, 3), np.uint8)))
+    ended = nst(*RUN, "--style-mix", "3", "--content-mask", "masks")
+    assert ended.code == 0, ended.err
+    assert "2 contents × 3 styles" in ended.err
+    assert "'masks' has no --content-mask for 'dog.png': painted without" in ended.err
+    assert "no place of the picture takes any style" in ended.err
+    made = results(tmp_path)
+    assert set(made) == RESULTS | {"cat__ink+wave_050.png", "dog__ink+wave_050.png"}
+    assert len(set(made.values())) == 6
+    assert "6 cached" in nst(*RUN, "--style-mix", "3", "--content-mask", "masks").err
+    stale = nst(*RUN, "--style-mix", "3")
+    assert (stale.code, "content-mask image changed" in stale.err) == (2, True), stale.err
+
+
+def test_sub_folders_are_blended(nst: Nst, tmp_path: Path) -> None:
+    (tmp_path / "art" / "both").mkdir()
+    for name in ("ink", "wave"):
+        shutil.move(tmp_path / "art" / f"{name}.png", tmp_path / "art" / "both" / f"{name}.png")
+    (tmp_path / "art" / "both" / "blend.toml").write_text('"ink.png" = 3')
+    ended = nst(*RUN, "--blend", "--limit", "1", "--json")
+    assert ended.code == 0, ended.err
+    data = (tmp_path / "out" / "cat__both.png").read_bytes()
+    style = json.loads(read_metadata(data)["nst"])["style_sha256"]
+    assert [weight for _, weight in style] == [0.75, 0.25]
+    assert "cat.png × ink.png + wave.png" in ended.err
+    assert nst("gallery", "out").code == nst("sheet", "out").code == 0
+    assert nst("status", "out").code == 0

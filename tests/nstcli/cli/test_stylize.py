@@ -125,3 +125,19 @@ def test_ctrl_c_keeps_the_best_picture_so_far(
     state = SingleFile(tmp_path / "cat__wave.png").state(pair, key)
     assert state is State.STOPPED
     assert not state.needs_consent
+
+
+def test_several_artworks_are_one_style(nst: Nst, tmp_path: Path) -> None:
+    ended = nst("stylize", PAIR[0], "art/wave.png=0.7", "art/ink.png=0.3", *PAIR[2:])
+    assert ended.code == 0, ended.err
+    data = (tmp_path / "cat__wave+ink.png").read_bytes()
+    made = json.loads(read_metadata(data)["nst"])
+    assert [weight for _, weight in made["style_sha256"]] == [0.7, 0.3]
+    single = nst("stylize", PAIR[0], "art/wave.png=2", "art/ink.png=0", *PAIR[2:])
+    assert "cat__wave.png" in single.err
+    assert "1 cached" in nst("stylize", *PAIR).err
+
+
+def test_a_mask_that_is_not_there(nst: Nst) -> None:
+    ended = nst("stylize", *PAIR, "--content-mask", "photos/cow.png")
+    assert (ended.code, "--content-mask: no such file" in ended.err) == (2, True), ended.err
