@@ -208,7 +208,7 @@ def header_of(
 def product_of(pairs: Sequence[Pair], *others: str) -> str:
     """Say what pairs are the product of: `: 5 contents × 4 styles`, with what else varies."""
     found = {
-        role: len({tuple(i.path for i in pair.inputs if i.role == role) for pair in pairs})
+        role: len({pair.of_role(role) for pair in pairs})
         for role in INPUTS
         if any(role in pair.roles for pair in pairs)
     }

@@ -77,7 +77,11 @@ def _backbone_title(model: str, sha256: str) -> str:
 
 def _summary(inventory: Inventory) -> Iterator[str]:
     records = [item.record for item in inventory.items if item.record]
-    found = {role: {record.input(role).sha256 for record in records} - {""} for role in INPUTS}
+    found = {
+        role: {tuple((i.sha256, i.weight) for i in r.inputs if i.role == role) for r in records}
+        - {()}
+        for role in INPUTS
+    }
     head = f"{shown(inventory.folder)}: {plural(len(records), 'result')}"
     if records:
         head += " of " + " and ".join(plural(len(of), role) for role, of in found.items() if of)

@@ -86,6 +86,8 @@ def _read_inputs(experiment: Experiment, judge: Judge, pair: Pair, max_pixels: i
         if role not in pair.roles:
             raise InputError(f"{pair.title} has no {role} to be held against")
     record = experiment.records[pair.output]
+    if len(pair.of_role("style")) > 1:
+        raise InputError("a judge compares with one artwork, and not with a blend")
     content, style = (
         _input(pair.path(role), record.input(role).sha256, max_pixels, view)
         for role, view in _seen(experiment, pair).items()

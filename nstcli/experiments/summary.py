@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
+from typing import cast, get_args
 
 import backbones
 from nstcli.errors import InputError
@@ -195,8 +196,9 @@ def _pair(picture: Picture, store: Store) -> Pair:
     for each in picture.record.inputs:
         places = candidates(each.path, store.folder)
         found = next((p for p in places if store.digests.digest_or_error(p) == each.sha256), None)
-        role: Role = "content" if each.role == "content" else "style"
-        inputs.append(Input(role, found or Path(each.path), each.weight))
+        if each.role in get_args(Role):  # else of another version
+            role = cast(Role, each.role)
+            inputs.append(Input(role, found or Path(each.path), each.weight))
     return Pair(tuple(inputs), picture.output)
 
 

@@ -150,7 +150,7 @@ def _with_guides(pair: Pair, guides: Mapping[Role, Sequence[_Guide]]) -> Pair:
 
 def _files(pair: Pair, role: Role, several: Sequence[_Guide]) -> list[Path | None]:
     """Return the files of a role: those of styles one each, that of the content one."""
-    styles = [each.path for each in pair.inputs if each.role == "style"]
+    styles = [each.path for each in pair.of_role("style")]
     most = len(styles) if role in _ONE_A_STYLE else 1
     if len(several) not in {1, most}:
         raise InputError(

@@ -72,6 +72,10 @@ class Pair:
         """What it has inputs for."""
         return frozenset(each.role for each in self.inputs)
 
+    def of_role(self, role: Role) -> tuple[Input, ...]:
+        """Return its inputs of a role."""
+        return tuple(each for each in self.inputs if each.role == role)
+
     def path(self, role: Role) -> Path:
         """Return where its first input of a role is."""
         return next(each.path for each in self.inputs if each.role == role)

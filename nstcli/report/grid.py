@@ -22,8 +22,9 @@ class LabelledInput:
     """A content or a style.
 
     Attributes:
-        path: as its first record names it.
-        sha256: of its bytes; empty where failed pairs alone tell of it.
+        path: as its first record names it; of a style of several artworks, what they are and how
+            much each counts.
+        sha256: of its bytes; empty where failed pairs alone tell of it, and of several artworks.
         label: its name, with as much behind it as tells it from others.
     """
 
@@ -100,8 +101,10 @@ def read_grid(folder: Path) -> Grid:
             f"nst batch CONTENT STYLE -o '{folder}'"
         )
     made, missed = [known for _, known in records], [known for _, known in failures]
-    contents = _Inputs([_of(r, "content") for r in made], [f.input("content").path for f in missed])
-    styles = _Inputs([_of(r, "style") for r in made], [f.input("style").path for f in missed])
+    contents, styles = (
+        _Inputs([_of(r, role) for r in made], [_of(f, role)[0] for f in missed])
+        for role in ("content", "style")
+    )
     ended: list[tuple[str, Record | Failure]] = [*records, *failures]
     recipes = [(output, e.recipe if isinstance(e, Record) else None) for output, e in ended]
     varied = varying(recipes, read_order(store.layout)).several
@@ -129,8 +132,16 @@ def _said(settings: Sequence[Axis], labels: Sequence[str]) -> str:
 
 
 def _of(known: Record | Failure, role: str) -> tuple[str, str]:
-    """Return the path and the digest of an input; of one that failed, its path alone."""
+    """Return the path and the digest of an input; of one that failed, its path alone.
+
+    Several of one role are one input, which has no digest.
+    """
     found = known.input(role)
+    several = [each for each in known.inputs if each.role == role]
+    if len(several) > 1:
+        # So that mixtures sort from one artwork to the next.
+        more = (f"{100 * each.weight:02.0f} % {_name(each.path)}" for each in several[1:])
+        return " + ".join([_name(found.path), *more]), ""
     return found.path, found.sha256 if isinstance(known, Record) else ""
 
 

@@ -15,6 +15,7 @@ import pytest
 
 from nstcli.images import decode, encode, read_metadata
 from nstcli.recipe import OFF, VERSION
+from nstcli.report.grid import read_grid
 from tests.nstcli import flat
 from tests.nstcli.cli.conftest import Nst
 
@@ -674,6 +675,8 @@ def test_masks_and_mixtures_of_a_batch(nst: Nst, tmp_path: Path) -> None:
     made = results(tmp_path)
     assert set(made) == RESULTS | {"cat__ink+wave_050.png", "dog__ink+wave_050.png"}
     assert len(set(made.values())) == 6
+    labels = [style.label for style in read_grid(tmp_path / "out").styles]
+    assert labels == ["ink.png", "ink.png + 50 % wave.png", "wave.png"]
     assert "6 cached" in nst(*RUN, "--style-mix", "3", "--content-mask", "masks").err
     stale = nst(*RUN, "--style-mix", "3")
     assert (stale.code, "content-mask image changed" in stale.err) == (2, True), stale.err
@@ -691,4 +694,4 @@ def test_sub_folders_are_blended(nst: Nst, tmp_path: Path) -> None:
     assert [weight for _, weight in style] == [0.75, 0.25]
     assert "cat.png × ink.png + wave.png" in ended.err
     assert nst("gallery", "out").code == nst("sheet", "out").code == 0
-    assert nst("status", "out").code == 0
+    assert "of 1 content and 1 style" in nst("status", "out").out
