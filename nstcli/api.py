@@ -739,13 +739,7 @@ def _both(
     )
 
 
-def _sources(
-    given: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
-    options: InputOptions,
-    output: Path,
-    *,
-    styles: bool,
-) -> list[Source]:
+def _sources(given: object, options: InputOptions, output: Path, *, styles: bool) -> list[Source]:
     """Find photos, or styles, which may be blends or mixtures; what is left out is logged.
 
     Raises:
