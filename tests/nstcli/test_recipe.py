@@ -242,7 +242,7 @@ def test_nothing_to_optimize_for_is_refused() -> None:
         assert resolve(TINY, SHA, **{**weights, f"{term}_weight": 1e-9})  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("name", set(module.OFF) & set(DEFAULT))
+@pytest.mark.parametrize("name", sorted(set(module.OFF) & set(DEFAULT)))
 def test_no_key_knows_of_what_is_off(name: str) -> None:
     """So that results of a program without it stay up to date; they have no such option at all."""
     assert DEFAULT[name] == module.OFF[name]
