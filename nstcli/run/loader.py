@@ -310,7 +310,7 @@ class Loader:
             size = pixels.shape[-2], pixels.shape[-1]
             mask = None if part.mask is None else self._at(part.mask, size)
             with _naming_file(image.path):
-                image.styles[place] = read_style(self._extractor, [pixels], recipe, masks=[mask])
+                image.styles[place] = read_style(self._extractor, [pixels], recipe, None, [mask])
         return image.styles[place]
 
     def _decode(self, path: Path, sha256: str, view: _View, *, faces: bool = False) -> _Image:
