@@ -140,7 +140,8 @@ class _Builder:
 
     def _header(self, known: LabelledInput) -> Header:
         small, large = (self._thumbs.find(known.sha256, size) for size in (SMALL, LARGE))
-        return Header(known.label, known.path, self._image(small), self._image(large))
+        pictures = self._image(small), self._image(large)
+        return Header(known.label, known.path, known.missing, *pictures)
 
     def _image(self, thumb: Thumb | None) -> Image | None:
         return Image(self._link(thumb.path), thumb.width, thumb.height) if thumb else None

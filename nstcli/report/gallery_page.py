@@ -29,6 +29,7 @@ class Header:
 
     label: str
     path: str = ""
+    missing: str = ""
     small: Image | None = None
     large: Image | None = None
 

@@ -16,6 +16,9 @@ from nstcli.report.varying import UNKNOWN, Axis, read_order, varying
 from nstcli.results.folder import Store
 from nstcli.results.records import Failure, Measured, Record
 
+# Between the artworks of one style, with spaces that hardly any name of a file has.
+_BESIDE = "\N{NO-BREAK SPACE}+\N{NO-BREAK SPACE}"
+
 
 @dataclass(frozen=True)
 class LabelledInput:
@@ -31,6 +34,11 @@ class LabelledInput:
     path: str
     sha256: str
     label: str
+
+    @property
+    def missing(self) -> str:
+        """What is said in place of its picture, where there is none."""
+        return "several artworks" if _BESIDE in self.path else "not found"
 
 
 @dataclass(frozen=True)
@@ -140,8 +148,8 @@ def _of(known: Record | Failure, role: str) -> tuple[str, str]:
     several = [each for each in known.inputs if each.role == role]
     if len(several) > 1:
         # So that mixtures sort from one artwork to the next.
-        more = (f"{100 * each.weight:02.0f} % {_name(each.path)}" for each in several[1:])
-        return " + ".join([_name(found.path), *more]), ""
+        more = (f"{_name(each.path)} {100 * each.weight:02.0f} %" for each in several[1:])
+        return _BESIDE.join([_name(found.path), *more]), ""
     return found.path, found.sha256 if isinstance(known, Record) else ""
 
 

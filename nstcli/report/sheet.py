@@ -108,7 +108,7 @@ class _Drawing:
     def _headed(self, known: LabelledInput, highest: int, variant: str = "") -> Pixels:
         """Draw a content or style with its name below; a variant, or nothing, has no picture."""
         draw, picture = self._cells, self._input(known)
-        missing = draw.field("not found") if known.path else draw.blank()
+        missing = draw.field(known.missing) if known.path else draw.blank()
         image = draw.fitted(picture, highest) if picture else missing
         captions = [draw.line(known.label, cells.INK)]
         if variant:

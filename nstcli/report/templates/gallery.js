@@ -293,7 +293,7 @@
   const source = (head, role) => {
     const small = $("img", head);
     const large = $("a", head)?.href;
-    let image = make("span", { className: "gone" }, "not found");
+    let image = make("span", { className: "gone" }, $(".gone", head)?.textContent ?? "");
     if (small) {
       image = make("img", { src: small.src, alt: $(".name", head).textContent });
       if (large) image = make("a", { href: large }, image);

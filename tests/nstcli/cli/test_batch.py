@@ -675,8 +675,10 @@ def test_masks_and_mixtures_of_a_batch(nst: Nst, tmp_path: Path) -> None:
     made = results(tmp_path)
     assert set(made) == RESULTS | {"cat__ink+wave_050.png", "dog__ink+wave_050.png"}
     assert len(set(made.values())) == 6
-    labels = [style.label for style in read_grid(tmp_path / "out").styles]
-    assert labels == ["ink.png", "ink.png + 50 % wave.png", "wave.png"]
+    styles = read_grid(tmp_path / "out").styles
+    labels = [style.label.replace("\N{NO-BREAK SPACE}", " ") for style in styles]
+    assert labels == ["ink.png", "ink.png + wave.png 50 %", "wave.png"]
+    assert [style.missing for style in styles] == ["not found", "several artworks", "not found"]
     assert "6 cached" in nst(*RUN, "--style-mix", "3", "--content-mask", "masks").err
     stale = nst(*RUN, "--style-mix", "3")
     assert (stale.code, "content-mask image changed" in stale.err) == (2, True), stale.err
