@@ -207,6 +207,8 @@ def header_of(
 
 def product_of(pairs: Sequence[Pair], *others: str) -> str:
     """Say what pairs are the product of: `: 5 contents × 4 styles`, with what else varies."""
+    if not pairs:
+        return ""
     found = {
         role: len({pair.of_role(role) for pair in pairs})
         for role in INPUTS
@@ -216,7 +218,7 @@ def product_of(pairs: Sequence[Pair], *others: str) -> str:
     # Of a part of a batch, and of contents with a style each, the product would be no truth.
     if len(pairs) != math.prod(found.values()):
         return " × ".join([f" of {' and '.join(of)}", *others])
-    return ": " + " × ".join([*of, *others]) if pairs else ""
+    return ": " + " × ".join([*of, *others])
 
 
 def part_of(batch: list[Item], shard: Shard, noun: str, screen: Screen) -> list[Item]:

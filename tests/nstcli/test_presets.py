@@ -13,7 +13,11 @@ from tests.conftest import Plugin
 def test_the_defaults_are_those_of_every_option_and_field() -> None:
     options = {field.name: field.default for field in fields(RecipeOptions)}
     assert set(options) - {"preset", "config"} == set(DEFAULT)
-    assert set(DEFAULT) == {field.name for field in fields(Recipe)} - {"version", "plugin"}
+    assert set(DEFAULT) == {field.name for field in fields(Recipe)} - {
+        "version",
+        "plugin",
+        "detector",
+    }
     assert RecipeOptions().choices() == DEFAULT
 
 

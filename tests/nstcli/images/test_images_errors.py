@@ -157,7 +157,7 @@ def test_too_little_memory_is_said(monkeypatch):
 
 
 def test_a_bug_keeps_its_traceback(monkeypatch):
-    def split(image):
+    def split(image, *, profiled):
         raise ZeroDivisionError
 
     monkeypatch.setattr("nstcli.images.decoding.to_srgb", split)

@@ -122,9 +122,9 @@ def loads(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
         found[backbone.name] += 1
         return load(kind, backbone, *arguments, **options)
 
-    def decoded(self: Any, path: Path, *arguments: Any) -> Any:
+    def decoded(self: Any, path: Path, *arguments: Any, **options: Any) -> Any:
         found[path.as_posix()] += 1
-        return decode(self, path, *arguments)
+        return decode(self, path, *arguments, **options)
 
     monkeypatch.setattr(FeatureExtractor, "load", classmethod(counted))
     monkeypatch.setattr(loader.Loader, "_decode", decoded)
