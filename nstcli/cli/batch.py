@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nstcli.cli.groups import takes_groups
+from nstcli.cli.groups import ResultsFolder, takes_groups
 from nstcli.config.options import (
     ExecutionOptions,
     InputOptions,
@@ -32,16 +32,7 @@ def batch(
     ],
     *,
     input_options: InputOptions,
-    output: Annotated[
-        Path,
-        typer.Option(
-            "-o",
-            "--output",
-            metavar="DIR",
-            help="Folder of the results",
-            rich_help_panel=OutputOptions.panel,
-        ),
-    ] = Path("stylized"),
+    output: ResultsFolder = Path("stylized"),
     dry_run: Annotated[
         bool,
         typer.Option(

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from nstcli.cli.groups import only, takes_groups
+from nstcli.cli.groups import ResultsFolder, only, takes_groups
 from nstcli.config.options import (
     ExecutionOptions,
     InputOptions,
@@ -62,16 +62,7 @@ def compare_backbones(
         typer.Option(metavar="FILE", help="Write the table", rich_help_panel=_PANEL),
     ] = None,
     input_options: InputOptions,
-    output: Annotated[
-        Path,
-        typer.Option(
-            "-o",
-            "--output",
-            metavar="DIR",
-            help="Folder of the results",
-            rich_help_panel=OutputOptions.panel,
-        ),
-    ] = Path("comparison"),
+    output: ResultsFolder = Path("comparison"),
     output_options: Annotated[
         OutputOptions,
         only("format", "quality", "bits", "overwrite", "force", "metadata", "gallery"),

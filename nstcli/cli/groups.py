@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperCommand
 
 from nstcli.config.option import Setting, settings_of
-from nstcli.config.options import GROUPS, SETTINGS
+from nstcli.config.options import GROUPS, SETTINGS, OutputOptions
 
 if TYPE_CHECKING:
     from nstcli.config.precedence import Document
@@ -20,6 +20,19 @@ if TYPE_CHECKING:
 
 # Reads, from a command's other arguments, the config file that its options are set in.
 ReadDocument = Callable[[Mapping[str, Any]], "Document"]
+
+
+# The option of commands that make a folder of results.
+ResultsFolder = Annotated[
+    Path,
+    typer.Option(
+        "-o",
+        "--output",
+        metavar="DIR",
+        help="Folder of the results",
+        rich_help_panel=OutputOptions.panel,
+    ),
+]
 
 
 class Command(TyperCommand):

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from nstcli.cli.groups import only, takes_groups
+from nstcli.cli.groups import ResultsFolder, only, takes_groups
 from nstcli.config.options import (
     GUIDES,
     ExecutionOptions,
@@ -63,16 +63,7 @@ def texture(
         ),
     ] = "",
     input_options: Annotated[InputOptions, only(*_INPUTS, others=True)],
-    output: Annotated[
-        Path,
-        typer.Option(
-            "-o",
-            "--output",
-            metavar="DIR",
-            help="Folder of the results",
-            rich_help_panel=OutputOptions.panel,
-        ),
-    ] = Path("textures"),
+    output: ResultsFolder = Path("textures"),
     dry_run: Annotated[
         bool,
         typer.Option(

@@ -9,7 +9,6 @@ from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from backbones import BackboneError
@@ -24,6 +23,7 @@ from nstcli.plan.pair import Pair
 from nstcli.recipe import OFF, aspect_of
 from nstcli.results.records import Measured
 from nstcli.run.driver import writing
+from nstcli.run.pixels import tensor_of
 from nstcli.terms import INPUTS, Role
 from nstcli.text import shown
 
@@ -111,7 +111,7 @@ def _seen(experiment: Experiment, pair: Pair) -> dict[Role, _View]:
 def _measured(experiment: Experiment, judge: Judge, judged: JudgedPair, pair: Pair) -> Measured:
     path = experiment.store.path(pair)
     picture = images.decode(_bytes(path), shown(path))
-    compared = judged.compare(_tensor(picture))
+    compared = judged.compare(tensor_of(picture))
     return Measured(
         output_sha256=experiment.records[pair.output].output_sha256,
         judge=judge.name,
@@ -132,7 +132,7 @@ def _input(path: Path, sha256: str, max_pixels: int, view: _View) -> Tensor:
         raise InputError(f"{shown(path)}: changed while pictures were made; run it again")
     (longest, scale, aspect), picture = view, images.decode(data, shown(path), max_pixels)
     picture = images.cropped(picture, aspect) if aspect else picture
-    return _tensor(images.resize(picture, longest, scale))
+    return tensor_of(images.resize(picture, longest, scale))
 
 
 def _bytes(path: Path) -> bytes:
@@ -140,11 +140,6 @@ def _bytes(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise InputError(f"{shown(path)}: cannot be read: {error.strerror or error}") from error
-
-
-def _tensor(picture: images.Picture) -> Tensor:
-    """Turn uint8 (H, W, 3) into (1, 3, H, W) in [0, 1]."""
-    return torch.from_numpy(picture.rgb).permute(2, 0, 1)[None].float().div(255).contiguous()
 
 
 def load_judge(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cached_property
 
-import torch
 from torch import Tensor
 
 from backbones import weights
@@ -13,6 +12,7 @@ from backbones.spec import Companion
 from nstcli import images
 from nstcli.faces import SURE, Face, FaceDetector
 from nstcli.images import Picture
+from nstcli.run.pixels import tensor_of
 
 # Pixels of the longest edge that are looked at: whatever the size of the result, so that a draft
 # keeps the faces that the print will, and a photo of any size takes as much memory.
@@ -38,9 +38,7 @@ class FaceFinder:
             BackboneError: the weights cannot be had.
         """
         small = images.resize(picture, _LONGEST)
-        pixels = (
-            torch.from_numpy(small.rgb).to(self._device).permute(2, 0, 1)[None].float().div(255)
-        )
+        pixels = tensor_of(small).to(self._device)
         factors = picture.width / small.width, picture.height / small.height
         found = [face for face in self._detector(pixels) if face.probability >= SURE]
         return tuple(face.scaled(*factors) for face in found)

@@ -13,7 +13,8 @@ from nstcli.engine.colors import finished
 from nstcli.engine.pyramid import resized
 from nstcli.results.records import digests_by_role
 from nstcli.run.job import Job
-from nstcli.run.loader import Loaded, tensor_of
+from nstcli.run.loader import Loaded
+from nstcli.run.pixels import tensor_of
 from nstcli.version import VERSION
 
 

@@ -34,6 +34,7 @@ from nstcli.run.faces import FaceFinder
 from nstcli.run.framing import FINISH, canvas_of
 from nstcli.run.job import Execution, Job
 from nstcli.run.masks import Area, Beside, StylePart, Where, too_small, where
+from nstcli.run.pixels import tensor_of
 from nstcli.terms import Role
 from nstcli.text import shown
 
@@ -371,12 +372,6 @@ def _read(path: Path, sha256: str) -> bytes:
 def _beside(image: _Image, aspect: tuple[int, int] | None) -> Beside:
     height, width = image.largest.shape[-2:]
     return Beside(shown(image.path.name), (height, width), aspect)
-
-
-def tensor_of(picture: Picture) -> Tensor:
-    """Return the pixels of a picture as (1, 3, H, W) in [0, 1]."""
-    # Contiguous from the start, since optimizers look at the picture as one long vector.
-    return torch.from_numpy(picture.rgb).permute(2, 0, 1)[None].float().div(255).contiguous()
 
 
 def _view_beside(content: _Image, job: Job, *, cut: bool, scale: float = 1.0) -> _View:
