@@ -18,6 +18,7 @@ FLOORS = (
     ("nstcli.report", "nstcli.metrics", "nstcli.samples"),
     ("nstcli.run",),
     ("nstcli.results",),
+    ("nstcli.networks",),
     ("nstcli.plan", "nstcli.engine"),
     ("nstcli.recipe", "nstcli.config", "nstcli.images"),
     (

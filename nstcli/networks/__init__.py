@@ -1,0 +1,1 @@
+"""Networks that paint a picture in one pass, and their files."""
