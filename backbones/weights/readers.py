@@ -11,7 +11,7 @@ import zlib
 from typing import TYPE_CHECKING, Any
 
 from backbones.spec import BackboneError
-from backbones.weights import pickles
+from backbones.weights import onnx, pickles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -114,10 +114,19 @@ def read_safetensors(path: Path) -> Any:
         raise BackboneError(f"{path.name} is a damaged safetensors file: {error}") from error
 
 
+def read_onnx(path: Path) -> Any:
+    """Read the tensors of an .onnx file; of its graph, nothing is built."""
+    try:
+        return onnx.tensors(path.read_bytes())
+    except ValueError as error:
+        raise BackboneError(f"{path.name} is no ONNX file that can be read: {error}") from error
+
+
 READERS: dict[str, Callable[[Path], Any]] = {
     ".pth": read_state_dict,
     ".pt": read_state_dict,
     ".safetensors": read_safetensors,
     ".ckpt": read_pickle,
     ".pkl": read_pickle,
+    ".onnx": read_onnx,
 }

@@ -9,20 +9,15 @@ names are those of the checkpoints that were published for them.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, relu
 
-from backbones.hooks import BEYOND
 from nstcli.errors import InputError
-
-# Two strided convolutions: the edges that go through it are multiples of this.
-_STRIDE = 4
-# What reflection in the residual blocks needs, at a quarter of the size: two positions.
-_LEAST_EDGE = 8
+from nstcli.networks.fitting import filled, mirrored
 
 
 class TransformationNetwork(nn.Module):
@@ -72,17 +67,12 @@ class TransformationNetwork(nn.Module):
         blocks = {found[1] for key in tensors if (found := re.match(r"res(\d+)\.", key))}
         with torch.device("meta"):  # no time and memory for values to be thrown away
             network = cls(len(first), len(blocks), levels)
-        for problem in _differences(network.state_dict(), tensors):
-            raise InputError(f"{name}: {problem}")
-        network.load_state_dict(
-            {key: value.float() for key, value in tensors.items()}, strict=True, assign=True
-        )
-        return network.requires_grad_(False)
+        return filled(network, tensors, name, "a transformation network")
 
     def forward(self, image: Tensor) -> Tensor:
         """Paint pictures of one size; see the class."""
         height, width = image.shape[-2:]
-        x = _mirrored(_mirrored(image, 2), 3) * self.levels
+        x = mirrored(image) * self.levels
         x = relu(self.in1(self.conv1(x)))
         x = relu(self.in2(self.conv2(x)))
         x = relu(self.in3(self.conv3(x)))
@@ -130,32 +120,3 @@ def _normalisation(channels: int) -> nn.InstanceNorm2d:
 
 def _twice(x: Tensor) -> Tensor:
     return interpolate(x, scale_factor=2.0, mode="nearest")
-
-
-def _mirrored(image: Tensor, dim: int) -> Tensor:
-    """Let an edge go on as in a mirror until the network can halve it twice, however short it is.
-
-    What comes out is cut to the picture's own size again. Without that, the published layout would
-    answer with up to three pixels more than it was given.
-    """
-    edge = image.shape[dim]
-    wanted = max(_LEAST_EDGE, -(-edge // _STRIDE) * _STRIDE)
-    if wanted == edge:
-        return image
-    places = [BEYOND["reflect"](place, edge) for place in range(wanted)]
-    return image.index_select(dim, torch.tensor(places, device=image.device))
-
-
-def _differences(wanted: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> Iterator[str]:
-    """Say in which layers parameters are others than a network's."""
-    for key, tensor in wanted.items():
-        if key not in found:
-            yield f"the layer {key} is missing"
-        elif found[key].shape != tensor.shape:
-            there, here = (" × ".join(map(str, each.shape)) for each in (found[key], tensor))
-            yield f"the layer {key} is {there or 'one number'}, and should be {here}"
-        elif not found[key].is_floating_point():
-            yield f"the layer {key} holds {found[key].dtype}, and should hold floats"
-    for key in found:
-        if key not in wanted:
-            yield f"there is no layer {key} in a transformation network"

@@ -124,7 +124,7 @@ def test_arrays_of_objects_are_refused(tmp_path: Path) -> None:
         readers.read(path)
 
 
-@pytest.mark.parametrize("suffix", [".pkl", ".ckpt", ".pth", ".pt", ".safetensors"])
+@pytest.mark.parametrize("suffix", [".pkl", ".ckpt", ".pth", ".pt", ".safetensors", ".onnx"])
 @pytest.mark.parametrize("data", [b"", b"\x80\x02}q\x00(X", b"<html>404</html>", bytes(100)])
 def test_a_damaged_file_is_named(tmp_path: Path, suffix: str, data: bytes) -> None:
     path = tmp_path / f"w{suffix}"
