@@ -430,8 +430,8 @@ def batch(
     plan = planned(contents, styles, naming, chosen.inputs.pairs, chosen.inputs.limit)
     _tell_renamed(plan)
     pairs = _guided(started(plan.pairs, choices["init"]), chosen.inputs)
-    if execution.shard:
-        pairs = execution.shard.of(pairs)
+    if part := execution.part:
+        pairs = part.of(pairs)
     settings = settings_for(choices, form, offline=execution.offline)
     return _painted([(pair, settings) for pair in pairs], store, chosen, on_step, progress)
 
@@ -503,8 +503,8 @@ def experiment(
     combined = _guided(plan.pairs, chosen.inputs)
     variants = in_folders(variants, combined, f".{form.format}", choices["init"])
     pairs = [(p, each.settings) for each in variants if each.settings for p in each.pairs]
-    if execution.shard:
-        pairs = execution.shard.of(pairs)
+    if part := execution.part:
+        pairs = part.of(pairs)
     table = resolved_experiment(file, chosen.inputs, written, chosen.recipe)
     kept = Kept(store, table, file.sweep.order(), _log.warning)
     made = _painted(pairs, store, chosen, on_step, progress, kept)

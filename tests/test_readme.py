@@ -152,14 +152,14 @@ def test_nothing_is_left_to_be_filled_in() -> None:
     assert "<!--" not in README
 
 
-def test_other_commands_install_or_are_tools_of_the_test_extra() -> None:
+def test_other_commands_install_or_are_tools_of_the_test_extra_or_clusters() -> None:
     tools = {
         shlex.split(part)[0]
         for line in CONSOLE.splitlines()
         for part in line.split(" && ")
         if part and not part.startswith(("nst ", "python -m "))
     }
-    assert tools == {"uv", "pipx", "ruff", "mypy"}
+    assert tools == {"uv", "pipx", "ruff", "mypy", "cp", "sbatch"}
 
 
 def test_the_experiment_is_one(tmp_path: Path) -> None:

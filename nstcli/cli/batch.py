@@ -62,15 +62,26 @@ def batch(
     output_options: OutputOptions,
     recipe: RecipeOptions,
     execution: ExecutionOptions,
+    sbatch: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Make nothing; write a script that makes the batch as a Slurm job array",
+            rich_help_panel=ExecutionOptions.panel,
+            show_default=False,
+        ),
+    ] = None,
     messages: MessageOptions,
 ) -> None:
     """Paint every photo in the manner of every artwork.
 
     A finished pair is recorded, and the same command makes only what is missing.
     """
+    from nstcli.cli.array_script import write_array
     from nstcli.cli.making import Order, header_of, part_of, run_pairs
     from nstcli.cli.previewing import ChoosingFrom, in_turn
     from nstcli.cli.screen import Screen
+    from nstcli.errors import InputError
     from nstcli.experiments import chosen
     from nstcli.experiments.preview import Preview
     from nstcli.plan.beside import started
@@ -95,8 +106,18 @@ def batch(
     if wanted:
         names = chosen.in_cells([pairs], wanted)
         pairs = [pair for pair in pairs if pair.output in names]
-    if execution.shard:
-        pairs = part_of(pairs, execution.shard, "pair", screen)
+    settings = settings_for(
+        choices,
+        form,
+        offline=execution.offline,
+        progress=screen.downloading,
+    )
+    if sbatch:
+        if dry_run:
+            raise InputError("--dry-run makes nothing, and an array of it would; leave one out")
+        write_array(sbatch, len(pairs), settings, execution, screen)
+        return
+    pairs = part_of(pairs, execution, "pair", screen)
     store = Store(output)
     summaries = Summaries(
         store, lambda text: screen.complain(f"warning: {text}"), output_options.gallery
@@ -107,12 +128,6 @@ def batch(
         choosing = ChoosingFrom(store.layout, named, screen)
         listeners.insert(1, choosing.listener)
         finishes.insert(0, choosing.finish)
-    settings = settings_for(
-        choices,
-        form,
-        offline=execution.offline,
-        progress=screen.downloading,
-    )
     order = Order(
         [(pair, settings) for pair in pairs],
         store,

@@ -106,8 +106,7 @@ def run_experiment(request: Request, *, dry_run: bool) -> int:
     experiment = plan(request, screen)
     pairs = pairs_of(experiment)
     chosen = len(pairs) if request.cells or request.where else None
-    if request.execution.shard:
-        pairs = part_of(pairs, request.execution.shard, "picture", screen)
+    pairs = part_of(pairs, request.execution, "picture", screen)
     store, layout = experiment.store, experiment.store.layout
     named = addresses(_columns(experiment))
     complain = _complaining(screen)
@@ -230,7 +229,7 @@ class _Header:
         pairs = self.variants[0].pairs
         count = len(pairs) * len(self.variants)
         variants = [plural(len(self.variants), "variant")] if len(self.variants) > 1 else []
-        shard = self.request.execution.shard
+        shard = self.request.execution.part
         lines = [
             (f"part {shard} of " if shard else "")
             + ("" if self.chosen is None else f"{self.chosen} chosen of ")

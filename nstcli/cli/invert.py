@@ -112,8 +112,7 @@ def invert(
         tell_renamed(plan.renamed, screen)
         settings = networks.settings(of_inversion(choices, layer), form)
         pairs += [(pair, settings) for pair in started(plan.pairs, recipe.init)]
-    if execution.shard:
-        pairs = part_of(pairs, execution.shard, "picture", screen)
+    pairs = part_of(pairs, execution, "picture", screen)
     store = Store(output)
     order = into_folder(
         pairs,

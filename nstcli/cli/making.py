@@ -17,7 +17,7 @@ from nstcli.config.options import (
     MessageOptions,
     OutputOptions,
 )
-from nstcli.config.parsers import Item, Shard
+from nstcli.config.shards import Item
 from nstcli.errors import InputError
 from nstcli.plan import inputs
 from nstcli.plan.blends import styles_of
@@ -221,8 +221,19 @@ def product_of(pairs: Sequence[Pair], *others: str) -> str:
     return ": " + " × ".join([*of, *others])
 
 
-def part_of(batch: list[Item], shard: Shard, noun: str, screen: Screen) -> list[Item]:
-    """Return one part of a batch. An empty one is no failure: job arrays have more at times."""
+def part_of(
+    batch: list[Item], execution: ExecutionOptions, noun: str, screen: Screen
+) -> list[Item]:
+    """Return the part of a batch that is wanted, or all of it.
+
+    An empty one is no failure: job arrays have more tasks at times.
+
+    Raises:
+        InputError: it is that of a job array's task, and this is none.
+    """
+    shard = execution.part
+    if shard is None:
+        return batch
     part = shard.of(batch)
     if not part:
         screen.say(f"note: part {shard} is empty: the batch has {plural(len(batch), noun)}")

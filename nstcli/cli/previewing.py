@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 
+from nstcli.cli.command_line import without
 from nstcli.cli.screen import Screen
 from nstcli.experiments.kept import Once
 from nstcli.plan.layout import Layout
@@ -32,16 +33,7 @@ def full_command(arguments: Sequence[str], of_preview: Collection[str] = ()) -> 
         of_preview: options with a value that only previews have.
     """
     not_again = {**_NOT_AGAIN, **dict.fromkeys(of_preview, 1)}
-    kept, skip = ["nst"], 0
-    for word in arguments:
-        if skip:
-            skip -= 1
-            continue
-        name, equals, _ = word.partition("=")
-        if name in not_again:
-            skip = 0 if equals else not_again[name]
-            continue
-        kept.append(word)
+    kept = ["nst", *without(arguments, not_again)]
     return subprocess.list2cmdline(kept) if os.name == "nt" else shlex.join(kept)
 
 

@@ -114,8 +114,7 @@ def texture(
     )
     tell_renamed(plan.renamed, screen)
     pairs = with_guides(started(plan.pairs, choices["init"]), input_options, screen)
-    if execution.shard:
-        pairs = part_of(pairs, execution.shard, "texture", screen)
+    pairs = part_of(pairs, execution, "texture", screen)
     settings = settings_for(choices, form, offline=execution.offline, progress=screen.downloading)
     order = into_folder(
         [(pair, settings) for pair in pairs],

@@ -5,15 +5,16 @@ A field's type and default are those of the value that a command receives, from 
 set; `nstcli.config` knows the places, `nstcli.cli.groups` shows the options to typer.
 """
 
+import os
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from nstcli.backends import BACKENDS
-from nstcli.config import parsers, presets
+from nstcli.config import parsers, presets, shards
 from nstcli.config.option import Option, settings_of
-from nstcli.config.parsers import Shard
 from nstcli.config.presets import PRESETS
+from nstcli.config.shards import ArrayShard, Shard
 from nstcli.recipe import Choices
 
 Format = Literal["png", "jpg", "webp", "tiff"]
@@ -205,11 +206,11 @@ class ExecutionOptions:
         Option("Give a pair up after so many seconds", metavar="SEC", parse=parsers.seconds),
     ] = None
     shard: Annotated[
-        Shard | None,
+        Shard | ArrayShard | None,
         Option(
-            "Make the I-th of N parts of the batch; one machine each",
-            metavar="I/N",
-            parse=parsers.shard,
+            "Make the I-th of N parts of the batch; auto: that of this task of a job array",
+            metavar="I/N|auto",
+            parse=shards.shard,
         ),
     ] = None
     backend: Annotated[
@@ -220,6 +221,15 @@ class ExecutionOptions:
         ),
     ] = None
     offline: Annotated[bool, Option("Never use the network")] = False
+
+    @property
+    def part(self) -> Shard | None:
+        """The part of the batch that is to be made here; None for all of it.
+
+        Raises:
+            InputError: it is that of a job array's task, and this is none.
+        """
+        return self.shard.here(os.environ) if isinstance(self.shard, ArrayShard) else self.shard
 
 
 @dataclass(frozen=True)

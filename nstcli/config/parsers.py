@@ -1,4 +1,4 @@
-"""Parsers of values that users write in a form of their own: `2/8`, `auto`, `relu1_1=0.5`.
+"""Parsers of values that users write in a form of their own: `auto`, `16:9`, `relu1_1=0.5`.
 
 Every parser takes what is written and returns the value; a value passes unchanged. It raises
 ValueError with what would be right.
@@ -8,39 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal, TypeVar
-
-Item = TypeVar("Item")
-
-
-@dataclass(frozen=True)
-class Shard:
-    """The `index`-th of `count` parts of a batch, counted from 1."""
-
-    index: int
-    count: int
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.index <= self.count:
-            raise ValueError("should be I/N with I from 1 to N")
-
-    def __str__(self) -> str:
-        return f"{self.index}/{self.count}"
-
-    def of(self, batch: list[Item]) -> list[Item]:
-        """Return this part; the sizes of parts differ by one at most."""
-        return batch[self.index - 1 :: self.count]
-
-
-def shard(written: object) -> Shard:
-    """Read `2/8`: the second of eight parts."""
-    if isinstance(written, Shard):
-        return written
-    index, _, count = str(written).partition("/")
-    if not (index.isdecimal() and count.isdecimal()):
-        raise ValueError("should be I/N with I from 1 to N")
-    return Shard(int(index), int(count))
+from typing import Literal
 
 
 def seconds(written: object) -> float:

@@ -20,8 +20,8 @@ from nstcli.config.options import (
     OutputOptions,
     RecipeOptions,
 )
-from nstcli.config.parsers import Shard
 from nstcli.config.precedence import Document
+from nstcli.config.shards import Shard
 from nstcli.errors import InputError
 from nstcli.images import DEFAULT_MAX_PIXELS
 
@@ -229,7 +229,9 @@ def test_the_nearest_file_named_once_more_is_read_once(run: Run, tmp_path: Path)
 
 
 def test_a_wrong_value_of_our_own_form_is_named(run: Run) -> None:
-    with pytest.raises(InputError, match=r"^--shard 3/2: should be I/N with I from 1 to N$"):
+    with pytest.raises(
+        InputError, match=r"^--shard 3/2: should be I/N with I from 1 to N, auto, or auto/N$"
+    ):
         run("--shard", "3/2")
     with pytest.raises(InputError, match=r"^--timeout 0: should be a number of seconds above 0$"):
         run("--timeout", "0")

@@ -1,4 +1,4 @@
-"""What users write in a form of their own: shards, seconds, counts, lists, layers."""
+"""What users write in a form of their own: seconds, counts, lists, layers."""
 
 import math
 from typing import Any
@@ -8,33 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nstcli.config.parsers import (
-    Shard,
     auto_or_count,
     layers,
     seconds,
-    shard,
     strength,
     texts,
 )
-
-
-@given(count=st.integers(1, 10**6), data=st.data())
-def test_a_shard_is_what_was_written(count: int, data: st.DataObject) -> None:
-    index = data.draw(st.integers(1, count))
-    read = shard(f"{index}/{count}")
-    assert (read.index, read.count, str(read)) == (index, count, f"{index}/{count}")
-    assert shard(read) is read
-
-
-@pytest.mark.parametrize("text", ["", "1", "1/", "/2", "0/2", "3/2", "-1/2", "1/2/3", "a/b", 0.5])
-def test_no_shard(text: object) -> None:
-    with pytest.raises(ValueError, match="I/N with I from 1 to N"):
-        shard(text)
-
-
-def test_a_shard_checks_itself() -> None:
-    with pytest.raises(ValueError, match="I/N"):
-        Shard(3, 2)
 
 
 @pytest.mark.parametrize(("written", "value"), [("90", 90), ("1e2", 100), (0.5, 0.5), (3, 3)])

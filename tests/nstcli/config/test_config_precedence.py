@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from nstcli.config import files
 from nstcli.config.options import GROUPS, SETTINGS
-from nstcli.config.parsers import Shard
 from nstcli.config.precedence import Document, Settled, settle
 from nstcli.config.presets import PRESETS
+from nstcli.config.shards import Shard
 from nstcli.config.validation import model_of
 from nstcli.errors import InputError
 
@@ -170,7 +170,7 @@ STYLE_WEIGHT = "(did you mean 'style-weight'?)"
         ("loss = 'gaty'", "loss = \"gaty\": should be 'relative', 'gatys', 'sum' or 'mean'"),
         ("overwrite = 'perhaps'", 'overwrite = "perhaps": should be a valid boolean'),
         ("model = 3", "model = 3: should be a valid string"),
-        ("shard = '3/2'", 'shard = "3/2": should be I/N with I from 1 to N'),
+        ("shard = '3/2'", 'shard = "3/2": should be I/N with I from 1 to N, auto, or auto/N'),
         ("timeout = 0", "timeout = 0: should be a number of seconds above 0"),
         ("quality = 101", "quality = 101: should be less than or equal to 100"),
         ("learning-rate = 0", "learning-rate = 0: should be greater than 0"),
@@ -195,7 +195,9 @@ def test_errors_name_the_file_and_the_key(tmp_path: Path, content: str, message:
 def test_errors_name_the_variable_or_the_flag(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"^NST_STYLE_WEIGHT=much: should be a valid number"):
         settled(tmp_path, NST_STYLE_WEIGHT="much")
-    with pytest.raises(InputError, match=r"^--shard 0/2: should be I/N with I from 1 to N$"):
+    with pytest.raises(
+        InputError, match=r"^--shard 0/2: should be I/N with I from 1 to N, auto, or auto/N$"
+    ):
         settled(tmp_path, {"shard": "0/2"})
     with pytest.raises(InputError, match=r"^--style-weight nan: should be a finite number$"):
         settled(tmp_path, {"style_weight": float("nan")})
