@@ -85,15 +85,8 @@ class FeatureExtractor(nn.Module):
         self.network.to(dtype=dtype, memory_format=layout)  # type: ignore[call-overload]
         return self
 
-    def pool_by_average(self) -> Self:
-        """Swap every max pooling for average pooling, as Gatys et al. did, from now on.
-
-        Averages are smaller than maxima, so they are scaled up, or deeper layers would fade.
-        """
-        return self.pool_by(_ScaledAverage)
-
     def pool_by(self, instead: Callable[[nn.MaxPool2d], nn.Module]) -> Self:
-        """Swap every max pooling for what `instead` makes of it, from now on."""
+        """Swap every max pooling for what `instead` makes of it, from now on; see `POOLS`."""
         for parent in list(self.network.modules()):
             for name, child in list(parent.named_children()):
                 if isinstance(child, nn.MaxPool2d):
@@ -283,3 +276,26 @@ class _ScaledAverage(nn.AvgPool2d):
 
     def forward(self, x: Tensor) -> Tensor:
         return 1.5 * super().forward(x)
+
+
+class _ScaledRoot(nn.AvgPool2d):
+    """The root of the mean square over the windows of a max pooling, scaled likewise.
+
+    With 1.3, the layers named above have 0.8 to 1.2 times the mean that they have under max pooling
+    (the deepest fire modules 0.7; six photos of 384 px).
+    """
+
+    def __init__(self, pool: nn.MaxPool2d):
+        sizes: Any = (pool.kernel_size, pool.stride, pool.padding, pool.ceil_mode)
+        super().__init__(*sizes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return 1.3 * (super().forward(x.square()) + 1e-12).sqrt()  # 0 has no slope without
+
+
+# What a max pooling may be swapped for. Others are smaller than maxima, so that they are scaled
+# up, or deeper layers would fade.
+POOLS: Mapping[str, Callable[[nn.MaxPool2d], nn.Module]] = {
+    "avg": _ScaledAverage,  # as Gatys et al. had it
+    "l2": _ScaledRoot,
+}

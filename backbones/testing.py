@@ -6,7 +6,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from backbones.hooks import FeatureExtractor
+from backbones.hooks import POOLS, FeatureExtractor
 from backbones.spec import IMAGENET, Backbone, BackboneError
 
 _ACTIVATIONS = (nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Hardswish)
@@ -116,7 +116,7 @@ def _check_receptive_fields(backbone: Backbone, dense: bool) -> None:
     """
     network = backbone.build()
     _linearise(network)
-    extractor = FeatureExtractor(backbone, network, IMAGENET).pool_by_average().double()
+    extractor = FeatureExtractor(backbone, network, IMAGENET).pool_by(POOLS["avg"]).double()
     if dense:
         extractor.use_dense_stem()
     wide = max(layer.receptive_field + 2 * layer.stride for layer in backbone.layers)

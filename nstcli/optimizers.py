@@ -17,18 +17,24 @@ class Optimizer:
 
     Attributes:
         module: where it is.
-        pictures: float32 pictures that it remembers, and has at work, at most.
+        at_work: float32 pictures that it has at work, at most.
+        remembers: those that it keeps of each step of the recipe's history.
         rated: whether it goes by the recipe's learning rate and schedule.
     """
 
     module: str
-    pictures: int
+    at_work: int
+    remembers: int
     rated: bool
+
+    def pictures(self, history: int) -> int:
+        """Count the float32 pictures that it has at work or remembers, at most."""
+        return self.at_work + history * self.remembers
 
 
 OPTIMIZERS: Mapping[str, Optimizer] = {
-    # Ten curvature pairs, and eight vectors at work.
-    "lbfgs": Optimizer("nstcli.engine.lbfgs", 28, rated=False),
+    # Pairs of curvature, and eight vectors at work.
+    "lbfgs": Optimizer("nstcli.engine.lbfgs", 8, remembers=2, rated=False),
     # Two moments, and two vectors at work.
-    "adam": Optimizer("nstcli.engine.adam", 4, rated=True),
+    "adam": Optimizer("nstcli.engine.adam", 4, remembers=0, rated=True),
 }

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 VERSION = 4
 
 # What the optimization may start from that is no picture of the user's own, and what is that.
-INITS = ("content", "noise", "style")
+INITS = ("content", "noise", "gray", "style")
 OWN_INIT = "file"
 
 # What the largest of the weights may be: float32 has to hold the loss and its gradient.
@@ -52,11 +52,11 @@ class _Basics:
     ] = "own"
     # Content and style are shrunk to it; they never grow.
     size: Annotated[int, Option("Longest edge in pixels", "-s", least=1, metavar="PX")] = 512
-    # Beyond the pixels that an artwork has, it is enlarged: its strokes grow, no detail is added.
+    # Beyond the pixels that an artwork has, it is enlarged, which adds no detail.
     style_scale: Annotated[
         float,
         Option(
-            "Read artworks so many times larger, and paint with strokes as much larger",
+            "Read artworks so many times larger: softer and larger strokes, or denser ones",
             least=0.05,
             most=20,
             metavar="F",
@@ -143,15 +143,18 @@ class Choices(_Terms, _Basics):  # type: ignore[misc]  # mypy cannot know fields
         bool,
         Option("Let a strided first convolution see every pixel: finer, four times the work"),
     ] = True
-    # `avg` swaps the network's max pooling for average pooling; in a recipe, `max` for backbones
-    # without.
-    pooling: Annotated[Literal["max", "avg"], Option("How the network pools")] = "max"
+    # What takes the place of the network's max pooling: means, or roots of mean squares. In a
+    # recipe, `max` for backbones without.
+    pooling: Annotated[Literal["max", "avg", "l2"], Option("How the network pools")] = "max"
     # `own` is as it was built, most often with zeros.
     padding: Annotated[
         Literal["own", "replicate", "reflect", "circular"],
         Option("What the network sees beyond the border of pictures; circular makes tiles"),
     ] = "own"
     optimizer: Annotated[str, Option("Optimizer", choices=tuple(OPTIMIZERS))] = "lbfgs"
+    history: Annotated[
+        int, Option("Steps that L-BFGS knows curvature by", least=1, most=100, metavar="N")
+    ] = 10
     # In the pixel range [0, 1], for the optimizers that go by one. L-BFGS finds its own.
     learning_rate: Annotated[
         float, Option("Adam's rate, of the pixel range", metavar="X", above=0, most=10)
@@ -180,6 +183,9 @@ class Choices(_Terms, _Basics):  # type: ignore[misc]  # mypy cannot know fields
             parse=parsers.text,
         ),
     ] = "content"
+    init_noise: Annotated[
+        float, Option("Share of noise that is mixed into the start", least=0, most=1, metavar="X")
+    ] = 0.0
     seed: Annotated[int, Option("Seed of the noise", least=0, below=2**63, metavar="N")] = 0
     # `match` and `luminance` change the finished picture, `recolor` the artwork beforehand.
     colors: Annotated[
@@ -209,6 +215,8 @@ OFF: Mapping[str, Any] = {
     "plugin": "",
     "preprocessing": "own",
     "padding": "own",
+    "history": 10,
+    "init_noise": 0.0,
     "colors": "style",
     "style_scale": 1.0,
     "center_crop": "none",
@@ -284,7 +292,17 @@ class Recipe(Choices):
 
 # What makes a step no dearer than another, for each pixel.
 _OF_NO_COST = {
-    *("size", "style_scale", "steps", "seed", "init", "tolerance", "learning_rate", "schedule"),
+    *(
+        "size",
+        "style_scale",
+        "steps",
+        "seed",
+        "init",
+        "init_noise",
+        "tolerance",
+        "learning_rate",
+        "schedule",
+    ),
     *("center_crop", "fit", "keep_size", "colors"),
 }
 
@@ -305,12 +323,14 @@ def effective(recipe: Mapping[str, Any]) -> dict[str, Any]:
     """
     optimizer = OPTIMIZERS.get(recipe.get("optimizer", ""))
     unrated = optimizer is not None and not optimizer.rated
+    forgetful = optimizer is not None and not optimizer.remembers
     idle = {
-        "seed": recipe.get("init", "noise") != "noise",
+        "seed": recipe.get("init", "noise") != "noise" and not recipe.get("init_noise"),
         "learning_rate": unrated,
         "schedule": unrated,
         **{option: recipe.get(option) == value for option, value in OFF.items()},
     }
+    idle["history"] |= forgetful
     for term in TERMS.values():
         for option in (term.layers_option, term.norm):
             if option:
@@ -347,7 +367,7 @@ def resolve(backbone: "Backbone", weights: str, choices: Mapping[str, Any]) -> R
     if values["init"] not in INITS:
         values["init"] = OWN_INIT
     values["dense"] = bool(values["dense"] and backbone.stem)
-    if values["pooling"] == "avg" and not _has_max_pooling(backbone):
+    if values["pooling"] != "max" and not _has_max_pooling(backbone):
         values["pooling"] = "max"
     recipe = Recipe(**values)
     if not any(recipe.weights_of_terms.values()):

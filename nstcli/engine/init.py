@@ -1,4 +1,4 @@
-"""The picture that the optimization starts from: content, noise, style, or one of the user's."""
+"""The picture that the optimization starts from: an input, gray, noise, or one of the user's."""
 
 import torch
 from torch import Tensor
@@ -11,7 +11,8 @@ from nstcli.recipe import OWN_INIT, Recipe
 def start(content: Content, style: Style, recipe: Recipe, own: Tensor | None = None) -> Tensor:
     """Return the first picture, with the shape and on the device of the content image.
 
-    `own` is the user's picture, (1, 3, H, W), where the recipe starts from one.
+    A share of it may be noise. `own` is the user's picture, (1, 3, H, W), where the recipe starts
+    from one.
 
     Raises:
         ValueError: the recipe starts from one, and there is none.
@@ -19,8 +20,12 @@ def start(content: Content, style: Style, recipe: Recipe, own: Tensor | None = N
     if recipe.init == OWN_INIT:
         if own is None:
             raise ValueError("the recipe starts from a picture of the user's own; there is none")
-        return covering(own, content.image)
-    return STARTS[recipe.init](content.image, style.image, recipe.seed)
+        first = covering(own, content.image)
+    else:
+        first = STARTS[recipe.init](content.image, style.image, recipe.seed)
+    if not recipe.init_noise:
+        return first
+    return first.lerp(_noise(content.image, style.image, recipe.seed), recipe.init_noise)
 
 
 def _content(content: Tensor, style: Tensor, seed: int) -> Tensor:
@@ -32,6 +37,10 @@ def _noise(content: Tensor, style: Tensor, seed: int) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
     noise = torch.randn(content.shape, generator=generator).mul(0.15).add(0.5).clamp(0, 1)
     return noise.to(content.device)
+
+
+def _gray(content: Tensor, style: Tensor, seed: int) -> Tensor:
+    return torch.full_like(content, 0.5)
 
 
 def _style(content: Tensor, style: Tensor, seed: int) -> Tensor:
@@ -48,4 +57,4 @@ def covering(image: Tensor, like: Tensor) -> Tensor:
     return scaled[..., top : top + height, left : left + width].contiguous()
 
 
-STARTS = {"content": _content, "noise": _noise, "style": _style}
+STARTS = {"content": _content, "noise": _noise, "gray": _gray, "style": _style}

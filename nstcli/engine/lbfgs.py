@@ -13,8 +13,6 @@ from nstcli.engine.coarse_first import coarse_first
 from nstcli.engine.picture_optimizer import PictureOptimizer, power_of_two
 from nstcli.recipe import Recipe
 
-# Ten pairs do what torch's hundred do, at a tenth of 2.4 kB per pixel.
-_HISTORY = 10
 # Root mean square change of pixels in [0, 1] that the first and any later step may make.
 _FIRST_STEP = 0.01
 _LONGEST_STEP = 0.05
@@ -51,11 +49,13 @@ class LBFGS(Optimizer):
     counted in; the constants above are of that unit.
     """
 
-    def __init__(self, image: Tensor, guess: Callable[[Tensor], Tensor] = lambda x: x):
+    def __init__(
+        self, image: Tensor, guess: Callable[[Tensor], Tensor] = lambda x: x, history: int = 10
+    ):
         super().__init__([image], {})
         self._image = image
         self._guess = guess
-        self._history: deque[_Pair] = deque(maxlen=_HISTORY)
+        self._history: deque[_Pair] = deque(maxlen=history)
         self._before: tuple[Tensor, Tensor] | None = None
         # The size of an inverse curvature, of each picture: that of the last convex pair.
         self._gamma = image.new_full((len(image), 1), _UNKNOWN)
@@ -113,4 +113,5 @@ class LBFGS(Optimizer):
 
 def build(image: Tensor, steps: int, recipe: Recipe) -> PictureOptimizer:
     """Get ready to optimize pictures (N, 3, H, W): fewer steps to the same loss, more memory."""
-    return PictureOptimizer(image, LBFGS(image, partial(coarse_first, wraps=recipe.wraps)))
+    guess = partial(coarse_first, wraps=recipe.wraps)
+    return PictureOptimizer(image, LBFGS(image, guess, recipe.history))

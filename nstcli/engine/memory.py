@@ -72,7 +72,8 @@ def needs(extractor: FeatureExtractor, recipe: Recipe, regions: int = 0) -> Need
     """
     regions = max(regions, bool(recipe.keep_faces))
     reading, optimizing, pixels = measure_tensors(extractor, recipe, regions)
-    pictures = (_PICTURES + OPTIMIZERS[recipe.optimizer].pictures) * _PICTURE_BYTES
+    own = OPTIMIZERS[recipe.optimizer].pictures(recipe.history)
+    pictures = (_PICTURES + own) * _PICTURE_BYTES
     to_read = _READING * reading.peak / pixels + _PICTURE_BYTES
     return Needs(
         sum(parameter.nbytes for parameter in extractor.network.parameters()),

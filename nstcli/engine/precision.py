@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from backbones.hooks import FeatureExtractor
+from backbones.hooks import POOLS, FeatureExtractor
 from nstcli.engine.losses import statistic_of
 from nstcli.engine.targets import Place, layers_looked_at
 from nstcli.recipe import Recipe
@@ -137,8 +137,8 @@ def _evaluation(
 
 def adapted(extractor: FeatureExtractor, recipe: Recipe) -> FeatureExtractor:
     """Change how the network pools and pads and what its stem sees, in place, and return it."""
-    if recipe.pooling == "avg":
-        extractor.pool_by_average()
+    if recipe.pooling != "max":
+        extractor.pool_by(POOLS[recipe.pooling])
     if recipe.dense:
         extractor.use_dense_stem()
     if recipe.padding != "own":

@@ -88,7 +88,8 @@ def guided(
 
     In a folder, that of a picture is the file called like it, whatever the suffix; what lies in a
     sub-folder of the same name comes first. A picture without one is painted as if none had been
-    asked for, which is told. Where no pair has a photo, or none an artwork, theirs are left out.
+    asked for, which is told. Where no pair has a photo, or none an artwork, theirs are left out,
+    which is told, too.
 
     Args:
         pairs: of contents and styles.
@@ -111,7 +112,9 @@ def guided(
         if BELONGS[role] in there
     }
     made = [_with_guides(pair, guides) for pair in pairs]
-    notes = []
+    nouns = {"content": "photo", "style": "artwork"}
+    idle = [role for role in given if pairs and role not in guides]
+    notes = [f"--{role} does nothing: there is no {nouns[BELONGS[role]]}" for role in idle]
     for role, several in guides.items():
         for guide in several:
             if pairs and not guide.used:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from backbones import Backbone, BackboneError, Layer, Preprocessing
-from backbones.hooks import BEYOND, FeatureExtractor
+from backbones.hooks import BEYOND, POOLS, FeatureExtractor
 from backbones.spec import CAFFE, IMAGENET
 from tests.tiny import TINY
 
@@ -176,10 +176,26 @@ def test_layer_that_the_pass_never_reaches() -> None:
 
 def test_average_pooling_takes_the_place_of_max_pooling() -> None:
     pool = nn.MaxPool2d(3, 2, 1, ceil_mode=True)
-    extractor = wrap(nn.Conv2d(3, 3, 1), pool, taps=(0, 1)).pool_by_average()
+    extractor = wrap(nn.Conv2d(3, 3, 1), pool, taps=(0, 1)).pool_by(POOLS["avg"])
     features = extractor(IMAGE, ["tap0", "tap1"])
     expected = 1.5 * nn.functional.avg_pool2d(features["tap0"], 3, 2, 1, ceil_mode=True)
     torch.testing.assert_close(features["tap1"], expected)
+
+
+def test_roots_of_mean_squares_take_the_place_of_max_pooling() -> None:
+    pool = nn.MaxPool2d(3, 2, 1, ceil_mode=True)
+    extractor = wrap(nn.Conv2d(3, 3, 1), pool, taps=(0, 1)).pool_by(POOLS["l2"])
+    features = extractor(IMAGE, ["tap0", "tap1"])
+    squares = nn.functional.avg_pool2d(features["tap0"].square(), 3, 2, 1, ceil_mode=True)
+    torch.testing.assert_close(features["tap1"], 1.3 * squares.sqrt())
+
+
+def test_the_root_of_nothing_has_a_slope() -> None:
+    pool = POOLS["l2"](nn.MaxPool2d(2))
+    x = torch.zeros(1, 1, 2, 2, requires_grad=True)
+    pool(x).sum().backward()
+    assert x.grad is not None
+    assert x.grad.isfinite().all()
 
 
 @given(

@@ -131,6 +131,7 @@ def test_pooling_is_that_of_a_network_that_pools() -> None:
     assert resolve(backbones.get("vgg19"), SHA, pooling="avg").pooling == "avg"
     assert resolve(backbones.get("mobilenet"), SHA, pooling="avg").pooling == "max"
     silent = replace(TINY, layers=tuple(each for each in TINY.layers if each.kind != "pool"))
+    assert resolve(TINY, SHA, pooling="l2").pooling == "l2"
     assert resolve(silent, SHA, pooling="avg").pooling == "avg"  # it pools, and does not say so
 
 
@@ -435,7 +436,7 @@ def test_the_defaults_are_those_of_the_fields() -> None:
 def test_what_a_step_costs_is_all_but_what_is_known_not_to_matter() -> None:
     """An option that comes later makes another kind of work, until somebody says otherwise."""
     chosen = {"init": "noise", "tv_weight": 1, "colors": "recolor", "style_scale": 2}
-    chosen |= {"center_crop": "1x1", "fit": "crop", "keep_size": True}
+    chosen |= {"center_crop": "1x1", "fit": "crop", "keep_size": True, "init_noise": 0.1}
     recipe = resolve(TINY, SHA, optimizer="adam", **chosen)
     told = recipe.per_pixel()
     assert set(recipe.effective()) - set(told) == module._OF_NO_COST

@@ -92,6 +92,8 @@ def test_the_content_term_counts(extractor: FeatureExtractor) -> None:
 def test_lbfgs_remembers_more_than_adam(extractor: FeatureExtractor) -> None:
     more = needs(extractor, recipe(optimizer="lbfgs")).optimizing
     assert more - needs(extractor, recipe(optimizer="adam")).optimizing == pytest.approx(24 * 12)
+    longer = needs(extractor, recipe(optimizer="lbfgs", history=25)).optimizing
+    assert longer - more == pytest.approx(2 * 15 * 12)
 
 
 def test_what_padding_copies_is_foretold() -> None:

@@ -109,20 +109,20 @@ def test_closure_runs_with_gradients_on_and_nothing_else_does(name: str) -> None
     assert problem.image.is_leaf
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_what_is_remembered_is_foretold(name: str) -> None:
+@pytest.mark.parametrize(("name", "history"), [*((name, 10) for name in NAMES), ("lbfgs", 3)])
+def test_what_is_remembered_is_foretold(name: str, history: int) -> None:
     """Beside the picture, a gradient that is new and the one before, which memory knows of."""
     image = torch.full((1, 3, 64, 64), 0.5, requires_grad=True)
     picture = image.nbytes
     with TensorBytes() as there:
-        optimizer = build(image, 30, recipe(optimizer=name))
+        optimizer = build(image, 30, recipe(optimizer=name, history=history))
 
         def closure() -> None:
             image.grad = (image.detach() - 0.3).pow(3)
 
         for _ in range(30):
             optimizer.step(closure)
-    foretold = OPTIMIZERS[name].pictures
+    foretold = OPTIMIZERS[name].pictures(history)
     assert 0.7 * foretold < there.peak / picture - 2 < foretold + 0.01
 
 

@@ -59,6 +59,22 @@ def test_noise_is_that_of_its_seed() -> None:
     assert first.std().item() == pytest.approx(0.15, abs=0.02)
 
 
+def test_gray_is_the_middle() -> None:
+    gray = start(*both(picture(), picture(seed=1)), recipe(init="gray"))
+    assert torch.equal(gray, torch.full_like(gray, 0.5))
+
+
+@pytest.mark.parametrize("init", ["content", "gray", "file"])
+@pytest.mark.parametrize("share", [0.25, 1.0])
+def test_noise_is_mixed_into_a_start_by_its_share(init: str, share: float) -> None:
+    images, own = both(picture(24, 32), picture(seed=1)), picture(24, 32, seed=2)
+    pure = start(*images, recipe(init=init), own)
+    noise = start(*images, recipe(init="noise", seed=5))
+    found = start(*images, recipe(init=init, init_noise=share, seed=5), own)
+    torch.testing.assert_close(found, (1 - share) * pure + share * noise)
+    assert not torch.equal(found, start(*images, recipe(init=init, init_noise=share), own))
+
+
 def slope(values: Tensor) -> float:
     """Mean change per pixel, away from the borders that the filter's edge bends."""
     inner = values[2:-2]
