@@ -113,10 +113,14 @@ class FeatureExtractor(nn.Module):
         However it padded before, each looks at as many places as its strides fit into its input,
         with its kernel's middle on them. So no border is left out, and under `circular` a picture
         that is moved round has activations that are moved round. `pool_by` comes before it.
+
+        Raises:
+            BackboneError: a convolution or pool pads by a rule of its own, in its forward pass.
         """
         if not self._borders:
             for module in self.network.modules():
                 if isinstance(module, nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d):
+                    self._refuse_own_padding(module)
                     self._borders.append(_Border(module))
         for border in self._borders:
             border.fold = BEYOND[padding]
@@ -166,6 +170,15 @@ class FeatureExtractor(nn.Module):
             f"backbone {self.backbone.name!r}: its forward pass never reaches "
             f"{', '.join(sorted(wanted - set(found)))}"
         )
+
+    def _refuse_own_padding(self, module: nn.Module) -> None:
+        """Refuse a kind of module as timm's Conv2dSame, which would be padded twice."""
+        kind = type(module)
+        if "Same" in kind.__name__ and kind.__module__.startswith("timm."):
+            raise BackboneError(
+                f"backbone {self.backbone.name!r} has a {kind.__name__}, which pads by a rule of "
+                "its own; leave --padding at own"
+            )
 
     def _find_modules(self) -> None:
         modules = dict(self.network.named_modules())

@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from timm.layers.conv2d_same import Conv2dSame
 from torch import Tensor, nn
 
 from backbones import Backbone, BackboneError, Layer, Preprocessing
@@ -211,6 +212,12 @@ def test_what_lies_beyond_a_border_is_what_numpy_says(
     expected = np.pad(np.arange(edge), (before, after), mode=mode)
     found = [BEYOND[padding](place, edge) for place in range(-before, edge + after)]
     assert found == expected.tolist()
+
+
+def test_what_pads_by_itself_is_not_padded_twice() -> None:
+    extractor = wrap(nn.Identity(), Conv2dSame(3, 4, 3, stride=2), taps=(0, 1))
+    with pytest.raises(BackboneError, match=r"has a Conv2dSame, .* leave --padding at own$"):
+        extractor.pad_by("reflect")
 
 
 @pytest.mark.parametrize(("padding", "mode"), [("reflect", "reflect"), ("replicate", "replicate")])
