@@ -87,6 +87,8 @@ GIVEN: dict[str, tuple[list[str], Any]] = {
     "seed": (["--seed", "3"], 3),
     "colors": (["--colors", "luminance"], "luminance"),
     "keep_faces": (["--keep-faces", "2"], 2.0),
+    "history": (["--history", "5"], 5),
+    "init_noise": (["--init-noise", "0.5"], 0.5),
     "device": (["--device", "cuda:0,cuda:1"], "cuda:0,cuda:1"),
     "precision": (["--precision", "float32"], "float32"),
     "jobs": (["-j", "4"], 4),

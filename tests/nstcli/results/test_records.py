@@ -494,6 +494,8 @@ OTHERS = {
     "fit": "crop",
     "keep_size": True,
     "keep_faces": 1.0,
+    "history": 5,
+    "init_noise": 0.5,
     "detector": "3" * 64,
 }
 
