@@ -74,7 +74,7 @@ class ResnetGenerator(nn.Module):
         blocks = {found[1] for key in tensors if (found := _BLOCK.match(key))}
         with torch.device("meta"):  # no time and memory for values to be thrown away
             generator = cls(len(first), len(blocks), affine="model.2.weight" in tensors)
-        return filled(generator, tensors, name, "a CycleGAN generator")
+        return filled(generator, tensors, name)
 
     def forward(self, image: Tensor) -> Tensor:
         """Translate pictures of one size; see the class."""

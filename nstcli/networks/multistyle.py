@@ -49,7 +49,7 @@ class MultiStyleNetwork(nn.Module):
         """
         with torch.device("meta"):  # no time and memory for values to be thrown away
             network = cls()
-        return filled(network, tensors, name, "a multi-style network")
+        return filled(network, tensors, name)
 
     def forward(self, image: Tensor) -> Tensor:
         """Paint pictures of one size; see the class."""

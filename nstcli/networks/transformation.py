@@ -67,7 +67,7 @@ class TransformationNetwork(nn.Module):
         blocks = {found[1] for key in tensors if (found := re.match(r"res(\d+)\.", key))}
         with torch.device("meta"):  # no time and memory for values to be thrown away
             network = cls(len(first), len(blocks), levels)
-        return filled(network, tensors, name, "a transformation network")
+        return filled(network, tensors, name)
 
     def forward(self, image: Tensor) -> Tensor:
         """Paint pictures of one size; see the class."""
