@@ -174,8 +174,8 @@ def read_notes(path: Path) -> Notes:
     return read(path)[1] if path.suffix.lower() in _PICKLES else _read(path, "")[0]
 
 
-def picture_of(path: Path) -> bytes:
-    """Return a small picture of what a network does, as a file; empty where there is none.
+def picture_of(path: Path) -> bytes | None:
+    """Return the file of a small picture that stands for a network, None where there is none.
 
     It is in the notes, or lies beside the network and is called like it: `candy.jpg`.
     """
@@ -186,7 +186,7 @@ def picture_of(path: Path) -> bytes:
     for suffix in sorted(EXTENSIONS):
         with suppress(OSError):
             return path.with_suffix(suffix).read_bytes()
-    return b""
+    return None
 
 
 def _digest(tensors: Mapping[str, Tensor]) -> str:

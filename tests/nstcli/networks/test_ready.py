@@ -53,6 +53,7 @@ def test_they_are_pulled_once_with_a_picture_each(source: Counting) -> None:
     assert source.asked == 1
     pictures = [file.picture_of(path) for path in paths]
     assert len(set(pictures)) == 3
+    assert pictures[0] is not None
     assert decode(pictures[0], "style00").width == 256
     notes = file.read_notes(paths[1])
     assert (notes.kind, notes.style) == ("multistyle", "multistyle style01")

@@ -61,6 +61,17 @@ def test_copies_are_named_by_what_they_show_and_made_once(made: Store, tmp_path:
     assert first.items() <= second.items()
 
 
+def test_a_style_that_is_a_network_is_shown_by_the_picture_beside_it(
+    made: Store, tmp_path: Path
+) -> None:
+    picture = write(tmp_path / "art/candy.png", 30, 60, 5)
+    network = picture.with_suffix(".pth")
+    network.write_bytes(b"tensors")
+    make(made, tmp_path / "photos/cat.png", network)
+    write_gallery(made.folder)
+    assert f"{sha256(network.read_bytes())}.420.60x30.webp" in stored(made)
+
+
 def test_a_page_to_be_sent_says_nothing_of_folders(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
