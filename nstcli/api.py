@@ -56,7 +56,7 @@ from nstcli.plan.layout import STAGES
 from nstcli.plan.pair import Input, Pair, Source
 from nstcli.plan.product import Naming, Plan, planned
 from nstcli.plan.walk import Selection
-from nstcli.recipe import DEFAULT
+from nstcli.recipe import DEFAULT, unheeded
 from nstcli.report.animate import animate as write_animations
 from nstcli.report.summaries import Summaries
 from nstcli.results.folder import Store
@@ -354,7 +354,7 @@ def _one(
         chosen = _Chosen(options, {each.field for each in settings_of(RecipeOptions)} | _OF_ONE)
         choices = choose(chosen.recipe.choices())
         settings = settings_for(choices, form_of(chosen.output), offline=chosen.execution.offline)
-        pairs = started([Pair(tuple(found), "result.png")], choices["init"])
+        pairs = started([Pair(tuple(found), "result.png")], choices)
         (pair,) = _guided(pairs, chosen.inputs)
         rules = Rules(keep_best=True, max_pixels=chosen.inputs.max_pixels)
         checked = check([(pair, settings)], SingleFile(folder / pair.output), rules)
@@ -423,13 +423,13 @@ def batch(
     written, recipe, execution = chosen.output, chosen.recipe, chosen.execution
     store = Store(Path(output))
     form = form_of(written)
-    contents, styles = _both(content, style, chosen.inputs, store.folder)
+    contents, styles = _both(content, style, chosen, store.folder)
     choices = alone(recipe.choices(), content is not None, style is not None)
     values = {"model": recipe.model, "size": str(recipe.size), "preset": recipe.preset}
     naming = Naming(f".{form.format}", written.name, values)
     plan = planned(contents, styles, naming, chosen.inputs.pairs, chosen.inputs.limit)
     _tell_renamed(plan)
-    pairs = _guided(started(plan.pairs, choices["init"]), chosen.inputs)
+    pairs = _guided(started(plan.pairs, choices), chosen.inputs)
     if part := execution.part:
         pairs = part.of(pairs)
     settings = settings_for(choices, form, offline=execution.offline)
@@ -496,12 +496,12 @@ def experiment(
     refuse_unable(variants)
     for one, other in same_pictures(variants, file.sweep):
         _log.warning("'%s' will show the same as '%s'", one.title, other.title)
-    contents, styles = _both(content, style, chosen.inputs, store.folder)
+    contents, styles = _both(content, style, chosen, store.folder)
     naming = Naming(f".{form.format}", written.name)
     plan = planned(contents, styles, naming, chosen.inputs.pairs, chosen.inputs.limit)
     _tell_renamed(plan)
     combined = _guided(plan.pairs, chosen.inputs)
-    variants = in_folders(variants, combined, f".{form.format}", choices["init"])
+    variants = in_folders(variants, combined, f".{form.format}", choices)
     pairs = [(p, each.settings) for each in variants if each.settings for p in each.pairs]
     if part := execution.part:
         pairs = part.of(pairs)
@@ -631,7 +631,8 @@ class _Chosen:
                 raise InputError(f"unknown option '{name}'{closest(name, known)}")
         given = {name: _plain(value) for name, value in options.items() if value is not None}
         self._values = settle(SETTINGS, given, {}, None, _as_argument)
-        for remark in self._values.remarks:
+        unheard = unheeded(self._values["method"], given)
+        for remark in [*self._values.remarks, *unheard]:
             _log.warning("%s", remark)
         self.recipe = self._group(RecipeOptions)
         self.inputs = self._group(InputOptions)
@@ -730,23 +731,25 @@ def _guided(pairs: Sequence[Pair], taken: InputOptions) -> list[Pair]:
 
 
 def _both(
-    content: object, style: object, options: InputOptions, output: Path
+    content: object, style: object, chosen: _Chosen, output: Path
 ) -> tuple[list[Source] | None, list[Source] | None]:
     """Find photos and styles, None where results are made without."""
     return (
-        None if content is None else _sources(content, options, output, styles=False),
-        None if style is None else _sources(style, options, output, styles=True),
+        None if content is None else _sources(content, chosen, output, styles=False),
+        None if style is None else _sources(style, chosen, output, styles=True),
     )
 
 
-def _sources(given: object, options: InputOptions, output: Path, *, styles: bool) -> list[Source]:
+def _sources(given: object, chosen: _Chosen, output: Path, *, styles: bool) -> list[Source]:
     """Find photos, or styles, which may be blends or mixtures; what is left out is logged.
 
     Raises:
         InputError: there are none, or the output folder would be taken for one of theirs.
     """
-    deep = options.recursive or (styles and options.blend)
-    selection = Selection(deep, options.include, options.exclude, options.strict)
+    options = chosen.inputs
+    selection = Selection(options.recursive, options.include, options.exclude, options.strict)
+    if styles:
+        selection = blends.styles_in(selection, chosen.recipe.method, options.blend)
     several: list[inputs.Found] = []
     for each in _paths(given):
         found = inputs.find(os.fspath(each), selection)

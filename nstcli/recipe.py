@@ -6,7 +6,7 @@ The options of the terms come out of the rows of `nstcli.terms.TERMS`.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, make_dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -16,6 +16,7 @@ from nstcli.config import parsers
 from nstcli.config.option import Option, settings_of
 from nstcli.config.validation import check
 from nstcli.errors import InputError
+from nstcli.methods import METHODS, OPTIMIZE, Method
 from nstcli.optimizers import OPTIMIZERS
 from nstcli.terms import INPUTS, TERMS, Role, Term
 
@@ -37,6 +38,7 @@ _LEAST_WEIGHT, _MOST_WEIGHT = 1e-20, 1e20
 class _Basics:
     """What paints, how large and how long. A base of its own, as `--help` shows these first."""
 
+    method: Annotated[str, Option("How pictures are made", choices=tuple(METHODS))] = OPTIMIZE
     model: Annotated[str, Option("Backbone; see: nst layers", "-m", metavar="NAME")] = "vgg19"
     # In a recipe: the sha256 of the weights file.
     weights: Annotated[
@@ -212,6 +214,7 @@ DEFAULT: Mapping[str, Any] = asdict(Choices())
 # What does nothing as it is here. No key knows of it then, so that a result of a program without
 # such an option stays up to date.
 OFF: Mapping[str, Any] = {
+    "method": OPTIMIZE,
     "plugin": "",
     "preprocessing": "own",
     "padding": "own",
@@ -224,6 +227,7 @@ OFF: Mapping[str, Any] = {
     "keep_size": False,
     "keep_faces": 0.0,
     "detector": "",
+    "companions": "",
 }
 
 
@@ -239,6 +243,13 @@ class Recipe(Choices):
     plugin: str = ""
     # sha256 of the weights by which faces are found, where they are kept.
     detector: str = ""
+    # sha256 of those of the networks that its method has beside the backbone, if any.
+    companions: str = ""
+
+    @property
+    def by(self) -> Method:
+        """The method by which its pictures are made."""
+        return METHODS[self.method]
 
     @property
     def aspect(self) -> tuple[int, int] | None:
@@ -248,6 +259,8 @@ class Recipe(Choices):
     @property
     def roles(self) -> frozenset[Role]:
         """The inputs that it cannot do without: what terms, start and colours look at."""
+        if not self.by.stepwise:
+            return frozenset(INPUTS)
         weighs = self.weights_of_terms
         seen = {TERMS[name].target for name, weight in weighs.items() if weight} | {self.init}
         if self.colors in {"recolor", "luminance"} or self.keep_faces:
@@ -275,8 +288,8 @@ class Recipe(Choices):
         }
 
     def dump(self) -> dict[str, Any]:
-        """Return it as for JSON."""
-        return {"version": self.version, **asdict(self)}
+        """Return it as for JSON; options that mean nothing to its method are left out."""
+        return {"version": self.version, **_heeded(self.by, asdict(self))}
 
     def effective(self) -> dict[str, Any]:
         """Return, as for JSON, what changes pixels; options without effect here are left out."""
@@ -285,7 +298,7 @@ class Recipe(Choices):
     def per_pixel(self) -> dict[str, Any]:
         """Return, as for JSON, what the time and the memory of a step depend on, for each pixel."""
         found = self.effective()
-        for term in TERMS.values():
+        for term in TERMS.values() if self.by.stepwise else ():
             found[term.weight_option] = bool(found[term.weight_option])
         return {name: value for name, value in found.items() if name not in _OF_NO_COST}
 
@@ -321,6 +334,9 @@ def effective(recipe: Mapping[str, Any]) -> dict[str, Any]:
     Args:
         recipe: as `Recipe.dump` gives it, maybe of another version.
     """
+    method = METHODS.get(recipe.get("method", OPTIMIZE))
+    if method:
+        recipe = _heeded(method, recipe)
     optimizer = OPTIMIZERS.get(recipe.get("optimizer", ""))
     unrated = optimizer is not None and not optimizer.rated
     forgetful = optimizer is not None and not optimizer.remembers
@@ -338,8 +354,30 @@ def effective(recipe: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in recipe.items() if not idle.get(name)}
 
 
+def _heeded(method: Method, recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a recipe without the options that mean nothing to its method."""
+    # Of a backbone that nobody chooses, it still holds which that is.
+    told = {"model", "weights"} if method.sees else set()
+    return {
+        name: value
+        for name, value in recipe.items()
+        if name not in DEFAULT or name in told or method.heeds(name)
+    }
+
+
+def unheeded(method: str, options: Iterable[str]) -> list[str]:
+    """Say which of some options, by the names of their fields, mean nothing to a method."""
+    return [
+        f"--{setting.key} means nothing to --method {method}, and is left out"
+        for setting in _SETTINGS
+        if setting.field in set(options) and not METHODS[method].heeds(setting.field)
+    ]
+
+
 def resolve(backbone: "Backbone", weights: str, choices: Mapping[str, Any]) -> Recipe:
     """Fill in what was not chosen: weights by the convention, layers by the backbone.
+
+    What means nothing to the method is as nobody had said anything of it.
 
     Args:
         backbone: whose layers are meant.
@@ -351,7 +389,9 @@ def resolve(backbone: "Backbone", weights: str, choices: Mapping[str, Any]) -> R
         InputError: a value out of range.
         BackboneError: an unknown layer.
     """
-    chosen = {**DEFAULT, **choices, "model": backbone.name, "weights": weights}
+    method = METHODS.get(choices.get("method", OPTIMIZE))
+    heeded = {name: each for name, each in choices.items() if not method or method.heeds(name)}
+    chosen = {**DEFAULT, **heeded, "model": backbone.name, "weights": weights}
     key_of = {setting.field: setting.key for setting in _SETTINGS}
     by_key = {key_of.get(name, name): value for name, value in chosen.items()}
     # This makes numbers of the field's type, too: in a key, 1 and 1.0 would not be the same.
@@ -370,6 +410,9 @@ def resolve(backbone: "Backbone", weights: str, choices: Mapping[str, Any]) -> R
     if values["pooling"] != "max" and not _has_max_pooling(backbone):
         values["pooling"] = "max"
     recipe = Recipe(**values)
+    _refuse_undoable(recipe)
+    if not recipe.by.stepwise:
+        return recipe
     if not any(recipe.weights_of_terms.values()):
         raise InputError("all weights are 0, which leaves nothing to optimize for")
     name, largest = max(recipe.weights_of_terms.items(), key=lambda item: item[1])
@@ -380,6 +423,21 @@ def resolve(backbone: "Backbone", weights: str, choices: Mapping[str, Any]) -> R
             "multiply all of them by one number"
         )
     return recipe
+
+
+def _refuse_undoable(recipe: Recipe) -> None:
+    """Refuse a value of an option that its method cannot do.
+
+    Raises:
+        InputError: says which it can.
+    """
+    for option, able in recipe.by.only.items():
+        value = getattr(recipe, option)
+        if value not in able:
+            raise InputError(
+                f"--method {recipe.method} cannot do --{option.replace('_', '-')} {value}; it can: "
+                + ", ".join(map(str, able))
+            )
 
 
 def _has_max_pooling(backbone: "Backbone") -> bool:

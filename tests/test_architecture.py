@@ -15,7 +15,7 @@ FLOORS = (
     ("nstcli.__main__", "nstcli.api"),
     ("nstcli.cli",),
     ("nstcli.experiments",),
-    ("nstcli.report", "nstcli.metrics"),
+    ("nstcli.report", "nstcli.metrics", "nstcli.samples"),
     ("nstcli.run",),
     ("nstcli.results",),
     ("nstcli.networks",),
@@ -24,15 +24,14 @@ FLOORS = (
     (
         "nstcli.text",
         "nstcli.remembered",
-        "nstcli.terms",
         "nstcli.measures",
         "nstcli.faces",
+        "nstcli.methods",
         "nstcli.optimizers",
         "nstcli.backends",
-        "nstcli.samples",
         "nstcli.version",
     ),
-    ("nstcli.errors",),
+    ("nstcli.errors", "nstcli.terms"),
     ("backbones",),
 )
 # In one line, and yet one may import the other.

@@ -23,7 +23,6 @@ from nstcli.cli import (
     init,
     invert,
     layers,
-    networks,
     preset,
     recipe,
     run,
@@ -78,12 +77,7 @@ for command in (
     schema.schema,
 ):
     app.command()(command)
-for name, group in (
-    ("weights", weights),
-    ("networks", networks),
-    ("preset", preset),
-    ("config", config),
-):
+for name, group in (("weights", weights), ("preset", preset), ("config", config)):
     app.add_typer(group.app, name=name)
 
 

@@ -100,8 +100,8 @@ def batch(
     form = form_of(output_options)
     values = {"model": recipe.model, "size": str(choices["size"]), "preset": recipe.preset}
     naming = Naming(f".{form.format}", output_options.name, values)
-    planned = _planned((content, style), input_options, output, naming, screen)
-    pairs = started(planned, recipe.init)
+    planned = _planned((content, style), recipe.method, input_options, output, naming, screen)
+    pairs = started(planned, choices)
     named = chosen.addresses([pairs])
     if wanted:
         names = chosen.in_cells([pairs], wanted)
@@ -147,6 +147,7 @@ def batch(
 
 def _planned(
     arguments: tuple[str, str],
+    method: str,
     input_options: InputOptions,
     output: Path,
     naming: "Naming",
@@ -157,7 +158,7 @@ def _planned(
     from nstcli.plan.product import planned
 
     given = [[each] for each in arguments]
-    contents, styles = find_pictures(given, input_options, output, screen)
+    contents, styles = find_pictures(given, input_options, output, screen, method=method)
     plan = planned(contents, styles, naming, input_options.pairs, input_options.limit)
     tell_renamed(plan.renamed, screen)
     return with_guides(plan.pairs, input_options, screen)

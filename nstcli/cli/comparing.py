@@ -123,7 +123,7 @@ class Comparison:
             f".{form.format}",
             options.pairs,
             options.limit,
-            self.recipe.init,
+            choices=self.recipe.choices(),
         )
         tell_renamed(renamed, screen)
         variants = [

@@ -207,7 +207,7 @@ def plan(request: Request, screen: Screen) -> Experiment:
     combined = planned(contents, styles, naming, taken.pairs, taken.limit)
     tell_renamed(combined.renamed, screen)
     pairs = with_guides(combined.pairs, taken, screen)
-    return Experiment(Store(request.output), in_folders(variants, pairs, suffix, choices["init"]))
+    return Experiment(Store(request.output), in_folders(variants, pairs, suffix, choices))
 
 
 def _complaining(screen: Screen) -> Callable[[str], None]:
@@ -249,11 +249,14 @@ class _Header:
 
     def _common(self) -> list[str]:
         """Say what is worth to be said of the settings that do not vary."""
-        recipes = [variant.settings.recipe for variant in self.variants if variant.settings]
+        made = [variant.settings for variant in self.variants if variant.settings]
+        recipes = [settings.recipe for settings in made]
         said = {
-            "model": {f"{recipe.model}" for recipe in recipes},
+            "model": {
+                each.recipe.model if each.recipe.by.stepwise else each.title for each in made
+            },
             "size": {f"{recipe.size} px" for recipe in recipes},
-            "steps": {plural(recipe.steps, "step") for recipe in recipes},
+            "steps": {plural(recipe.steps, "step") for recipe in recipes if recipe.by.stepwise},
         }
         return [values.pop() for values in said.values() if len(values) == 1]
 
@@ -284,9 +287,9 @@ class _Header:
             return  # alone, one has another pace
         context = RunContext(execution, (), lambda: False, self.screen.downloading)
         for jobs in paces.unknown(checked.jobs):
-            if len(jobs) < _WORTH_MEASURING:
-                continue
             job = jobs[0]
+            if len(jobs) < _WORTH_MEASURING or not job.settings.recipe.by.stepwise:
+                continue
             self.screen.say(f"measuring the pace of {job.settings.title}")
             try:
                 pace = measure([job.pair], job.settings, context)

@@ -13,6 +13,7 @@ from typer.core import TyperCommand
 
 from nstcli.config.option import Setting, settings_of
 from nstcli.config.options import GROUPS, SETTINGS, OutputOptions
+from nstcli.recipe import unheeded
 
 if TYPE_CHECKING:
     from nstcli.config.precedence import Document
@@ -114,6 +115,9 @@ def takes_groups(
         flags = {setting.field: values.pop(setting.field) for setting in offered}
         received = [setting for each in taken.values() for setting in each.received]
         settled = _values(received, flags, document(values) if document else None)
+        if "method" in flags:
+            for note in unheeded(settled["method"], _given(flags)):
+                typer.echo(f"note: {note}", err=True)
         for name, each in taken.items():
             own = {setting.field: settled[setting.field] for setting in each.received}
             values[name] = each.group(**own)
@@ -131,9 +135,7 @@ def _values(
     """Return the value of every setting by field, and say what there is to say of them."""
     from nstcli.config.precedence import settle
 
-    # typer gives None, or an empty list, for an option that is not on the command line.
-    given = {field: value for field, value in flags.items() if value not in (None, [], ())}
-    settled = settle(SETTINGS, given, os.environ, Path.cwd(), document=document)
+    settled = settle(SETTINGS, _given(flags), os.environ, Path.cwd(), document=document)
     for remark in settled.remarks:
         typer.echo(f"warning: {remark}", err=True)
     values = {setting.field: settled[setting.field] for setting in SETTINGS}
@@ -143,6 +145,11 @@ def _values(
         for line in settled.lines(received):
             typer.echo(line, err=True)
     return values
+
+
+def _given(flags: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options that are on the command line; typer gives None, or [], for others."""
+    return {field: value for field, value in flags.items() if value not in (None, [], ())}
 
 
 def _group_in(hint: Any) -> _OptionGroup | None:

@@ -93,7 +93,7 @@ def invert(
     screen = Screen(messages.quiet, messages.verbose, messages.progress, messages.color)
     choices, form = recipe.choices(), form_of(output_options)
     networks = Networks(execution.offline, screen.downloading)
-    backbone, _ = networks.find(recipe.model, recipe.weights, recipe.preprocessing)
+    backbone, _ = networks.find(choices)
     (sources,) = find_pictures([photos], input_options, output, screen, styles=False)
     name = "{content}" if output_options.name == DEFAULT else output_options.name
     if "{layer}" not in name:
@@ -111,7 +111,7 @@ def invert(
         plan = planned(sources, None, naming, limit=input_options.limit)
         tell_renamed(plan.renamed, screen)
         settings = networks.settings(of_inversion(choices, layer), form)
-        pairs += [(pair, settings) for pair in started(plan.pairs, recipe.init)]
+        pairs += [(pair, settings) for pair in started(plan.pairs, choices)]
     pairs = part_of(pairs, execution, "picture", screen)
     store = Store(output)
     order = into_folder(

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from nstcli.cli.dry_run import print_plan
@@ -19,8 +19,9 @@ from nstcli.config.options import (
 )
 from nstcli.config.shards import Item
 from nstcli.errors import InputError
+from nstcli.methods import OPTIMIZE
 from nstcli.plan import inputs
-from nstcli.plan.blends import styles_of
+from nstcli.plan.blends import styles_in, styles_of
 from nstcli.plan.guides import arguments_of, guided
 from nstcli.plan.pair import Pair, Source
 from nstcli.plan.walk import Selection
@@ -191,15 +192,16 @@ def header_of(
     pairs: Sequence[Pair], settings: Settings, *others: str, count: str = ""
 ) -> Callable[[Checked], list[str]]:
     """Return what says what pairs of one recipe are; with what else varies, how many that makes."""
-    recipe = settings.recipe
+    recipe, stepwise = settings.recipe, settings.recipe.by.stepwise
+    painted_by = f"{recipe.model} {settings.weight_set.name}" if stepwise else settings.title
 
     def header(checked: Checked) -> list[str]:
         return [
             (count or plural(len(pairs), "pair"))
             + product_of(pairs, *others)
             + (f", {checked.cached} cached" if checked.cached else "")
-            + f" · {recipe.model} {settings.weight_set.name} · {recipe.size} px"
-            f" · {plural(recipe.steps, 'step')}"
+            + f" · {painted_by} · {recipe.size} px"
+            + (f" · {plural(recipe.steps, 'step')}" if stepwise else "")
         ]
 
     return header
@@ -247,10 +249,12 @@ def find_pictures(
     screen: Screen,
     *,
     styles: bool = True,
+    method: str = OPTIMIZE,
 ) -> list[list[Source]]:
     """Find the pictures of each role, by folders, files and patterns; tell what was left out.
 
-    The last role is that of `styles`, which may be blends or mixtures, unless there are none.
+    The last role is that of `styles`, which may be blends or mixtures, unless there are none. For
+    some methods, they are networks.
 
     Raises:
         InputError: there are none, or the output folder would be taken for one of theirs.
@@ -260,8 +264,10 @@ def find_pictures(
     for at, several in enumerate(arguments, 1):
         roles.append([])
         for argument in several:
-            deep = taken.recursive or (styles and taken.blend and at == len(arguments))
-            found = inputs.find(argument, replace(wanted, recursive=deep))
+            selection = wanted
+            if styles and at == len(arguments):
+                selection = styles_in(wanted, method, taken.blend)
+            found = inputs.find(argument, selection)
             inputs.refuse_nested(output, found)
             for note in found.notes:
                 screen.say(f"note: {note}")

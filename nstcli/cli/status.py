@@ -100,10 +100,10 @@ def _run(inventory: "Inventory") -> dict[str, Any] | None:
 
 
 def _recipes(recipes: "Recipes", uses: Mapping[int, int]) -> list[dict[str, Any]]:
-    from nstcli.cli.status_lines import backbone_title
+    from nstcli.cli.status_lines import painter_title
 
     return [
-        {"network": backbone_title(recipe), "results": uses[number], "recipe": recipe}
+        {"network": painter_title(recipe), "results": uses[number], "recipe": recipe}
         for number, recipe in enumerate(recipes)
     ]
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import backbones
 from backbones import BackboneError, weights
+from nstcli.methods import OPTIMIZE
 from nstcli.report.inventory import Inventory, Item
 from nstcli.report.origins import InputState, Origin
 from nstcli.results.state import State
@@ -55,11 +56,13 @@ def total_seconds(inventory: Inventory) -> float:
     return math.fsum(seconds for seconds in known if math.isfinite(seconds))
 
 
-def backbone_title(recipe: Mapping[str, Any]) -> str:
-    """Name the backbone of a recipe with its weight set, `vgg19:gatys`.
+def painter_title(recipe: Mapping[str, Any]) -> str:
+    """Name what painted: the backbone of a recipe with its weight set, `vgg19:gatys`, or `adain`.
 
     Weights that no set of this installation is are told by the start of their sha256.
     """
+    if recipe.get("method", OPTIMIZE) != OPTIMIZE:
+        return str(recipe["method"])
     return _backbone_title(str(recipe.get("model")), str(recipe.get("weights")))
 
 
@@ -110,9 +113,8 @@ def _counts(inventory: Inventory) -> str:
 
 
 def _short(recipe: Mapping[str, Any]) -> str:
-    return printable(
-        f"{backbone_title(recipe)} · {recipe.get('size')} px · {recipe.get('steps')} steps"
-    )
+    steps = f" · {recipe['steps']} steps" if "steps" in recipe else ""
+    return printable(f"{painter_title(recipe)} · {recipe.get('size')} px{steps}")
 
 
 def _troubles(inventory: Inventory) -> Iterator[tuple[str, Sequence[str]]]:

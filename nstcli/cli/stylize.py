@@ -75,7 +75,7 @@ def stylize(
     naming = product.Naming(f".{file_format}")
     (pair,) = product.planned(contents, styles, naming).pairs
     path = output or Path(pair.output)
-    (pair,) = started([replace(pair, output=path.name)], recipe.init)
+    (pair,) = started([replace(pair, output=path.name)], recipe.choices())
     screen = Screen(messages.quiet, messages.verbose, messages.progress, messages.color)
     (pair,) = with_guides([pair], input_options, screen)
     settings = settings_for(

@@ -113,7 +113,7 @@ def texture(
         limit=input_options.limit,
     )
     tell_renamed(plan.renamed, screen)
-    pairs = with_guides(started(plan.pairs, choices["init"]), input_options, screen)
+    pairs = with_guides(started(plan.pairs, choices), input_options, screen)
     pairs = part_of(pairs, execution, "texture", screen)
     settings = settings_for(choices, form, offline=execution.offline, progress=screen.downloading)
     order = into_folder(

@@ -19,6 +19,7 @@ from nstcli.engine.targets import Artwork, Content, Style
 from nstcli.errors import DivergedError
 from nstcli.optimizers import OPTIMIZERS
 from nstcli.recipe import Recipe
+from nstcli.terms import INPUTS, Role
 
 
 @dataclass(frozen=True)
@@ -30,12 +31,14 @@ class Scale:
         style: in whose manner, where the guidance has no regions with styles of their own.
         guidance: what holds where, at the size of the content.
         init: the user's picture to start from, (1, 3, H, W) of any shape, if there is one.
+        roles: what the pair has of these; something gray stands for the other.
     """
 
     content: Content
     style: Style
     guidance: Guidance = EVERYWHERE
     init: Tensor | None = None
+    roles: frozenset[Role] = frozenset(INPUTS)
 
     @property
     def shape(self) -> tuple[int, ...]:

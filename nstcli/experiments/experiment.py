@@ -16,6 +16,7 @@ from nstcli.plan.beside import started
 from nstcli.plan.names import folded, safe_folder
 from nstcli.plan.pair import Pair, Source
 from nstcli.plan.product import Naming, planned
+from nstcli.recipe import DEFAULT
 from nstcli.remembered import Remembered, digest
 from nstcli.results.folder import Store
 from nstcli.results.records import Form, Measured, Record
@@ -35,7 +36,7 @@ def with_pairs(
     suffix: str,
     how: str = "product",
     limit: int | None = None,
-    init: str = "content",
+    choices: Mapping[str, Any] = DEFAULT,
 ) -> tuple[list[Variant], list[tuple[Pair, str]]]:
     """Give every variant the same pairs, in one order, under names of its own.
 
@@ -49,7 +50,7 @@ def with_pairs(
     for variant in variants:
         naming = Naming(suffix, TEMPLATE, {"model": variant.name})
         plan = planned(contents, styles, naming, how, limit)
-        given.append(replace(variant, pairs=tuple(started(plan.pairs, init))))
+        given.append(replace(variant, pairs=tuple(_started(plan.pairs, variant, choices))))
         renamed += plan.renamed
     names = Counter(pair.output.casefold() for variant in given for pair in variant.pairs)
     twice = next((name for name, count in names.items() if count > 1), None)
@@ -59,7 +60,10 @@ def with_pairs(
 
 
 def in_folders(
-    variants: Sequence[Variant], pairs: Sequence[Pair], suffix: str, init: str = "content"
+    variants: Sequence[Variant],
+    pairs: Sequence[Pair],
+    suffix: str,
+    choices: Mapping[str, Any] = DEFAULT,
 ) -> list[Variant]:
     """Give every variant these pairs, whose results go into a folder of its name.
 
@@ -67,7 +71,7 @@ def in_folders(
         variants: of one experiment.
         pairs: of contents and styles.
         suffix: of the results.
-        init: what those start from that have no other, as the option says it.
+        choices: what holds for all where nothing else is said.
 
     Raises:
         InputError: two variants would have the same folder, or a pair has nothing to start from.
@@ -84,9 +88,12 @@ def in_folders(
                 f"one folder, '{folder}'; give the values names of their own: {{a = …, b = …}}"
             )
         own = [Pair(pair.inputs, folder + pair.output) for pair in pairs]
-        begun = started(own, variant.changes.get("init", init))
-        given.append(replace(variant, pairs=tuple(begun)))
+        given.append(replace(variant, pairs=tuple(_started(own, variant, choices))))
     return given
+
+
+def _started(pairs: Sequence[Pair], variant: Variant, choices: Mapping[str, Any]) -> list[Pair]:
+    return started(pairs, {**choices, **variant.changes})
 
 
 def with_settings(

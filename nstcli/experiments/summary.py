@@ -61,7 +61,8 @@ class Picture:
         record = self.record
         own = {f"{OWN}{name}": v for name, v in record.figures.items() if name not in _UNTOLD}
         seen = self.measured.values if self.measured else {}
-        found = {"seconds": record.seconds, "steps": float(record.steps), **own, **seen}
+        steps = {"steps": float(record.steps)} if record.steps else {}
+        found = {"seconds": record.seconds, **steps, **own, **seen}
         return {name: value for name, value in found.items() if math.isfinite(value)}
 
 

@@ -105,7 +105,7 @@ def variants_of(
         model = varied.get("model", choices["model"])
         changes = {**own.get(model, {}), **varied}
         chosen = {**choices, **changes}
-        backbone, weight_set = networks.find(model, chosen["weights"], chosen["preprocessing"])
+        backbone, weight_set = networks.find(chosen)
         name = sweep.name(point)
         variants.append(Variant(name, name, backbone, weight_set, changes, point))
     return variants

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
+from typing import Any
 
 from backbones.hints import closest
 from nstcli.errors import InputError
+from nstcli.methods import METHODS
 from nstcli.plan.inputs import find
 from nstcli.plan.names import folded
 from nstcli.plan.pair import Input, Pair, Source
@@ -20,17 +22,19 @@ from nstcli.text import shown
 Named = Mapping[tuple[str, ...], Source]
 
 
-def started(pairs: Sequence[Pair], init: str) -> list[Pair]:
+def started(pairs: Sequence[Pair], choices: Mapping[str, Any]) -> list[Pair]:
     """Give pairs the picture that they start from, where that is one of the user's own.
 
     Args:
         pairs: of contents and styles.
-        init: as the option has it: a word of `INITS`, a file or a folder.
+        choices: of the recipe, by name: a method that heeds it starts from `init`, a word of
+            `INITS`, a file or a folder.
 
     Raises:
         InputError: there is no such thing, or no picture in it for one of the pairs.
     """
-    if init in INITS:
+    init = choices["init"]
+    if init in INITS or not METHODS[choices["method"]].heeds("init"):
         return list(pairs)
     try:
         return with_input(pairs, "init", init)

@@ -12,9 +12,10 @@ from backbones.hints import closest
 from backbones.paths import exists, expanded
 from nstcli.config import files
 from nstcli.errors import InputError
+from nstcli.methods import METHODS
 from nstcli.plan.inputs import Found
 from nstcli.plan.pair import Source
-from nstcli.plan.walk import WEIGHTS
+from nstcli.plan.walk import WEIGHTS, Selection
 from nstcli.text import shown
 
 
@@ -57,6 +58,15 @@ def named(pictures: Sequence[tuple[Path, float]]) -> Source:
     if len(made.parts) == 1:
         return Source(made.parts[0][0])
     return replace(made, path=Path("+".join(path.stem for path, _ in made.parts)))
+
+
+def styles_in(selection: Selection, method: str, blend: bool) -> Selection:
+    """Return which files of a folder are styles to a method, where photos are so selected.
+
+    With `blend`, see `of_folders`.
+    """
+    suffixes = METHODS[method].networks or selection.suffixes
+    return replace(selection, recursive=selection.recursive or blend, suffixes=suffixes)
 
 
 def styles_of(found: Sequence[Found], blend: bool, mix: int | None) -> list[Source]:

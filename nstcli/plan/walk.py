@@ -42,13 +42,15 @@ class Selection:
     """Which files of a folder count.
 
     With `recursive`, those of its sub-folders do, too. `include` and `exclude` are patterns (see
-    `Globs`). With `strict`, what cannot be read is an error instead of a note.
+    `Globs`). With `strict`, what cannot be read is an error instead of a note. What has one of
+    these `suffixes` is meant, in lower case with their dot.
     """
 
     recursive: bool = False
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     strict: bool = False
+    suffixes: frozenset[str] = EXTENSIONS
 
 
 @dataclass
@@ -124,6 +126,7 @@ class _Walk:
     def __init__(self, top: Path, selection: Selection):
         self._top = top
         self._recursive = selection.recursive
+        self._suffixes = selection.suffixes
         self._include = Globs(selection.include)
         self._exclude = Globs(selection.exclude)
         self._seen = WalkResult()
@@ -174,7 +177,7 @@ class _Walk:
         """Put an entry of a folder where it belongs."""
         parts = (*below.parts, entry.name)
         problem = trouble(entry)
-        is_picture = entry.suffix.lower() in EXTENSIONS
+        is_picture = entry.suffix.lower() in self._suffixes
         if problem is None and is_folder(entry):
             if holds_stages(entry):
                 return

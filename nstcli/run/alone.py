@@ -15,6 +15,7 @@ from typing import Any
 from backbones import Backbone
 from nstcli.config.parsers import aspect
 from nstcli.errors import InputError
+from nstcli.methods import METHODS, OPTIMIZE
 from nstcli.recipe import OFF, parse_layers
 from nstcli.terms import INPUTS, TERMS, Role
 
@@ -104,7 +105,15 @@ def _seeing(role: Role, choices: Mapping[str, Any]) -> dict[str, Any]:
     """Return choices without what looks at another input, from noise and not from an input.
 
     From its own input, a result would be that. A picture of the user's own may be begun with.
+
+    Raises:
+        InputError: their method takes both inputs.
     """
+    if not METHODS[choices["method"]].stepwise:
+        raise InputError(
+            f"--method {choices['method']} needs a photo and an artwork; of one of them alone, "
+            f"results are made by --method {OPTIMIZE}"
+        )
     idle = {term.weight_option: 0.0 for term in TERMS.values() if term.target not in (role, None)}
     init = "noise" if choices["init"] in INPUTS else choices["init"]
     return {**choices, **idle, **{name: OFF[name] for name in _OF_PAIRS}, "init": init}

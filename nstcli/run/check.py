@@ -18,7 +18,7 @@ from backbones.paths import is_folder, resolved
 from nstcli import images
 from nstcli.config.options import OutputOptions
 from nstcli.errors import InputError
-from nstcli.plan.pair import Pair
+from nstcli.plan.pair import Input, Pair
 from nstcli.plan.walk import trouble
 from nstcli.recipe import OFF, Recipe, effective
 from nstcli.remembered import digest
@@ -288,9 +288,16 @@ def _refuse_inputs_as_outputs(pairs: Sequence[Pair], results: Results) -> None:
 
 def _unusable(jobs: Sequence[Job], max_pixels: int) -> list[PairFailed]:
     """Decode every picture of these jobs, and return the pairs that cannot be made of theirs."""
-    looked = dict(look_at_all((path for job in jobs for path in job.pair.paths), max_pixels))
+    pictures = (each.path for job in jobs for each in _pictures_of(job))
+    looked = dict(look_at_all(pictures, max_pixels))
     problems = {job.pair: _problem_of(job, looked) for job in jobs}
     return [PairFailed(pair, problem) for pair, problem in problems.items() if problem]
+
+
+def _pictures_of(job: Job) -> list[Input]:
+    """Return the inputs that are pictures; of a style that is a network, the method will tell."""
+    networks = job.settings.recipe.by.networks
+    return [each for each in job.pair.inputs if each.role != "style" or not networks]
 
 
 def _problem_of(job: Job, looked: Mapping[Path, Looked | InputError]) -> str:
@@ -301,27 +308,29 @@ def _problem_of(job: Job, looked: Mapping[Path, Looked | InputError]) -> str:
     settings = job.settings
     for role in sorted(settings.recipe.roles - job.pair.roles):
         return f"{job.pair.title}: its recipe looks at a {role}, and there is none"
+    for role in sorted(job.pair.roles - settings.recipe.by.inputs):
+        return f"{job.pair.title}: --method {settings.recipe.method} can do nothing with a {role}"
     if "content" not in job.pair.roles:
         try:
             width, height = canvas_of(settings.recipe)
-            settings.backbone.check_size(width, height)
+            settings.check_size(width, height)
             images.check_edges(settings.form.format, height, width)
         except (BackboneError, InputError) as error:
             return str(error)
-    for each in job.pair.inputs:
+    for each in _pictures_of(job):
         found = looked[each.path]
         if isinstance(found, InputError):
             return str(found)
         try:
             if each.role == "content":
                 sizes = sizes_of(found.width, found.height, settings.recipe)
-                settings.backbone.check_size(*sizes.painted)
+                settings.check_size(*sizes.painted)
                 width, height = sizes.result
                 images.check_edges(settings.form.format, height, width)
             elif each.role == "style":  # others are fitted to the content
                 size, scale = settings.recipe.size, settings.scale_of("style")
                 seen = images.shrunk_size(found.width, found.height, size, scale)
-                settings.backbone.check_size(*seen)
+                settings.check_size(*seen)
         except (BackboneError, InputError) as error:
             return f"{shown(each.path)}: {error}"
     return ""
@@ -360,15 +369,18 @@ def _regions_of(job: Job) -> int:
 def _memory_of(jobs: Sequence[Job], precision: str) -> int:
     """Return the bytes that the largest pair of one settings will need at its peak."""
     from backbones.hooks import FeatureExtractor
-    from nstcli.engine.memory import needs
-    from nstcli.engine.precision import arranged
+    from nstcli.engine.methods import Parts, painter
 
     settings = jobs[0].settings
     backbone, recipe = settings.backbone, settings.recipe
-    extractor = FeatureExtractor(backbone, backbone.build(), settings.weight_set.preprocessing)
+    extractor = None
+    if recipe.by.sees:
+        extractor = FeatureExtractor(backbone, backbone.build(), settings.weight_set.preprocessing)
+    companions = {each.name: each.build() for each, _ in settings.companions}
     forced = "float32" if precision == "auto" else precision
-    extractor, _ = arranged(extractor, recipe, forced, weights.cache_folder() / "precision.json")
-    needed = needs(extractor, recipe, _regions_of(jobs[0]))
+    remembered = weights.cache_folder() / "precision.json"
+    ready = painter(Parts(extractor, companions, "cpu", forced, remembered), recipe)
+    needed = ready.needs(recipe, _regions_of(jobs[0]))
     longest = recipe.size * (FINISH if recipe.keep_size else 1)
     aspects = {"content": recipe.aspect, "style": None}
     roles: tuple[Role, ...] = ("content", "style")
@@ -376,7 +388,7 @@ def _memory_of(jobs: Sequence[Job], precision: str) -> int:
         role: max(
             (
                 _pixels(path, longest, settings.scale_of(role), aspects[role])
-                for path in {i.path for j in jobs for i in j.pair.inputs if i.role == role}
+                for path in {i.path for j in jobs for i in _pictures_of(j) if i.role == role}
             ),
             default=0,
         )

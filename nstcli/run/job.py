@@ -15,6 +15,7 @@ from backbones.spec import Companion, Progress
 from nstcli.config.options import ExecutionOptions, OutputOptions
 from nstcli.errors import InputError
 from nstcli.images import DEFAULT_MAX_PIXELS
+from nstcli.methods import METHODS, OPTIMIZE
 from nstcli.plan.pair import Pair
 from nstcli.recipe import Recipe, resolve
 from nstcli.results.records import Form, KnownInput, Stages, key_of, known_inputs
@@ -40,8 +41,10 @@ class Settings:
 
     @property
     def title(self) -> str:
-        """Name the network with its weights, `vgg19:gatys`."""
-        return weights.title(self.backbone, self.weight_set)
+        """Name what paints: the network with its weights, `vgg19:gatys`, or the method, `adain`."""
+        if self.recipe.method == OPTIMIZE:
+            return weights.title(self.backbone, self.weight_set)
+        return self.recipe.method
 
     @property
     def network(self) -> tuple[object, ...]:
@@ -49,7 +52,8 @@ class Settings:
         recipe = self.recipe
         # Two sets of a plugin may be the same file, seen otherwise.
         weights = recipe.weights, recipe.preprocessing, self.weight_set.preprocessing
-        return recipe.model, *weights, recipe.dense, recipe.pooling, recipe.padding
+        form = recipe.dense, recipe.pooling, recipe.padding
+        return recipe.method, recipe.model, *weights, *form, recipe.companions
 
     @property
     def reading(self) -> tuple[object, ...]:
@@ -65,10 +69,25 @@ class Settings:
         """Return how many times larger than others pictures of a role are read."""
         return self.recipe.style_scale if role == "style" else 1.0
 
+    def check_size(self, width: int, height: int) -> None:
+        """Refuse a picture of so many pixels that its network cannot see.
+
+        Raises:
+            BackboneError: it is below the backbone's minimum size.
+        """
+        if self.recipe.by.sees:
+            self.backbone.check_size(width, height)
+
+    @property
+    def companions(self) -> list[WeightsOf]:
+        """The networks that its method has beside the backbone, each with its weights."""
+        return companions_of(self.recipe)
+
     @property
     def needed(self) -> list[WeightsOf]:
-        """The weights that have to be here: the network's, and of those that find faces to keep."""
-        return [(self.backbone, self.weight_set), *(DETECTOR if self.recipe.keep_faces else ())]
+        """The weights that have to be here: the networks', and of those that find faces to keep."""
+        own = [(self.backbone, self.weight_set)] if self.recipe.by.sees else []
+        return [*own, *self.companions, *(DETECTOR if self.recipe.keep_faces else ())]
 
 
 @dataclass(frozen=True)
@@ -180,34 +199,43 @@ class Networks:
         self._found: dict[tuple[str, str | None, str], tuple[Backbone, WeightSet]] = {}
         self._identities: dict[tuple[str, str | None, str], str] = {}
 
-    def find(
-        self, model: str, wanted: str | None, preprocessing: str
-    ) -> tuple[Backbone, WeightSet]:
-        """Return a backbone and its weight set of that name, None for the default one.
+    def find(self, choices: Mapping[str, Any]) -> tuple[Backbone, WeightSet]:
+        """Return the backbone of some choices and its weight set: those of their method, if any.
+
+        Of a method without a backbone it is the one that was chosen, at which nothing looks.
 
         Raises:
             BackboneError: an unknown name.
         """
-        names = model, wanted, preprocessing
+        names = _names_of(choices)
         if names not in self._found:
+            model, wanted, preprocessing = names
             backbone = backbones.get(model)
             self._found[names] = backbone, weights.select(backbone, wanted, preprocessing)
         return self._found[names]
 
     def settings(self, choices: Mapping[str, Any], form: Form) -> Settings:
         """Resolve names and defaults; see `settings_for`."""
-        names = choices["model"], choices["weights"], choices["preprocessing"]
-        backbone, chosen = self.find(*names)
-        if names not in self._identities:
+        names, method = _names_of(choices), METHODS[choices["method"]]
+        backbone, chosen = self.find(choices)
+        if not method.stepwise and form.stages.any:
+            raise InputError(
+                f"--method {choices['method']} makes a picture at once; without steps, there is "
+                "nothing for --save-every and --animation to show"
+            )
+        if method.sees and names not in self._identities:
             self._identities[names] = self._identity(backbone, chosen)
-        recipe = resolve(backbone, self._identities[names], choices)
+        recipe = resolve(backbone, self._identities.get(names, ""), choices)
         weight = recipe.weights_of_terms
         layers = {
             name for term, names in recipe.layers_of_terms.items() for name in names if weight[term]
         }
         plugin = backbones.registry.plugin_sha256(backbone, chosen, layers)
-        detector = _detector_sha256() if recipe.keep_faces else ""
-        return Settings(backbone, chosen, replace(recipe, plugin=plugin, detector=detector), form)
+        detector = _pinned(DETECTOR) if recipe.keep_faces else ""
+        recipe = replace(
+            recipe, plugin=plugin, detector=detector, companions=_pinned(companions_of(recipe))
+        )
+        return Settings(backbone, chosen, recipe, form)
 
     def _identity(self, backbone: Backbone, chosen: WeightSet) -> str:
         """Return the sha256 of weights, downloaded only where nothing else can tell it."""
@@ -236,10 +264,25 @@ def fetch(
             weights.pull(network, chosen, offline=offline, progress=shown)
 
 
-def _detector_sha256() -> str:
-    """Return what stands for the weights by which faces are found, all of them pinned."""
-    pinned = [weights.identity(*each) for each in DETECTOR]
-    return hashlib.sha256("".join(map(str, pinned)).encode()).hexdigest()
+def companions_of(recipe: Recipe) -> list[WeightsOf]:
+    """Return the networks that a recipe takes beside its backbone, each with its weights."""
+    named = {each.name: each for each in weights.COMPANIONS}
+    return [(named[name], named[name].weight_sets[0]) for name in recipe.by.companions]
+
+
+def _names_of(choices: Mapping[str, Any]) -> tuple[str, str | None, str]:
+    """Return the model, weights and preprocessing of choices, as their method has them."""
+    method = METHODS[choices["method"]]
+    if method.backbone:
+        model, _, wanted = method.backbone.partition(":")
+        return model, wanted or None, "own"
+    return choices["model"], choices["weights"], choices["preprocessing"]
+
+
+def _pinned(networks: Iterable[WeightsOf]) -> str:
+    """Return what stands for weights that are all pinned; "" for none."""
+    found = [weights.identity(*each) for each in networks]
+    return hashlib.sha256("".join(map(str, found)).encode()).hexdigest() if found else ""
 
 
 def settings_for(

@@ -1,4 +1,4 @@
-"""Load the inputs of pairs: each decoded once, and read once per scale."""
+"""Load the inputs of pairs: each decoded once, and read once per scale by the method."""
 
 from __future__ import annotations
 
@@ -8,22 +8,23 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from backbones.hooks import FeatureExtractor
 from backbones.spec import BackboneError
 from nstcli import images
 from nstcli.engine.colors import COLORS
 from nstcli.engine.face_mask import face_mask, kept
 from nstcli.engine.guidance import EVERYWHERE, Guidance, Region
 from nstcli.engine.masks import fitted
-from nstcli.engine.memory import Needs, advice, free_bytes, largest_size, needs
-from nstcli.engine.pyramid import factors, shrunk
+from nstcli.engine.memory import Needs, advice, free_bytes, largest_size
+from nstcli.engine.methods import NetworkPainter, Painter
+from nstcli.engine.pyramid import shrunk
 from nstcli.engine.stylize import Scale
-from nstcli.engine.targets import Content, Style, mixed, read_content, read_style
+from nstcli.engine.targets import Content, Style, mixed
 from nstcli.errors import InputError
 from nstcli.faces import Face
 from nstcli.images import Picture
@@ -69,6 +70,7 @@ class _Image:
         pixels: at the recipe's size.
         finish: at the last scale, where that is another.
         faces: that were found, in shares of its width and height; None where nobody looked.
+        network: what a style is to its method that is no picture.
     """
 
     path: Path
@@ -77,6 +79,7 @@ class _Image:
     pixels: Tensor
     finish: Tensor | None
     faces: tuple[Face, ...] | None = None
+    network: Style | None = None
     contents: dict[float, Content] = field(default_factory=dict)
     # By the scale, and by what tells the mask from others.
     styles: dict[tuple[float, str], Style] = field(default_factory=dict)
@@ -127,13 +130,13 @@ class Loaded:
 
 
 class Loader:
-    """Decodes and reads images for one network; keeps what several pairs share.
+    """Decodes images and lets a method read them; keeps what several pairs share.
 
     All its jobs have the same `Settings.reading`: what is kept holds for them alone.
     """
 
-    def __init__(self, extractor: FeatureExtractor, device: str, execution: Execution):
-        self._extractor = extractor
+    def __init__(self, painter: Painter, device: str, execution: Execution):
+        self._painter = painter
         self._device = device
         self._max_pixels = execution.max_pixels
         self._memory = math.inf if execution.memory is None else execution.memory
@@ -156,9 +159,8 @@ class Loader:
         self._refuse_too_large(job, content, decoded, known.regions)
         styles = [_prepared(each, content, recipe) for each in decoded]
         begun = self._init_of(job, content)
-        minimum = self._extractor.backbone.minimum_size
         smallest = min((style.pixels for style in styles), key=lambda x: min(x.shape[-2:]))
-        wanted = factors(recipe, content.pixels, smallest, minimum)
+        wanted = self._painter.factors(recipe, content.pixels, smallest)
         if content.finish_factor:
             wanted.append(content.finish_factor)
         scales = [
@@ -167,7 +169,7 @@ class Loader:
                 styles,
                 known,
                 factor,
-                recipe,
+                job,
                 begun.at(factor, recipe.wraps) if begun else None,
             )
             for factor in wanted
@@ -177,7 +179,7 @@ class Loader:
         pictures = [content, *styles, *([begun] if begun else [])]
         notes = [note for each in pictures for note in each.notes]
         notes += [*_note_of_faces(content, recipe), *_note_of_size(content)]
-        notes += [*known.notes, *too_small(known, scales[-1], recipe)]
+        notes += [*known.notes, *too_small(known, scales[-1], self._painter.style_layers(recipe))]
         return Loaded(scales, content.picture, tuple(dict.fromkeys(notes)), known.regions)
 
     def fitting(self, loaded: Loaded, recipe: Recipe) -> int:
@@ -194,7 +196,7 @@ class Loader:
             images.check_edges(job.settings.form.format, *content.picture.rgb.shape[:2])
         needed = self._needs_of(job.settings.recipe, regions)
         free, fixed = free_bytes(content.pixels.device, self._memory), needed.fixed
-        smallest = max(_smallest(image, self._extractor) for image in (content, *styles))
+        smallest = max(self._smallest(image) for image in (content, *styles))
         roles = ((content, needed.optimizing), *((style, needed.reading) for style in styles))
         for image, bytes_per_pixel in roles:
             height, width = image.largest.shape[-2:]
@@ -209,11 +211,16 @@ class Loader:
                     f"{advice(fitting, smallest)}"
                 )
 
+    def _smallest(self, image: _Image) -> int:
+        """Return the longest edge at which the shorter one is the least that the method can see."""
+        edges = image.pixels.shape[-2:]
+        return math.ceil(self._painter.minimum_size * max(edges) / min(edges))
+
     def _needs_of(self, recipe: Recipe, regions: int) -> Needs:
         """Return what pictures need under a recipe; finding it out takes a while, so but once."""
         kind = digest(recipe.per_pixel()), regions
         if kind not in self._needs:
-            self._needs[kind] = needs(self._extractor, recipe, regions)
+            self._needs[kind] = self._painter.needs(recipe, regions)
         return self._needs[kind]
 
     def _content_of(self, job: Job) -> _Image:
@@ -240,11 +247,27 @@ class Loader:
         view = _view_beside(content, job, cut=job.settings.recipe.fit == "crop", scale=scale)
         if "style" not in job.pair.roles:
             return [self._gray(job, *content.pixels.shape[-2:])], view
+        known = _inputs_of(job, "style")
+        if job.settings.recipe.by.networks:
+            return [self._network_of(job, *each, content, view) for each in known], view
         found = [
             self._styles.get((sha256, view)) or self._decode(each.path, sha256, view)
-            for each, sha256 in _inputs_of(job, "style")
+            for each, sha256 in known
         ]
         return found, view
+
+    def _network_of(
+        self, job: Job, file: Input, sha256: str, content: _Image, view: _View
+    ) -> _Image:
+        """Return what stands for a style that is a network: a gray picture, read as that."""
+        found = self._styles.get((sha256, view))
+        if found is None:
+            gray = self._gray(job, *content.pixels.shape[-2:])
+            painter = cast(NetworkPainter, self._painter)
+            with _naming_file(file.path):
+                style = painter.read_network(_read(file.path, sha256), job.settings.recipe)
+            found = replace(gray, path=file.path, sha256=sha256, network=style)
+        return found
 
     def _where(self, job: Job, content: _Image, styles: Sequence[_Image], view: _View) -> Where:
         """Read what holds where, in the sizes of the pictures."""
@@ -258,9 +281,10 @@ class Loader:
         styles: Sequence[_Image],
         known: Where,
         factor: float,
-        recipe: Recipe,
+        job: Job,
         begun: Tensor | None,
     ) -> Scale:
+        recipe = job.settings.recipe
         read = self._read_content(content, factor, recipe)
         size = read.image.shape[-2], read.image.shape[-1]
         held = [(each.mask, self._style(each, styles, factor, recipe)) for each in known.areas]
@@ -275,7 +299,7 @@ class Loader:
         guidance = _guidance(content, factor, recipe).times(*maps)
         if not whole:
             guidance = replace(guidance, regions=tuple(regions))
-        return Scale(read, held[0][1], guidance, begun)
+        return Scale(read, held[0][1], guidance, begun, job.pair.roles)
 
     def _style(self, area: Area, styles: Sequence[_Image], factor: float, recipe: Recipe) -> Style:
         """Read the style of an area of the picture."""
@@ -301,17 +325,19 @@ class Loader:
         if factor not in image.contents:
             with _naming_file(image.path):
                 pixels = image.at(factor, recipe.wraps)
-                image.contents[factor] = read_content(self._extractor, pixels, recipe)
+                image.contents[factor] = self._painter.read_content(pixels, recipe)
         return image.contents[factor]
 
     def _read_style(self, image: _Image, part: StylePart, factor: float, recipe: Recipe) -> Style:
+        if image.network:
+            return image.network
         place = factor, part.known_by
         if place not in image.styles:
             pixels = image.at(factor)
             size = pixels.shape[-2], pixels.shape[-1]
             mask = None if part.mask is None else self._at(part.mask, size)
             with _naming_file(image.path):
-                image.styles[place] = read_style(self._extractor, [pixels], recipe, None, [mask])
+                image.styles[place] = self._painter.read_style(pixels, mask, recipe)
         return image.styles[place]
 
     def _decode(self, path: Path, sha256: str, view: _View, *, faces: bool = False) -> _Image:
@@ -430,12 +456,6 @@ def _note_of_faces(content: _Image, recipe: Recipe) -> tuple[str, ...]:
     if not recipe.keep_faces or content.faces:
         return ()
     return (f"{shown(content.path)}: no face was found in it, so all of it is painted alike",)
-
-
-def _smallest(image: _Image, extractor: FeatureExtractor) -> int:
-    """Return the longest edge at which the shorter one is the least that the backbone can see."""
-    edges = image.pixels.shape[-2:]
-    return math.ceil(extractor.backbone.minimum_size * max(edges) / min(edges))
 
 
 @contextmanager

@@ -17,7 +17,6 @@ from nstcli.engine.masks import covers, fitted
 from nstcli.engine.stylize import Scale
 from nstcli.errors import InputError
 from nstcli.images import Picture
-from nstcli.recipe import Recipe
 from nstcli.run.job import Job
 from nstcli.terms import Role
 from nstcli.text import shown
@@ -247,13 +246,12 @@ class _Known:
     weight: float
 
 
-def too_small(where: Where, scale: Scale, recipe: Recipe) -> Iterator[str]:
-    """Tell which areas have too few positions at which layers, at the largest scale."""
+def too_small(where: Where, scale: Scale, layers: Sequence[str]) -> Iterator[str]:
+    """Tell which areas have too few positions at which of these layers, at the largest scale."""
     for area, (_, held, style) in zip(where.areas, scale.guidance.areas(scale.style), strict=True):
-        if not recipe.weights_of_terms["style"] or (held is not None and not held.any()):
+        if not layers or (held is not None and not held.any()):
             continue
         grids = scale.content.grids
-        layers = recipe.layers_of_terms["style"]
         small = [
             layer
             for layer in layers

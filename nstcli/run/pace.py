@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -108,8 +109,10 @@ class Paces:
 def _work(recipe: Recipe, steps: int, size: tuple[int, int]) -> float:
     """Count the pixels of all steps together; coarse scales have fewer. This imports torch.
 
-    `size` is the width and height of the last scale.
+    What is made at once counts as one step. `size` is the width and height of the last scale.
     """
+    if not recipe.by.stepwise:
+        return float(math.prod(size))
     import torch
 
     from nstcli.engine.pyramid import factors, share_steps

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import attrgetter
 
 import torch
+from torch import nn
 
-from backbones import BackboneError, weights
+from backbones import Backbone, BackboneError, WeightSet, weights
 from backbones.activations import doubt
 from backbones.hooks import FeatureExtractor
+from backbones.spec import Companion
 from backbones.weights.sources import LocalFile
 from nstcli.engine.memory import advice, keep_freed_memory, peak_bytes
-from nstcli.engine.precision import Precision, arranged
-from nstcli.engine.shortfall import shortfall
+from nstcli.engine.methods import Painted, Painter, Parts, painter
 from nstcli.engine.steps import Step
-from nstcli.engine.stylize import Result, stylize_together
 from nstcli.errors import DivergedError, InputError, NstError, no_memory, out_of_memory
 from nstcli.recipe import Recipe
 from nstcli.results.records import Record, stopped_key
@@ -29,7 +29,6 @@ from nstcli.run.filming import Filming, OnStage
 from nstcli.run.finishing import encoded, finished_pixels
 from nstcli.run.job import Execution, Job, Settings
 from nstcli.run.loader import Loaded, Loader
-from nstcli.terms import Role
 from nstcli.version import VERSION
 
 # The jobs at work, and an event for each. What it returns tells whether to stop.
@@ -59,14 +58,38 @@ class _Task:
 
 
 @dataclass(frozen=True, eq=False)
-class _Network:
-    """A network that is loaded, with what it has seen of the inputs; see `Settings`."""
+class _Ready:
+    """A method that is ready, with what it has seen of the inputs; see `Settings`."""
 
     network: tuple[object, ...]
     reading: tuple[object, ...]
-    extractor: FeatureExtractor
-    precision: Precision
+    extractor: FeatureExtractor | None
+    painter: Painter
     loader: Loader
+
+
+@dataclass(frozen=True)
+class _Deadline:
+    """When pairs that are made together, begun at some time, have taken too long."""
+
+    started: float
+    seconds: float | None  # for each of them; None for any time
+    pairs: int
+
+    def check(self, step: Step | None = None) -> None:
+        """Look at the clock, after a step where there are any.
+
+        Raises:
+            TimedOutError: it is later than that.
+        """
+        if not self.seconds or time.perf_counter() - self.started <= self.seconds * self.pairs:
+            return
+        reached = f", at step {step.number} of {step.steps}" if step else ""
+        fewer = ", fewer --steps" if step else ""
+        raise TimedOutError(
+            f"not done after {self.seconds:g} s{reached}; try a longer --timeout{fewer} or a "
+            "smaller --size"
+        )
 
 
 class Worker:
@@ -80,7 +103,7 @@ class Worker:
         keep_freed_memory()  # before anything is measured
         self.device = device
         self._execution = execution
-        self._loaded: _Network | None = None
+        self._loaded: _Ready | None = None
         self._notes: tuple[str, ...] = ()  # what the user should know of the network's weights
 
     def load(self, settings: Settings) -> str:
@@ -94,12 +117,12 @@ class Worker:
             extractor = self._kept(settings)
             self._loaded = None  # frees its memory before the next takes its own
             try:
-                self._loaded = self._arranged(settings, extractor or self._network_of(settings))
+                self._loaded = self._readied(settings, extractor)
             except (MemoryError, RuntimeError, OSError) as error:
                 if not out_of_memory(error):
                     raise
                 raise no_memory(f"load the network {settings.title}") from error
-        return str(self._network.precision)
+        return str(self._ready.painter.precision)
 
     def make(
         self,
@@ -130,7 +153,7 @@ class Worker:
             started = time.perf_counter()
             try:
                 with self._memory_limits(job.settings.recipe):
-                    loaded = self._network.loader.load(job)
+                    loaded = self._ready.loader.load(job)
             except InputError as error:
                 yield job, Failed(str(error), time.perf_counter() - started)
             else:
@@ -138,24 +161,47 @@ class Worker:
         while tasks:
             alike = [task for task in tasks if task.shapes == tasks[0].shapes]
             first = alike[0]
-            most = self._network.loader.fitting(first.loaded, first.job.settings.recipe)
+            most = self._ready.loader.fitting(first.loaded, first.job.settings.recipe)
             yield from self._paint(alike[:most], on_steps, on_stage)
             tasks = [task for task in tasks if task not in alike[:most]]
 
     @property
-    def _network(self) -> _Network:
+    def _ready(self) -> _Ready:
         assert self._loaded, "load() comes first"  # noqa: S101 - our own mistake, nobody else's
         return self._loaded
 
     def _kept(self, settings: Settings) -> FeatureExtractor | None:
-        """Return the network at hand if it serves these settings, too.
+        """Return the backbone at hand if it serves these settings, too.
 
         One in half precision does not: it may be wanted in float32, whose digits it has lost.
         """
         loaded = self._loaded
-        if loaded and loaded.network == settings.network and loaded.precision.dtype == "float32":
+        if loaded and loaded.network == settings.network and loaded.painter.as_loaded:
             return loaded.extractor
         return None
+
+    def _readied(self, settings: Settings, extractor: FeatureExtractor | None) -> _Ready:
+        """Get the method of settings ready, with this backbone if it is there already."""
+        if extractor is None and settings.recipe.by.sees:
+            extractor = self._network_of(settings)
+        companions = {each.name: self._companion(each, its) for each, its in settings.companions}
+        remembered = weights.cache_folder() / "precision.json"
+        wanted = self._execution.precision
+        parts = Parts(extractor, companions, self.device, wanted, remembered)
+        ready = painter(parts, settings.recipe)
+        loader = Loader(ready, self.device, self._execution)
+        return _Ready(settings.network, settings.reading, extractor, ready, loader)
+
+    def _companion(self, network: Companion | Backbone, chosen: WeightSet) -> nn.Module:
+        """Load a network that a method has beside the backbone onto the device.
+
+        Raises:
+            BackboneError: the weights cannot be had.
+        """
+        loaded = weights.load(network, chosen, offline=self._execution.offline)
+        built = network.build()
+        built.load_state_dict(loaded.tensors)
+        return built.eval().requires_grad_(requires_grad=False).to(self.device)
 
     def _network_of(self, settings: Settings) -> FeatureExtractor:
         """Load a network onto the device.
@@ -175,41 +221,29 @@ class Worker:
         self._notes = (f"{settings.weight_set.name}: {odd}",) if odd else ()
         return extractor
 
-    def _arranged(self, settings: Settings, extractor: FeatureExtractor) -> _Network:
-        """Bring a network into the form and the precision that the settings ask for."""
-        memory = weights.cache_folder() / "precision.json"
-        extractor, precision = arranged(
-            extractor, settings.recipe, self._execution.precision, memory
-        )
-        loader = Loader(extractor, self.device, self._execution)
-        return _Network(settings.network, settings.reading, extractor, precision, loader)
-
     def _paint(
         self, tasks: Sequence[_Task], on_steps: OnSteps, on_stage: OnStage
     ) -> Iterator[tuple[Job, Outcome]]:
         """Make pairs of one shape in one batch; where memory does not suffice, one by one."""
         started = time.perf_counter()
         jobs = [task.job for task in tasks]
-        recipe, limit = jobs[0].settings.recipe, self._execution.timeout
+        recipe = jobs[0].settings.recipe
+        deadline = _Deadline(started, self._execution.timeout, len(tasks))
 
         def watch(steps: Sequence[Step]) -> bool | None:
-            if limit and time.perf_counter() - started > limit * len(tasks):
-                raise TimedOutError(
-                    f"not done after {limit:g} s, at step {steps[0].number} of "
-                    f"{steps[0].steps}; try a longer --timeout, fewer --steps or a smaller --size"
-                )
+            deadline.check(steps[0])
             for filming, step in zip(films, steps, strict=True):
                 filming.see(step)
             return on_steps(jobs, steps)
 
-        results: Sequence[Result | DivergedError | Failed]
+        results: Sequence[Painted | DivergedError | Failed]
         films: list[Filming] = []
         one_by_one = False
         try:
             with self._memory_limits(recipe):
                 films += [Filming(task.job, task.loaded, on_stage) for task in tasks]
                 scales = [task.loaded.scales for task in tasks]
-                results = stylize_together(self._network.extractor, scales, recipe, watch)
+                results = self._ready.painter.paint(scales, recipe, watch, deadline.check)
         except (OutOfMemoryError, TimedOutError) as error:
             one_by_one = isinstance(error, OutOfMemoryError) and len(tasks) > 1
             results = [Failed(str(error), time.perf_counter() - started)] * len(tasks)
@@ -226,7 +260,7 @@ class Worker:
             else:
                 yield task.job, self._made(task, result, seconds, filming)
 
-    def _made(self, task: _Task, result: Result, seconds: float, filming: Filming) -> Outcome:
+    def _made(self, task: _Task, result: Painted, seconds: float, filming: Filming) -> Outcome:
         """Encode a picture; one that cannot be is a failure of its own, and ends no batch."""
         try:
             with self._memory_limits(task.job.settings.recipe):
@@ -234,7 +268,7 @@ class Worker:
         except InputError as error:
             return Failed(str(error), seconds + task.seconds)
 
-    def _encoded(self, task: _Task, result: Result, seconds: float, filming: Filming) -> Made:
+    def _encoded(self, task: _Task, result: Painted, seconds: float, filming: Filming) -> Made:
         started = time.perf_counter()
         job = task.job
         if result.stopped:  # so that it never passes for the finished one
@@ -254,12 +288,12 @@ class Worker:
         except (MemoryError, RuntimeError) as error:
             if not out_of_memory(error):
                 raise
-            size, smallest = recipe.size, self._network.extractor.backbone.minimum_size
+            size, smallest = recipe.size, self._ready.painter.minimum_size
             raise OutOfMemoryError(
                 f"out of memory at {size} px; {advice(size // 2, smallest)}"
             ) from error
 
-    def _record(self, task: _Task, data: bytes, result: Result, seconds: float) -> Record:
+    def _record(self, task: _Task, data: bytes, result: Painted, seconds: float) -> Record:
         job, content = task.job, task.loaded.content
         settings = job.settings
         return Record(
@@ -272,35 +306,14 @@ class Worker:
             bits=settings.form.bits,
             version=VERSION,
             device=self.device,
-            precision=str(self._network.precision),
+            precision=str(self._ready.painter.precision),
             width=content.width,
             height=content.height,
             seconds=round(seconds, 3),
             steps=result.steps,
-            figures={
-                "loss": result.loss,
-                "loss_before": result.loss_before,
-                **_errors(result, job.pair.roles),
-                "step_seconds": float(f"{result.pace[0]:.4g}"),
-                "step_spread": float(f"{result.pace[1]:.4g}"),
-                "threads": torch.get_num_threads(),
-            },
+            figures={**result.figures, "threads": torch.get_num_threads()},
             peak_memory=peak_bytes(result.image.device),
             curve=result.curve,
             notes=(*self._notes, *task.loaded.notes),
-            shortfall=shortfall(result, settings.recipe),
+            shortfall=result.shortfall,
         )
-
-
-def _errors(result: Result, roles: Set[Role]) -> dict[str, float]:
-    """Return how far a picture is from what it was made of."""
-    found = {}
-    if "content" in roles:
-        found["content_error"] = result.content_error
-    if "style" in roles:
-        found["style_error"] = result.style_error
-    if roles >= {"content", "style"}:
-        found["style_error_before"] = result.style_error_before
-    elif "content" in roles:  # it was to be the photo again
-        found["psnr"] = result.psnr
-    return found

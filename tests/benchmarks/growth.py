@@ -14,6 +14,8 @@ import numpy as np
 from backbones.hooks import FeatureExtractor
 from nstcli import images
 from nstcli.engine.memory import keep_freed_memory
+from nstcli.engine.methods.optimize import Optimizing
+from nstcli.engine.precision import FLOAT32
 from nstcli.engine.pyramid import resized
 from nstcli.engine.stylize import Scale, stylize
 from nstcli.plan import product
@@ -171,7 +173,7 @@ def batch_times(jobs: Sequence[Job], asked: Settings, worker: Worker, store: Sto
 
 def bare_times(jobs: Sequence[Job], asked: Settings, extractor: FeatureExtractor) -> list[float]:
     """Return the seconds of the optimization alone, for each job."""
-    loader = Loader(extractor, "cpu", Execution())
+    loader = Loader(Optimizing(extractor, FLOAT32), "cpu", Execution())
     return [_bare(loader.load(job).scales, asked, extractor) for job in jobs]
 
 

@@ -66,7 +66,6 @@
   const filters = axes.map((axis) => $$("[name=only]").find((each) => each.dataset.axis === axis.key));
   let placed = data.placed; // which axes are in rows and columns
   let shown = works; // in the order of the screen
-  let untouched = true; // nothing was arranged yet
 
   const chosenOnly = (axis) => filters[axis] !== undefined && filters[axis].value !== "";
   const matches = (work) =>
@@ -132,14 +131,6 @@
     return rowOrder.flatMap((row) => columnOrder.flatMap((column) => at(row, column)));
   };
 
-  /** The page as it came: each work is in its place, and nothing needs to be moved. */
-  const keep = () => {
-    const [row, column] = placed;
-    shown = works.filter((work) => !work.failed);
-    shown.sort((a, b) => a.at[row] - b.at[row] || a.at[column] - b.at[column] || a.index - b.index);
-    showZoom();
-  };
-
   const arrange = () => {
     const measure = sort.value === "" ? null : Number(sort.value);
     const down = pressed(direction);
@@ -180,8 +171,7 @@
 
   // -- What was chosen, in the address -------------------------------------------------------
 
-  /** Write what differs from what the page began with. */
-  const address = () => {
+  const remember = () => {
     const told = new URLSearchParams();
     if (placed.some((axis, place) => axis !== data.placed[place])) {
       told.set("rows", axes[placed[0]].key);
@@ -191,11 +181,7 @@
     if (sort.value !== "") told.set("sort", data.measures[sort.value]);
     if (pressed(direction)) told.set("largest", "first");
     if (view.value !== "grid") told.set("view", view.value);
-    return told.toString();
-  };
-
-  const remember = () => {
-    const text = address();
+    const text = told.toString();
     history.replaceState(null, "", text ? `#${text}` : location.href.split("#")[0]);
   };
 
@@ -213,9 +199,7 @@
     sort.value = measure < 0 ? "" : String(measure);
     press(direction, told.get("largest") === "first");
     view.value = told.get("view") === "wall" ? "wall" : "grid";
-    if (untouched && address() === "") keep();
-    else arrange();
-    untouched = false;
+    arrange();
   };
 
   const place = (axesOfTable) => {
@@ -362,7 +346,7 @@
       .map((name, measure) => [name, work.values[measure], measure])
       .filter(([, value]) => value != null)
       .map(([name, value, measure]) => [name, written(measure, value), data.about[measure], measure]);
-  const basics = (work) => [["size", `${work.size[0]} × ${work.size[1]}`], ["steps", String(work.steps)]];
+  const basics = (work) => [["size", `${work.size[0]} × ${work.size[1]}`], ["steps", String(work.steps || "none")]];
   const opened = (work, text) => {
     const href = $("a", work.figure).getAttribute("href");
     return href.startsWith("#") ? [] : [make("a", { className: "open", href }, text)];

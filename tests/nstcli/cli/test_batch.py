@@ -507,7 +507,7 @@ def test_out_of_memory_fails_the_pair_with_advice(
     def exhausted(*arguments: object) -> None:
         raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried")
 
-    monkeypatch.setattr("nstcli.run.worker.stylize_together", exhausted)
+    monkeypatch.setattr("nstcli.engine.methods.optimize.stylize_together", exhausted)
     ended = nst(*RUN)
     assert (ended.code, "out of memory at 512 px; try --size 256" in ended.err) == (1, True)
 
@@ -516,7 +516,9 @@ def test_a_pair_that_cannot_fit_is_refused_before_it_begins(
     nst: Nst, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("nstcli.run.loader.free_bytes", lambda *_: 300_000)
-    monkeypatch.setattr("nstcli.run.worker.stylize_together", lambda *_: pytest.fail("begun"))
+    monkeypatch.setattr(
+        "nstcli.engine.methods.optimize.stylize_together", lambda *_: pytest.fail("begun")
+    )
     ended = nst(*RUN)
     assert ended.code == 1
     assert (
@@ -553,7 +555,7 @@ def test_a_bug_keeps_its_traceback_and_has_its_own_code(
     def broken(*arguments: object) -> None:
         raise KeyError("oops")
 
-    monkeypatch.setattr("nstcli.run.worker.stylize_together", broken)
+    monkeypatch.setattr("nstcli.engine.methods.optimize.stylize_together", broken)
     ended = nst(*RUN)
     assert ended.code == 70
     assert "Traceback" in ended.err

@@ -60,10 +60,10 @@ def events(folder: Path) -> list[dict[str, Any]]:
 def at_step(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, Callable[[], object]], None]:
     """Return what lets something happen at the n-th step of the run, counted over all pairs."""
 
-    from nstcli.run import worker
+    from nstcli.engine.methods import optimize
 
     def arrange(number: int, happens: Callable[[], object]) -> None:
-        stylize = worker.stylize_together
+        stylize = optimize.stylize_together
         steps = [0]
 
         def with_accident(extractor: Any, scales: Any, recipe: Any, watch: Any) -> Any:
@@ -75,7 +75,7 @@ def at_step(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, Callable[[], obje
 
             return stylize(extractor, scales, recipe, watched)
 
-        monkeypatch.setattr(worker, "stylize_together", with_accident)
+        monkeypatch.setattr(optimize, "stylize_together", with_accident)
 
     return arrange
 

@@ -57,6 +57,7 @@ GIVEN: dict[str, tuple[list[str], Any]] = {
     "gallery": (["--no-gallery"], False),
     "config": (["-c", "mine.toml"], Path("mine.toml")),
     "preset": (["--preset", "high"], "high"),
+    "method": (["--method", "optimize"], "optimize"),
     "model": (["-m", "vgg16"], "vgg16"),
     "weights": (["--weights", "x.pth"], "x.pth"),
     "preprocessing": (["--preprocessing", "caffe"], "caffe"),

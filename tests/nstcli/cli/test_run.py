@@ -4,8 +4,8 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -125,18 +125,18 @@ def test_networks_are_loaded_once_and_styles_read_once(
         return real(backbone, *arguments, **options)
 
     monkeypatch.setattr(FeatureExtractor, "load", load)
-    reads = counted(monkeypatch, "nstcli.run.loader.read_style")
-    needs = counted(monkeypatch, "nstcli.run.loader.needs")
+    reads = counted(monkeypatch, "nstcli.engine.methods.optimize.read_style")
+    needs = counted(monkeypatch, "nstcli.engine.methods.optimize.needs")
     assert nst(*RUN).code == 0
     assert loads == ["tiny", "twin"]
     assert len(reads) == 2 * 2  # by each network, of each artwork
-    assert len(needs) == 2
+    assert len(needs) == 2 + 2  # foretold before they are loaded
 
 
 def counted(monkeypatch: pytest.MonkeyPatch, name: str) -> list[object]:
     """Note the calls of a function."""
     module, _, attribute = name.rpartition(".")
-    real = getattr(sys.modules[module], attribute)
+    real = getattr(import_module(module), attribute)
     calls: list[object] = []
 
     def call(*arguments: Any) -> Any:

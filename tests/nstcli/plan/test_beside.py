@@ -8,6 +8,7 @@ import pytest
 from nstcli.errors import InputError
 from nstcli.plan.beside import started, with_input
 from nstcli.plan.pair import Input, Pair
+from nstcli.recipe import DEFAULT
 
 
 @pytest.fixture
@@ -38,12 +39,12 @@ def found(pairs: list[Pair]) -> list[str]:
 def test_a_word_is_no_picture_whatever_lies_there(starts: Callable[..., None], word: str) -> None:
     starts("cat.png")
     Path(word).mkdir()
-    assert started([pair()], word) == [pair()]
+    assert started([pair()], {**DEFAULT, "init": word}) == [pair()]
 
 
 def test_a_file_is_for_all(starts: Callable[..., None]) -> None:
     starts("x.png")
-    pairs = started([pair(), pair("b.png", "b__ink.png")], "starts/x.png")
+    pairs = started([pair(), pair("b.png", "b__ink.png")], {**DEFAULT, "init": "starts/x.png"})
     assert found(pairs) == ["starts/x.png"] * 2
     assert pairs[0].inputs == (*pair().inputs, Input("init", Path("starts/x.png")))
     assert pairs[0].title == "Cat.jpg × ink.png × x.png"
@@ -63,7 +64,9 @@ def test_in_a_folder_the_name_of_the_result_counts_and_then_that_of_the_photo(
     starts: Callable[..., None], there: tuple[str, ...], output: str, expected: str
 ) -> None:
     starts(*there)
-    assert found(started([pair(output=output)], "starts")) == [f"starts/{expected}"]
+    assert found(started([pair(output=output)], {**DEFAULT, "init": "starts"})) == [
+        f"starts/{expected}"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -79,7 +82,7 @@ def test_what_is_not_there_is_named(
 ) -> None:
     starts(*there)
     with pytest.raises(InputError, match=message):
-        started([pair()], init)
+        started([pair()], {**DEFAULT, "init": init})
 
 
 def test_a_single_picture_in_a_folder_is_not_for_all(starts: Callable[..., None]) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from nstcli.engine.memory import Needs
+from nstcli.engine.methods import optimize
 from nstcli.images import decode, encode, resize
 from nstcli.images.memory import array_of
 from nstcli.plan.pair import Input, Pair
@@ -159,7 +160,7 @@ def test_what_is_refused_for_memory_advises_the_size_that_is_painted(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(loader, "needs", lambda *_: Needs(0, 100.0, 1.0))
+    monkeypatch.setattr(optimize, "needs", lambda *_: Needs(0, 100.0, 1.0))
     monkeypatch.setattr(loader, "free_bytes", lambda *_: 100 * 48 * 36)
     pair = Pair.of(tmp_path / "a.png", tmp_path / "b.png", "x.png")
     digests = [Digests(None).digest(path) for path in pair.paths]

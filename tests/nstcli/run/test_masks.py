@@ -61,7 +61,7 @@ def load(inputs: tuple[Input, ...], **choices: Any) -> Loaded:
     settings = settings_of(2, **choices)
     made_by = Worker("cpu", by("local"))
     made_by.load(settings)
-    return made_by._network.loader.load(job_of(inputs, settings))
+    return made_by._ready.loader.load(job_of(inputs, settings))
 
 
 def data(inputs: tuple[Input, ...], **choices: Any) -> tuple[bytes, tuple[str, ...]]:

@@ -128,7 +128,7 @@ def test_the_key_knows_the_detector(
 ) -> None:
     pair = write_picture("photo.png"), write_picture("art.png", seed=9)
     before = [job_of(*pair, keeping(strength)).key for strength in (0, 1)]
-    monkeypatch.setattr(jobs_module, "_detector_sha256", lambda: "other")
+    monkeypatch.setattr(jobs_module, "_pinned", lambda found: "other" if found else "")
     after = [job_of(*pair, keeping(strength)).key for strength in (0, 1)]
     assert before[0] == after[0]
     assert before[1] != after[1]

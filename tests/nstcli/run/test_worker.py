@@ -13,6 +13,7 @@ import torch
 
 from nstcli import images
 from nstcli.engine.memory import Needs
+from nstcli.engine.methods import optimize
 from nstcli.errors import InputError, StoppedError
 from nstcli.recipe import DEFAULT
 from nstcli.results.folder import Store
@@ -33,7 +34,7 @@ class Activations:
 def test_what_did_not_fit_together_is_let_go_before_pairs_are_tried_alone(
     tiny_plugin: Plugin, write_picture: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = worker.stylize_together
+    real = optimize.stylize_together
     alive: weakref.WeakSet[Activations] = weakref.WeakSet()
     calls: list[tuple[int, int]] = []
 
@@ -45,7 +46,7 @@ def test_what_did_not_fit_together_is_let_go_before_pairs_are_tried_alone(
             raise MemoryError
         return real(extractor, pairs, *arguments)
 
-    monkeypatch.setattr(worker, "stylize_together", scarce)
+    monkeypatch.setattr(optimize, "stylize_together", scarce)
     settings = settings_of(2)
     style = write_picture("art/ink.png", seed=9)
     jobs = [job_of(write_picture(f"{n}.png", seed=n), style, settings) for n in range(3)]
@@ -79,7 +80,7 @@ def test_either_picture_may_be_too_large(
     """A style is read once, which takes less, but may have far more pixels than its content."""
     optimizing = 1200 if error is None or "content" in error else 1
     settings = settings_of(2)
-    monkeypatch.setattr(loader, "needs", lambda *_: Needs(999, optimizing, 700))
+    monkeypatch.setattr(optimize, "needs", lambda *_: Needs(999, optimizing, 700))
     monkeypatch.setattr(loader, "free_bytes", lambda *_: free)
     pictures = write_picture("content.png"), write_picture("style.png", 30, 40, seed=1)
     if error is None:
@@ -98,7 +99,7 @@ def test_where_no_size_fits_none_is_advised(
     """The network needs 8 px on the shorter edge, which is a quarter of the longer one here."""
     settings = settings_of(2)
     pictures = write_picture("strip.png", 16, 64), write_picture("style.png", 64, 64, seed=1)
-    monkeypatch.setattr(loader, "needs", lambda *_: Needs(0, 100.0, 1.0))
+    monkeypatch.setattr(optimize, "needs", lambda *_: Needs(0, 100.0, 1.0))
     for free, advice in ((100 * 32 * 8, "try --size 32"), (100 * 31 * 8, "close other programs")):
         monkeypatch.setattr(loader, "free_bytes", lambda *_, free=free: free)
         (outcome,) = make(settings, [job_of(*pictures, settings)])
@@ -125,7 +126,7 @@ def test_what_torch_says_of_memory_is_understood(
     def exhausted(*_: object) -> None:
         raise RuntimeError(text)
 
-    monkeypatch.setattr(worker, "stylize_together", exhausted)
+    monkeypatch.setattr(optimize, "stylize_together", exhausted)
     settings = settings_of(2)
     settings = replace(settings, recipe=replace(settings.recipe, size=size))
     pictures = write_picture("a.png"), write_picture("b.png", seed=1)
@@ -148,7 +149,7 @@ def test_a_worker_takes_no_more_than_its_share(
 def test_a_result_that_its_format_cannot_hold_is_refused_before_it_is_begun(
     tiny_plugin: Plugin, write_picture: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker, "stylize_together", lambda *_: pytest.fail("begun"))
+    monkeypatch.setattr(optimize, "stylize_together", lambda *_: pytest.fail("begun"))
     settings = settings_of(2)
     recipe = replace(settings.recipe, size=20_000)
     settings = replace(settings, recipe=recipe, form=Form("webp"))
@@ -245,7 +246,7 @@ def test_artworks_are_read_as_much_larger_as_the_recipe_wants(
         settings = settings_of(1, style_scale=scale)
         made_by = Worker("cpu", by("local"))
         made_by.load(settings)
-        loaded = made_by._network.loader.load(job_of(*pictures, settings))
+        loaded = made_by._ready.loader.load(job_of(*pictures, settings))
         sizes.append([tuple(s.style.image.shape[-2:]) for s in loaded.scales])
         notes += loaded.notes
         assert loaded.scales[-1].content.image.shape[-2:] == (24, 32)
