@@ -186,6 +186,22 @@ def test_the_command_writes_a_report(
         assert row["ratio"] == pytest.approx(row["reference_ms"] / row["ours_ms"])
 
 
+def test_a_crowd_is_driven(tmp_path: Path) -> None:
+    main(
+        [
+            *("--quick", "--models", "tiny", "--sections", "crowd", "--crowd", "4"),
+            *("--json", str(tmp_path / "found.json")),
+        ]
+    )
+    found = json.loads((tmp_path / "found.json").read_bytes())["sections"]["crowd"]
+    (driver,), steps, on_disk = (table["rows"] for table in found["tables"])
+    # Announcement and result are files in folders, and the first becomes the record in another.
+    assert (driver["pairs"], int(driver["syncs"])) == (16, 5)
+    assert driver["pair_ms"] > driver["disk_ms"] > 0
+    assert len(steps) == 7
+    assert all(row["bytes"] > 0 for row in on_disk)
+
+
 def test_contention_times_every_choice_beside_busy_programs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -23,6 +23,7 @@ from nstcli.cli import (
     init,
     invert,
     layers,
+    networks,
     preset,
     recipe,
     run,
@@ -77,7 +78,12 @@ for command in (
     schema.schema,
 ):
     app.command()(command)
-for name, group in (("weights", weights), ("preset", preset), ("config", config)):
+for name, group in (
+    ("weights", weights),
+    ("networks", networks),
+    ("preset", preset),
+    ("config", config),
+):
     app.add_typer(group.app, name=name)
 
 

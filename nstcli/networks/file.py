@@ -9,6 +9,7 @@ import base64
 import json
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ from backbones.safe_json import parse_json
 from backbones.weights import readers
 from backbones.weights.hashing import content_sha256
 from nstcli.errors import InputError
+from nstcli.images import EXTENSIONS
 from nstcli.networks.kinds import KINDS, kind_of
 from nstcli.text import printable, shown
 from nstcli.version import VERSION
@@ -170,6 +172,21 @@ def read_notes(path: Path) -> Notes:
         InputError: as of `read`, as far as that can be told.
     """
     return read(path)[1] if path.suffix.lower() in _PICKLES else _read(path, "")[0]
+
+
+def picture_of(path: Path) -> bytes | None:
+    """Return the file of a small picture that stands for a network, None where there is none.
+
+    It is in the notes, or lies beside the network and is called like it: `candy.jpg`.
+    """
+    with suppress(InputError):
+        found = read_notes(path).thumbnail
+        if found:
+            return found
+    for suffix in sorted(EXTENSIONS):
+        with suppress(OSError):
+            return path.with_suffix(suffix).read_bytes()
+    return None
 
 
 def _digest(tensors: Mapping[str, Tensor]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
@@ -32,6 +33,8 @@ _FLAWS = {
 }
 # How many axes of the page are inputs, before the settings.
 _INPUTS = 2
+# That make small copies: the disk and the decoders let others run.
+_THREADS = 4
 # Values of a setting that the top of the page names.
 _NAMED = 6
 _MARK = b'<meta name="generator" content="nst gallery">'
@@ -83,17 +86,18 @@ class _Builder:
         grid = self._grid
         axes, cards = self._axes(), list[Card]()
         full: dict[int, str] = {}
+        made = {pair.output: pair.known for pair in grid.pairs if isinstance(pair.known, Record)}
+        with ThreadPoolExecutor(_THREADS) as pool:
+            copies = dict(zip(made, pool.map(self._copies, made, made.values()), strict=True))
         for number, pair in enumerate(grid.pairs):
             if isinstance(pair.known, Failure):
                 card = Card(number, pair.at, self._shown(pair.output), failed=pair.known.error)
             else:
-                copies = result_thumbs(
-                    self._folder, pair.output, pair.known, self._thumbs, self._embeds
-                )
-                card = self._card(number, pair, copies)
-                if copies.large and not self._embeds:
-                    full[number] = self._link(copies.large.path)
-                elif copies.readable and not self._embeds:
+                own = copies[pair.output]
+                card = self._card(number, pair, own)
+                if own.large and not self._embeds:
+                    full[number] = self._link(own.large.path)
+                elif own.readable and not self._embeds:
                     full[number] = card.href
             cards.append(card)
         failed = [number for number, e in enumerate(grid.pairs) if isinstance(e.known, Failure)]
@@ -111,6 +115,9 @@ class _Builder:
             self_contained=self._embeds,
             command=self._choosing.command,
         )
+
+    def _copies(self, output: str, record: Record) -> ResultThumbs:
+        return result_thumbs(self._folder, output, record, self._thumbs, self._embeds)
 
     def _axes(self) -> list[PageAxis]:
         grid = self._grid

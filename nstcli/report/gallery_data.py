@@ -1,4 +1,4 @@
-"""The data of the gallery's script: JSON, small enough for hundreds of pairs."""
+"""The data of the gallery's script: JSON, small enough for thousands of pairs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from nstcli.measures import MEASURES
 from nstcli.report.gallery_page import PageAxis
-from nstcli.report.grid import Grid, GridPair
+from nstcli.report.grid import Grid, GridPair, thinned
 from nstcli.report.recipes import described, words
 from nstcli.results.records import Measured, Record
 
@@ -25,8 +25,8 @@ OF_RECORDS = {
 # Before the names of figures that judges measured.
 _JUDGED = "judge:"
 
-# Points of a loss curve: one for every six pixels of its drawing.
-_POINTS = 50
+# Points of all loss curves together, which are most of the data; and of one, at least.
+_ALL_POINTS, _LEAST_POINTS = 100_000, 12
 
 
 def measures_of(pairs: Sequence[GridPair]) -> dict[str, str]:
@@ -62,6 +62,7 @@ def script_data(
     """
     recipes: dict[str, int] = {}
     works: list[dict[str, Any]] = []
+    points = max(_LEAST_POINTS, _ALL_POINTS // max(1, len(grid.pairs)))
     for number, pair in enumerate(grid.pairs):
         record = pair.known
         place: dict[str, Any] = {"at": pair.at}
@@ -72,7 +73,7 @@ def script_data(
         works.append(
             {
                 **place,
-                **_facts(record),
+                **_facts(record, points),
                 "recipe": recipes.setdefault(recipe, len(recipes)),
                 "values": [_value(pair, record, name) for name in measures],
                 "baselines": [_baselines(pair, name) for name in measures if pair.measured],
@@ -91,11 +92,11 @@ def script_data(
     }
 
 
-def _facts(record: Record) -> dict[str, Any]:
+def _facts(record: Record, points: int) -> dict[str, Any]:
     return {
         "size": [record.width, record.height],
         "steps": record.steps,
-        "curve": [[step, _rounded(loss)] for step, loss in thinned(record.curve)],
+        "curve": [[step, _rounded(loss)] for step, loss in thinned(record.curve, points)],
         "notes": [*filter(None, [record.shortfall]), *record.notes],
     }
 
@@ -138,15 +139,6 @@ def _about(name: str) -> str:
     """Say what a figure can tell, and what it cannot."""
     measure = MEASURES.get(name.removeprefix(_JUDGED)) if name.startswith(_JUDGED) else None
     return f"{measure.says}. It cannot say {measure.cannot}." if measure else ""
-
-
-def thinned(curve: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:
-    """Return at most `_POINTS` finite points of a curve, evenly, first and last among them."""
-    points = [(step, loss) for step, loss in curve if math.isfinite(loss)]
-    if len(points) <= _POINTS:
-        return points
-    last = len(points) - 1
-    return [points[round(place * last / (_POINTS - 1))] for place in range(_POINTS)]
 
 
 def _rounded(value: float) -> float:

@@ -5,6 +5,7 @@ Settings that vary are further axes of it.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from nstcli.results.records import Failure, Measured, Record
 
 # Between the artworks of one style, with spaces that hardly any name of a file has.
 _BESIDE = "\N{NO-BREAK SPACE}+\N{NO-BREAK SPACE}"
+# Points of a loss curve: one for every six pixels of its drawing.
+_POINTS = 50
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ class GridPair:
         output: name of its result in the output folder.
         content: number of its row.
         style: number of its column.
-        known: its record, or why it could not be made.
+        known: its record, with what can be drawn of its loss curve; or why it could not be made.
         settings: numbers of its values of the settings that vary.
         variant: the same for people: what tells it from others of its row and column; may be empty.
         measured: what was measured of it.
@@ -102,7 +105,12 @@ def read_grid(folder: Path) -> Grid:
     if not folder.is_dir():
         raise InputError(f"no such folder: '{folder}'; name the -o of a batch")
     store = Store(folder)
-    records, failures = list(store.records()), list(store.failures())
+    # Ten thousand whole curves would take half a gigabyte.
+    records = [
+        (name, one.model_copy(update={"curve": thinned(one.curve, _POINTS)}))
+        for name, one in store.records()
+    ]
+    failures = list(store.failures())
     if not records and not failures:
         raise InputError(
             f"no record of any result in '{folder}'; name the -o of a batch, or make one: "
@@ -131,6 +139,15 @@ def read_grid(folder: Path) -> Grid:
     ]
     pairs.sort(key=lambda e: (e.content, e.style, isinstance(e.known, Failure), e.settings))
     return Grid(contents.inputs, styles.inputs, varied.axes, tuple(pairs))
+
+
+def thinned(curve: Sequence[tuple[int, float]], most: int) -> tuple[tuple[int, float], ...]:
+    """Return at most so many finite points of a curve, evenly, first and last among them."""
+    points = [(step, loss) for step, loss in curve if math.isfinite(loss)]
+    if len(points) > most:
+        last = len(points) - 1
+        points = [points[round(place * last / (most - 1))] for place in range(most)]
+    return tuple(points)
 
 
 def _said(settings: Sequence[Axis], labels: Sequence[str]) -> str:

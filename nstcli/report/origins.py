@@ -11,6 +11,7 @@ from pathlib import Path, PurePath
 
 from backbones.paths import exists
 from nstcli.errors import InputError
+from nstcli.networks import file as networks
 from nstcli.report.thumbs import LARGE, SMALL, Thumbs
 from nstcli.results.digests import Digests
 from nstcli.results.records import Record
@@ -20,15 +21,17 @@ from nstcli.text import stored
 def copy_input(path: str, sha256: str, folder: Path, thumbs: Thumbs) -> None:
     """Keep copies of a content or style, so that results stand beside it when it is gone.
 
+    Of a style that is a network they are of a picture that stands for it, where there is one.
+
     Raises:
         OSError: the copies cannot be written.
     """
     if sha256:  # else only a failed pair tells of it, and nobody knows what its path held then
-        thumbs.make(sha256, lambda: read_input(path, sha256, folder), SMALL, LARGE)
+        thumbs.make(sha256, lambda: _picture_of(path, sha256, folder), SMALL, LARGE)
 
 
-def read_input(path: str, sha256: str, folder: Path) -> bytes | None:
-    """Return the bytes of a content or style, or None when it is gone or has changed.
+def _picture_of(path: str, sha256: str, folder: Path) -> bytes | None:
+    """Return the picture of a content or style, or None when it is gone or has changed.
 
     Args:
         path: as a record has it; see `candidates`.
@@ -41,7 +44,8 @@ def read_input(path: str, sha256: str, folder: Path) -> bytes | None:
         except OSError:
             continue
         if hashlib.sha256(data).hexdigest() == sha256:
-            return data
+            is_network = candidate.suffix.lower() in networks.SUFFIXES
+            return networks.picture_of(candidate) if is_network else data
     return None
 
 

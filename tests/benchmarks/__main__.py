@@ -11,7 +11,17 @@ from pathlib import Path
 
 from nstcli import images, samples
 from nstcli.images import Picture
-from tests.benchmarks import contention, growth, machine, memory, objective, report, speed, startup
+from tests.benchmarks import (
+    contention,
+    crowd,
+    growth,
+    machine,
+    memory,
+    objective,
+    report,
+    speed,
+    startup,
+)
 from tests.benchmarks.report import Section
 from tests.benchmarks.scope import Scope
 
@@ -20,6 +30,7 @@ SECTIONS: Mapping[str, Callable[[Scope], Section]] = {
     "objective": objective.measure,
     "memory": memory.measure,
     "growth": growth.measure,
+    "crowd": crowd.measure,
     "startup": startup.measure,
     "contention": contention.measure,
 }
@@ -67,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--models", type=_names(), metavar="A,B", help=", ".join(MODELS))
     parser.add_argument("--sizes", type=_numbers, metavar="N,M", help="256,512,1024; longest edges")
     parser.add_argument("--rounds", type=int, metavar="N", help="repetitions; the best counts (5)")
+    parser.add_argument("--crowd", type=int, metavar="N", help="contents and styles there (100)")
     parser.add_argument(
         "--memory-evaluations",
         type=int,
@@ -114,6 +126,7 @@ def _scope(asked: argparse.Namespace, scratch: Path) -> Scope:
         growth_steps=200,
         photo=2048,
         batch_size=256,
+        crowd=100,
         contention_sizes=asked.sizes or (192, 512),
         contention_seconds=3.0,
     )
@@ -128,10 +141,11 @@ def _scope(asked: argparse.Namespace, scratch: Path) -> Scope:
             growth_steps=30,
             photo=512,
             batch_size=128,
+            crowd=20,
             contention_sizes=asked.sizes or (192,),
             contention_seconds=0.5,
         )
-    chosen = {"rounds": asked.rounds, "memory_evaluations": asked.memory_evaluations}
+    chosen = {name: getattr(asked, name) for name in ("rounds", "memory_evaluations", "crowd")}
     return replace(scope, **{name: value for name, value in chosen.items() if value})
 
 

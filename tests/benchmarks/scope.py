@@ -32,6 +32,7 @@ class Scope:
         growth_steps: steps of the growth section.
         photo: longest edge of the files in the batch of the growth section.
         batch_size: what that batch shrinks them to.
+        crowd: contents, and styles, of the crowd section.
         contention_sizes: of the contention section.
         contention_seconds: that each of its figures is measured for, at least.
     """
@@ -54,5 +55,6 @@ class Scope:
     growth_steps: int
     photo: int
     batch_size: int
+    crowd: int
     contention_sizes: tuple[int, ...]
     contention_seconds: float

@@ -66,6 +66,7 @@
   const filters = axes.map((axis) => $$("[name=only]").find((each) => each.dataset.axis === axis.key));
   let placed = data.placed; // which axes are in rows and columns
   let shown = works; // in the order of the screen
+  let untouched = true; // nothing was arranged yet
 
   const chosenOnly = (axis) => filters[axis] !== undefined && filters[axis].value !== "";
   const matches = (work) =>
@@ -131,6 +132,14 @@
     return rowOrder.flatMap((row) => columnOrder.flatMap((column) => at(row, column)));
   };
 
+  /** The page as it came: each work is in its place, and nothing needs to be moved. */
+  const keep = () => {
+    const [row, column] = placed;
+    shown = works.filter((work) => !work.failed);
+    shown.sort((a, b) => a.at[row] - b.at[row] || a.at[column] - b.at[column] || a.index - b.index);
+    showZoom();
+  };
+
   const arrange = () => {
     const measure = sort.value === "" ? null : Number(sort.value);
     const down = pressed(direction);
@@ -171,7 +180,8 @@
 
   // -- What was chosen, in the address -------------------------------------------------------
 
-  const remember = () => {
+  /** Write what differs from what the page began with. */
+  const address = () => {
     const told = new URLSearchParams();
     if (placed.some((axis, place) => axis !== data.placed[place])) {
       told.set("rows", axes[placed[0]].key);
@@ -181,7 +191,11 @@
     if (sort.value !== "") told.set("sort", data.measures[sort.value]);
     if (pressed(direction)) told.set("largest", "first");
     if (view.value !== "grid") told.set("view", view.value);
-    const text = told.toString();
+    return told.toString();
+  };
+
+  const remember = () => {
+    const text = address();
     history.replaceState(null, "", text ? `#${text}` : location.href.split("#")[0]);
   };
 
@@ -199,7 +213,9 @@
     sort.value = measure < 0 ? "" : String(measure);
     press(direction, told.get("largest") === "first");
     view.value = told.get("view") === "wall" ? "wall" : "grid";
-    arrange();
+    if (untouched && address() === "") keep();
+    else arrange();
+    untouched = false;
   };
 
   const place = (axesOfTable) => {

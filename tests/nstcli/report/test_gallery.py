@@ -17,9 +17,10 @@ from nstcli.errors import InputError
 from nstcli.images import encode, size_of
 from nstcli.plan.names import safe
 from nstcli.plan.pair import Pair
+from nstcli.report import gallery_data
 from nstcli.report import thumbs as copies
 from nstcli.report.gallery import write_gallery
-from nstcli.report.gallery_data import thinned
+from nstcli.report.grid import thinned
 from nstcli.report.thumbs import SMALL, Thumbs
 from nstcli.report.varying import write_order
 from nstcli.results.folder import Store
@@ -59,6 +60,17 @@ def test_copies_are_named_by_what_they_show_and_made_once(made: Store, tmp_path:
     second = stored(made)
     assert len(second) == len(first) + 3
     assert first.items() <= second.items()
+
+
+def test_a_style_that_is_a_network_is_shown_by_the_picture_beside_it(
+    made: Store, tmp_path: Path
+) -> None:
+    picture = write(tmp_path / "art/candy.png", 30, 60, 5)
+    network = picture.with_suffix(".pth")
+    network.write_bytes(b"tensors")
+    make(made, tmp_path / "photos/cat.png", network)
+    write_gallery(made.folder)
+    assert f"{sha256(network.read_bytes())}.420.60x30.webp" in stored(made)
 
 
 def test_a_page_to_be_sent_says_nothing_of_folders(
@@ -292,12 +304,23 @@ def test_the_script_that_may_run_is_the_one_that_is_there(made: Store) -> None:
 
 def test_a_curve_keeps_its_ends_and_its_order() -> None:
     curve = [(step, 1.0 / step) for step in range(1, 101)]
-    thin = thinned(curve)
+    thin = thinned(curve, 50)
     assert len(thin) == 50
     assert (thin[0], thin[-1]) == (curve[0], curve[-1])
-    assert thin == sorted(set(thin))
-    assert thinned([(1, float("nan")), (2, 1.0)]) == [(2, 1.0)]
-    assert thinned([]) == []
+    assert list(thin) == sorted(set(thin))
+    assert thinned([(1, float("nan")), (2, 1.0)], 50) == ((2, 1.0),)
+    assert thinned([], 50) == ()
+
+
+def test_the_curves_of_thousands_of_pairs_are_short(
+    made: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def points() -> list[int]:
+        return [len(work["curve"]) for work in data_of(write_gallery(made.folder))["works"]]
+
+    assert points() == [20, 20]
+    monkeypatch.setattr(gallery_data, "_ALL_POINTS", 10)
+    assert points() == [12, 12]  # as less would be no curve
 
 
 def test_no_torch_is_needed() -> None:

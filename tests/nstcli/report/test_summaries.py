@@ -1,5 +1,6 @@
 """Gallery and manifest while a batch goes on: current enough, and never in its way."""
 
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -32,6 +33,13 @@ class Clock:
             raise self.problem
 
 
+def tell(listener: Summaries) -> None:
+    """Tell of a pair, and wait for what is written then."""
+    listener(ENDED)
+    if listener._writing:
+        listener._writing.join()
+
+
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return Clock(monkeypatch)
@@ -46,7 +54,7 @@ def test_it_is_written_anew_at_intervals_and_at_the_end(clock: Clock, store: Sto
     listener = Summaries(store, pytest.fail, gallery=True)
     for at in (1, 9, 10, 12, 30, 41, 42):
         clock.now = at
-        listener(ENDED)
+        tell(listener)
     assert clock.written == [10, 41]  # thirty times what it took
     listener(WorkerReady("cpu", "float32"))
     clock.now = 50
@@ -61,7 +69,7 @@ def test_one_that_cannot_be_written_is_told_once_and_given_up(clock: Clock, stor
     listener = Summaries(store, told.append, gallery=True)
     for at in (10, 100, 200):
         clock.now = at
-        listener(ENDED)
+        tell(listener)
     assert listener.finish() == store.folder
     assert clock.written == [10]
     assert told == ["the gallery cannot be written: no room"]
@@ -80,3 +88,26 @@ def test_without_a_gallery_the_folder_is_named(clock: Clock, store: Store) -> No
     listener(ENDED)
     assert listener.finish() == store.folder
     assert clock.written == []
+
+
+def test_nobody_waits_for_a_gallery_while_pairs_are_made(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And there is one at a time; the last is written when the others are done."""
+    written: list[str] = []
+    go_on = threading.Event()
+
+    def write(folder: Path) -> None:
+        written.append("begun")
+        assert go_on.wait(60)
+        written.append("done")
+
+    monkeypatch.setattr("nstcli.report.gallery.write_gallery", write)
+    monkeypatch.setattr(summaries, "_PAUSE", 0.0)
+    listener = Summaries(store, pytest.fail, gallery=True)
+    for _ in range(3):
+        listener(ENDED)
+    assert written in ([], ["begun"])
+    go_on.set()
+    listener.finish()
+    assert written == ["begun", "done"] * 2
