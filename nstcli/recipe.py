@@ -218,6 +218,7 @@ OFF: Mapping[str, Any] = {
     "plugin": "",
     "preprocessing": "own",
     "padding": "own",
+    "sliced_weight": 0.0,
     "history": 10,
     "init_noise": 0.0,
     "colors": "style",
@@ -299,7 +300,7 @@ class Recipe(Choices):
         """Return, as for JSON, what the time and the memory of a step depend on, for each pixel."""
         found = self.effective()
         for term in TERMS.values() if self.by.stepwise else ():
-            found[term.weight_option] = bool(found[term.weight_option])
+            found[term.weight_option] = bool(found.get(term.weight_option))
         return {name: value for name, value in found.items() if name not in _OF_NO_COST}
 
 
@@ -350,7 +351,7 @@ def effective(recipe: Mapping[str, Any]) -> dict[str, Any]:
     for term in TERMS.values():
         for option in (term.layers_option, term.norm):
             if option:
-                idle[option] = not recipe.get(term.weight_option, 1)
+                idle[option] = not recipe.get(term.weight_option, OFF.get(term.weight_option, 1))
     return {name: value for name, value in recipe.items() if not idle.get(name)}
 
 

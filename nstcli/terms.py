@@ -94,6 +94,14 @@ TERMS: Mapping[str, Term] = {
             follows="style",
         ),
         Term(
+            "sliced",
+            "nstcli.engine.losses.sliced",
+            "Weight of the sliced term, which compares whole distributions",
+            {"relative": 0.0, "gatys": 0.0, "sum": 0.0, "mean": 0.0},
+            layers="style",
+            target="style",
+        ),
+        Term(
             "tv",
             "nstcli.engine.losses.tv",
             "Weight of total variation",

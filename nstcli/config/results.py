@@ -15,7 +15,7 @@ from backbones.hints import closest_file
 from nstcli.config.option import settings_of
 from nstcli.config.validation import written
 from nstcli.errors import InputError
-from nstcli.recipe import DEFAULT, OWN_INIT, VERSION, Choices, Recipe, effective
+from nstcli.recipe import DEFAULT, OFF, OWN_INIT, VERSION, Choices, Recipe, effective
 from nstcli.terms import TERMS
 from nstcli.text import shown
 
@@ -75,7 +75,9 @@ def _differences(recipe: Mapping[str, Any]) -> list[str]:
     unknown = [shown(name) for name in recipe if name not in _KEYS and name not in _RESOLVED]
     if unknown:
         remarks.append(f"settings that are unknown here are left out: {', '.join(unknown)}")
-    unsaid = [_KEYS[name] for name in effective({**DEFAULT, **recipe}) if _is_unsaid(name, recipe)]
+    unsaid = [
+        _KEYS[name] for name in effective({**DEFAULT, **OFF, **recipe}) if _is_unsaid(name, recipe)
+    ]
     if unsaid:
         remarks.append(f"it says nothing of {', '.join(unsaid)}, which may have been otherwise")
     return remarks

@@ -48,8 +48,12 @@ def test_a_new_field_and_a_new_row_can_be_said_everywhere(
     found = invented[place]
     assert found["received"] == {"grain": 1, "edges_weight": 7, "edges_layers": "relu1"}
     assert found["recipe"] == {"grain": 1, "edges_weight": 7, "edges_layers": {"relu1": 1}}
-    assert found["weights"] == {"content": 1, "style": 30, "nearest": 15, "tv": 0, "edges": 7}
-    assert list(found["layers"]) == ["content", "style", "nearest", "edges"]
+    assert found["weights"] == {"content": 1, "style": 30, "nearest": 15} | {
+        "sliced": 0,
+        "tv": 0,
+        "edges": 7,
+    }
+    assert list(found["layers"]) == ["content", "style", "nearest", "sliced", "edges"]
     assert found["effective"] == ["edges_layers", "edges_weight", "grain"]
 
 

@@ -43,11 +43,13 @@ def test_defaults_come_from_the_backbone() -> None:
         content_weight=1,
         style_weight=30,
         nearest_weight=15,
+        sliced_weight=0,
         tv_weight=0,
         tv="l2",
         content_layers={"relu2": 1},
         style_layers={"relu1": 1, "relu2": 1, "relu3": 1},
         nearest_layers={"relu1": 1, "relu2": 1, "relu3": 1},
+        sliced_layers={"relu1": 1, "relu2": 1, "relu3": 1},
         dense=False,
         pooling="max",
         optimizer="lbfgs",
@@ -246,8 +248,8 @@ def test_nothing_to_optimize_for_is_refused() -> None:
 @pytest.mark.parametrize("name", sorted(set(module.OFF) & set(DEFAULT)))
 def test_no_key_knows_of_what_is_off(name: str) -> None:
     """So that results of a program without it stay up to date; they have no such option at all."""
-    assert DEFAULT[name] == module.OFF[name]
     told = resolve(TINY, SHA).dump()
+    assert told[name] == module.OFF[name]
     without = {key: value for key, value in told.items() if key != name}
     assert module.effective(told) == module.effective(without)
     assert name not in module.effective(told)
@@ -420,11 +422,18 @@ def test_a_dump_is_a_copy() -> None:
 
 def test_terms_say_their_options() -> None:
     recipe = resolve(TINY, SHA, style_weight=3, content_layers="relu1")
-    assert recipe.weights_of_terms == {"content": 1, "style": 3, "nearest": 1.5, "tv": 0}
+    assert recipe.weights_of_terms == {
+        "content": 1,
+        "style": 3,
+        "nearest": 1.5,
+        "sliced": 0,
+        "tv": 0,
+    }
     assert recipe.layers_of_terms == {
         "content": {"relu1": 1},
         "style": {"relu1": 1, "relu2": 1, "relu3": 1},
         "nearest": {"relu1": 1, "relu2": 1, "relu3": 1},
+        "sliced": {"relu1": 1, "relu2": 1, "relu3": 1},
     }
 
 

@@ -1,9 +1,9 @@
 """Statistics of activations or pixels that terms compare: features and Gram matrices.
 
-Every statistic adds up over positions, in one of two ways. A local one has its values position by
-position, so that those of tiles, laid side by side, are those of the whole. Any other is a mean
-over positions: those of tiles, or of masked parts, each weighted by its share of the positions,
-sum to that of the whole.
+Nearly every statistic adds up over positions, in one of two ways. A local one has its values
+position by position, so that those of tiles, laid side by side, are those of the whole. Any other
+is a mean over positions: those of tiles, or of masked parts, each weighted by its share of the
+positions, sum to that of the whole.
 """
 
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class _Of(Protocol):
 
 @dataclass(frozen=True)
 class Statistic:
-    """Something that is computed of activations or pixels, and adds up over positions.
+    """Something that is computed of activations or pixels.
 
     Attributes:
         of: (N, C, H, W) -> (N, …): one for each picture of a batch, whatever the others are. A
@@ -37,10 +37,12 @@ class Statistic:
             whoever compares its values weights them.
         local: whether it is (N, …, H, W), with values position by position; a mean over positions
             otherwise, whose shape does not depend on H and W.
+        additive: whether it adds up over positions; a distribution does not.
     """
 
     of: _Of
     local: bool
+    additive: bool = True
 
 
 def features(x: Tensor, weights: Tensor | None = None, /) -> Tensor:

@@ -146,7 +146,7 @@ def tiles(x: Tensor) -> Iterator[Iterator[Tensor]]:
     return (iter(row.tensor_split([5], dim=3)) for row in x.tensor_split([2], dim=2))
 
 
-@pytest.mark.parametrize("term", TERMS)
+@pytest.mark.parametrize("term", [term for term in TERMS if statistic_of(term).additive])
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
 def test_statistics_of_tiles_add_up(term: str, dtype: torch.dtype) -> None:
     statistic, x = statistic_of(term), features(2, 3, 6, 8, dtype=dtype)
@@ -185,7 +185,8 @@ def test_the_gradient_that_reaches_the_picture(
     found = (gradient * direction).flatten(1).sum(1)
     expected = (value(1e-7) - value(-1e-7)) / 2e-7
     assert (gradient.flatten(1).abs().sum(1) > 0).all()
-    torch.testing.assert_close(found, expected.detach(), rtol=1e-4, atol=1e-9)
+    # What sorts values has a kink wherever two of them change places.
+    torch.testing.assert_close(found, expected.detach(), rtol=1e-3, atol=1e-9)
 
 
 @pytest.mark.parametrize("term", TERMS)

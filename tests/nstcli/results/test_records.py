@@ -34,6 +34,7 @@ RECIPE = Recipe(
     loss="relative",
     content_weight=1.0,
     style_weight=100.0,
+    sliced_weight=0.0,
     tv_weight=0.0,
     tv="l2",
     content_layers={"a": 1.0},
@@ -472,11 +473,13 @@ OTHERS = {
     "content_weight": 2,
     "style_weight": 50,
     "nearest_weight": 3,
+    "sliced_weight": 3,
     "tv_weight": 1,
     "tv": "l1",
     "content_layers": {"b": 1},
     "style_layers": {"a": 1, "b": 0.6},
     "nearest_layers": {"a": 1},
+    "sliced_layers": {"a": 1},
     "optimizer": "adam",
     "dense": True,
     "pooling": "avg",
@@ -515,6 +518,7 @@ USED_WITH = {
     "content_layers": {"content_weight": 1.0},
     "style_layers": {"style_weight": 1.0},
     "nearest_layers": {"nearest_weight": 1.0},
+    "sliced_layers": {"sliced_weight": 1.0},
 }
 IDLE_WITH = {"content_layers": {"content_weight": 0}, "style_layers": {"style_weight": 0}}
 
