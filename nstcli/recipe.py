@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from backbones import Backbone
 
 # Raise it when the same recipe would give other pixels than before: old results become stale.
-VERSION = 4
+VERSION = 5
 
 # What the optimization may start from that is no picture of the user's own, and what is that.
 INITS = ("content", "noise", "gray", "style")
@@ -218,7 +218,6 @@ OFF: Mapping[str, Any] = {
     "plugin": "",
     "preprocessing": "own",
     "padding": "own",
-    "sliced_weight": 0.0,
     "history": 10,
     "init_noise": 0.0,
     "colors": "style",
@@ -229,6 +228,8 @@ OFF: Mapping[str, Any] = {
     "keep_faces": 0.0,
     "detector": "",
     "companions": "",
+    # Terms that are there for those alone who ask for them.
+    **{term.weight_option: 0.0 for term in TERMS.values() if not any(term.weights.values())},
 }
 
 

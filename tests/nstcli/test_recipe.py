@@ -294,7 +294,7 @@ TOLD = (
         '"nearest_layers": {"relu1": 1.0, "relu2": 1.0, "relu3": 1.0}, "nearest_weight": 15.0, '
         '"optimizer": "lbfgs", "pooling": "max", "scales": "auto", "size": 512, "steps": 200, '
         '"style_layers": {"relu1": 1.0, "relu2": 1.0, "relu3": 1.0}, "style_weight": 30.0, '
-        f'"tolerance": 0.0, "tv_weight": 0.0, "version": 4, "weights": "{SHA}"}}',
+        f'"tolerance": 0.0, "version": 5, "weights": "{SHA}"}}',
     ),
     (
         {
@@ -321,7 +321,7 @@ TOLD = (
         '"nearest_weight": 0.0, "optimizer": "adam", "pooling": "avg", "scales": 3, '
         '"schedule": "drop", "seed": 5, '
         '"size": 64, "steps": 7, "style_weight": 0.0, "tolerance": 0.0, "tv": "l1", '
-        f'"tv_weight": 1.0, "version": 4, "weights": "{SHA}"}}',
+        f'"tv_weight": 1.0, "version": 5, "weights": "{SHA}"}}',
     ),
 )
 
