@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from nstcli.api import (
         Experiment,
         Result,
+        Trained,
         animate,
         backbones,
         batch,
@@ -27,11 +28,13 @@ if TYPE_CHECKING:
         layers,
         stylize,
         texture,
+        train,
     )
 
 __all__ = [
     "Experiment",
     "Result",
+    "Trained",
     "animate",
     "backbones",
     "batch",
@@ -40,6 +43,7 @@ __all__ = [
     "layers",
     "stylize",
     "texture",
+    "train",
 ]
 
 __version__ = VERSION

@@ -10,7 +10,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence, Set
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib import import_module
@@ -19,7 +19,7 @@ from queue import SimpleQueue
 from tempfile import TemporaryDirectory
 from threading import Event as Flag
 from threading import Thread, main_thread
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import backbones as registry
 from backbones import Backbone, Layer
@@ -37,6 +37,7 @@ from nstcli.config.options import (
     RecipeOptions,
 )
 from nstcli.config.precedence import settle
+from nstcli.config.validation import check as check_values
 from nstcli.errors import InputError, NstError, StoppedError
 from nstcli.experiments.experiment import (
     in_folders,
@@ -49,6 +50,7 @@ from nstcli.experiments.kept import Kept
 from nstcli.experiments.kept import resolved as resolved_experiment
 from nstcli.experiments.variant import variants_of
 from nstcli.images import memory
+from nstcli.networks.file import Notes, read_notes
 from nstcli.plan import blends, inputs
 from nstcli.plan.beside import started
 from nstcli.plan.guides import arguments_of, guided
@@ -79,6 +81,11 @@ from nstcli.run.journal import Journal
 from nstcli.run.make import End, Summary, make
 from nstcli.terms import INPUTS, Role
 from nstcli.text import shown, stored
+from nstcli.training.recipe import OF_THE_LOSS, TrainingOptions
+
+if TYPE_CHECKING:
+    from nstcli.training.loop import Step as TrainingStep
+    from nstcli.training.train import Checked as CheckedTraining
 
 _log = logging.getLogger("nstcli")
 
@@ -322,6 +329,119 @@ def invert(
         return of_inversion(choices, layer)
 
     return _one({"content": content}, choose, on_step, progress, options)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What became of a training.
+
+    Attributes:
+        path: of the network.
+        sheet: of the picture of how it learnt.
+        notes: what the file says of it; None where it was stopped, and goes on when called again.
+    """
+
+    path: Path
+    sheet: Path
+    notes: Notes | None = field(repr=False)
+
+
+def train(
+    style: object,
+    photos: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    output: str | os.PathLike[str],
+    *,
+    on_step: Callable[[TrainingStep], bool | None] | None = None,
+    force: bool = False,
+    progress: bool = False,
+    **options: Any,
+) -> Trained:
+    """Train a network that paints any photo in the manner of a style, at once.
+
+        nstcli.train("art.jpg", "photos", "art.safetensors", steps=4000)
+
+    Called again after it was stopped or killed, it goes on.
+
+    Args:
+        style: the artwork, or several for one style; see `stylize`.
+        photos: folders to learn from, with all that is below them.
+        output: file of the network, `.safetensors`.
+        on_step: hears of steps; when it returns true, a checkpoint is written and it ends.
+        force: begin anew, whatever was trained before.
+        progress: show a bar on the standard error stream.
+        **options: those of `nst train`, by the names of the fields.
+
+    Raises:
+        InputError: a picture or an option that cannot be used, or what is there was trained
+            otherwise.
+        BackboneError: an unknown backbone or layer, or weights that cannot be had.
+        DivergedError: the loss became no number any more.
+        StoppedError: the disk or the memory is full; the last checkpoint stays.
+    """
+    from nstcli.training.train import Order, sheet_of
+    from nstcli.training.train import check as check_training
+
+    own = settings_of(TrainingOptions)
+    names = {each.field for each in own}
+    given = {each.key: options.pop(each.field) for each in own if each.field in options}
+    known = {*OF_THE_LOSS, "device", "precision", "offline", "max_pixels"}
+    for name in options:
+        if name not in known:
+            raise InputError(f"unknown option '{name}'{closest(name, known | names)}")
+    chosen = _Chosen(options, known)
+    training = TrainingOptions(
+        **check_values(own, {k: _plain(v) for k, v in given.items() if v is not None}, _as_argument)
+    )
+    with TemporaryDirectory(prefix="nst-") as scratch:
+        order = Order(
+            _styles(style, Path(scratch)),
+            tuple(os.fspath(each) for each in _paths(photos)),
+            Path(output),
+            training,
+            chosen.recipe.choices(),
+            chosen.execution.device,
+            chosen.execution.precision,
+            chosen.execution.offline,
+            chosen.inputs.max_pixels,
+            force,
+        )
+        with _undisturbed():
+            checked = check_training(order)
+            finished = _train(checked, on_step, progress)
+    return Trained(
+        order.output, sheet_of(order.output), read_notes(order.output) if finished else None
+    )
+
+
+def _train(
+    checked: CheckedTraining,
+    on_step: Callable[[TrainingStep], bool | None] | None,
+    progress: bool,
+) -> bool:
+    """Train what was checked, and show it if that is wanted; tell whether it is finished."""
+    from nstcli.training.loop import Step
+    from nstcli.training.train import run
+
+    for note in checked.photos.notes:
+        _log.warning("%s", note)
+    stop = Flag()
+    watch: Any = None
+    downloading = None
+    if progress:
+        from nstcli.cli.screen import Screen
+        from nstcli.cli.training_progress import Watch
+
+        screen = Screen()
+        watch, downloading = Watch(screen, checked), screen.downloading
+
+    def listen(event: Any) -> None:
+        if watch:
+            watch(event)
+        if isinstance(event, Step) and on_step and on_step(event):
+            stop.set()
+
+    with watch or nullcontext():
+        return run(checked, listen, stop=stop.is_set, downloading=downloading)
 
 
 def _one(

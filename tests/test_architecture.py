@@ -14,7 +14,7 @@ MODULES = sorted([*ROOT.glob("nstcli/**/*.py"), *ROOT.glob("backbones/**/*.py")]
 FLOORS = (
     ("nstcli.__main__", "nstcli.api"),
     ("nstcli.cli",),
-    ("nstcli.experiments",),
+    ("nstcli.experiments", "nstcli.training"),
     ("nstcli.report", "nstcli.metrics"),
     ("nstcli.run",),
     ("nstcli.results",),

@@ -34,6 +34,7 @@ from nstcli.cli import (
     stylize,
     summarize,
     texture,
+    train,
     weights,
 )
 from nstcli.cli.groups import Command
@@ -60,6 +61,7 @@ for command in (
     invert.invert,
     run.run,
     compare.compare_backbones,
+    train.train,
 ):
     app.command(epilog=EXIT_CODES, cls=Command)(command)
 for command in (

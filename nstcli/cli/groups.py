@@ -96,21 +96,26 @@ def takes_groups(
 ) -> Callable[..., None]:
     """Let a command declare parameters that are groups; typer sees each of their options.
 
-    The command receives every value settled: flag, environment, config files, preset, default.
+    The command receives every value settled: flag, environment, config files, preset, default; of
+    groups that it has alone, which are not among `GROUPS`, by the flags and the defaults.
     `-v`, where a command has it, says where the values come from. What `document` returns is a
     config file, too, in place of one named by `-c`.
     """
     hints = get_type_hints(command, include_extras=True)
-    taken = {name: found for name, hint in hints.items() if (found := _group_in(hint))}
+    groups = {name: found for name, hint in hints.items() if (found := _group_in(hint))}
     parameters: list[inspect.Parameter] = []
     for parameter in inspect.signature(command).parameters.values():
-        if parameter.name in taken:
-            parameters += _parameters(taken[parameter.name])
+        if parameter.name in groups:
+            parameters += _parameters(groups[parameter.name])
         else:
             parameters.append(parameter.replace(annotation=hints[parameter.name]))
+    alone = {name: each for name, each in groups.items() if each.group not in GROUPS}
+    taken = {name: each for name, each in groups.items() if name not in alone}
 
     @wraps(command)
     def call(**values: Any) -> None:
+        for name, each in alone.items():
+            values[name] = _checked(each, {s.field: values.pop(s.field) for s in each.settings})
         offered = [setting for each in taken.values() for setting in each.settings]
         flags = {setting.field: values.pop(setting.field) for setting in offered}
         received = [setting for each in taken.values() for setting in each.received]
@@ -152,10 +157,19 @@ def _given(flags: Mapping[str, Any]) -> dict[str, Any]:
     return {field: value for field, value in flags.items() if value not in (None, [], ())}
 
 
+def _checked(own: _OptionGroup, flags: Mapping[str, Any]) -> Any:
+    """Return a group of one command's own, whose values come from the command line alone."""
+    from nstcli.config.validation import check
+
+    chosen = _given(flags)
+    given = {s.key: chosen[s.field] for s in own.settings if s.field in chosen}
+    return own.group(**check(own.settings, given, lambda key, value: f"--{key} {value}"))
+
+
 def _group_in(hint: Any) -> _OptionGroup | None:
     """Return what a parameter's annotation takes of a group, None if it is something else."""
     group, *notes = get_args(hint) if get_origin(hint) is Annotated else (hint,)
-    if group not in GROUPS:
+    if not hasattr(group, "panel"):
         return None
     settings = received = settings_of(group)
     for note in notes:

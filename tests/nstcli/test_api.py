@@ -100,9 +100,10 @@ def test_the_bare_import_is_light() -> None:
 
 def test_the_module_has_the_names_it_tells_and_no_others() -> None:
     functions = {
-        *("animate", "backbones", "batch", "experiment", "invert", "layers", "stylize", "texture")
+        *("animate", "backbones", "batch", "experiment", "invert", "layers", "stylize", "texture"),
+        "train",
     }
-    assert set(nstcli.__all__) == {"Experiment", "Result", *functions}
+    assert set(nstcli.__all__) == {"Experiment", "Result", "Trained", *functions}
     assert set(nstcli.__all__) <= set(dir(nstcli))
     assert "__version__" in dir(nstcli)
     with pytest.raises(AttributeError, match="module 'nstcli' has no attribute 'stylise'"):
