@@ -9,7 +9,14 @@ import torch
 from torch import Tensor, nn
 
 from backbones import weights
-from backbones.spec import Backbone, BackboneError, Preprocessing, Progress, WeightSet
+from backbones.spec import (
+    Backbone,
+    BackboneError,
+    Layer,
+    Preprocessing,
+    Progress,
+    WeightSet,
+)
 
 
 class _DeepestReachedError(Exception):
@@ -41,6 +48,7 @@ class FeatureExtractor(nn.Module):
         self.register_buffer("shift", -mean / std, persistent=False)
         self.weights_sha256: str | None = None  # random ones have none
         self._dtype: torch.dtype | None = None
+        self._dense = False
         self._borders: list[_Border] = []
         self._layout = torch.contiguous_format
         for module in network.modules():
@@ -105,7 +113,17 @@ class FeatureExtractor(nn.Module):
         if self.backbone.stem:
             stem = self.network.get_submodule(self.backbone.stem.module)
             stem.stride = (1, 1)  # type: ignore[assignment]
+            self._dense = True
         return self
+
+    def layer(self, name: str) -> Layer:
+        """Return the layer with this public name as it is in this network.
+
+        Raises:
+            BackboneError: there is none.
+        """
+        layer, stem = self.backbone.layer(name), self.backbone.stem
+        return stem.dense(layer) if stem and self._dense else layer
 
     def pad_by(self, padding: str) -> Self:
         """Let every convolution and pool see beyond borders by a rule of `BEYOND`, from now on.
@@ -125,6 +143,11 @@ class FeatureExtractor(nn.Module):
         for border in self._borders:
             border.fold = BEYOND[padding]
         return self
+
+    @property
+    def wraps(self) -> bool:
+        """Whether it sees, beyond a border of a picture, the border opposite."""
+        return any(border.fold is _wrapped for border in self._borders)
 
     @contextmanager
     def seeing_no_tiles(self) -> Iterator[None]:

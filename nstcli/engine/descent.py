@@ -7,9 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from backbones.hooks import FeatureExtractor
 from nstcli.engine.cuda_graph import replayed
-from nstcli.engine.objective import Part, evaluate, weighted
+from nstcli.engine.objective import Objective, weighted
 from nstcli.engine.picture_optimizer import build
 from nstcli.recipe import Recipe
 
@@ -27,9 +26,8 @@ Watch = Callable[[int, Sequence[float], Mapping[str, Sequence[float]], Tensor], 
 
 
 def descend(
-    extractor: FeatureExtractor,
+    objective: Objective,
     image: Tensor,
-    objective: Sequence[Part],
     recipe: Recipe,
     steps: int,
     watch: Watch,
@@ -46,7 +44,7 @@ def descend(
     progress: deque[list[float]] = deque(maxlen=_WINDOW // every + 1)
 
     def evaluated() -> Tensor:
-        terms = evaluate(extractor, image, objective)
+        terms = objective.terms(image)
         loss = weighted(terms, recipe)
         best.offer(image, loss, terms)
         return loss
@@ -57,7 +55,8 @@ def descend(
         scaled = evaluated().sum() * image[0].numel()
         (image.grad,) = torch.autograd.grad(scaled, image)
 
-    closure = replayed(evaluation, image.device)
+    # In tiles, kernels are large, and what a graph records would stay.
+    closure = evaluation if objective.tiles else replayed(evaluation, image.device)
     for number in range(1, steps + 1):
         optimizer.step(closure)
         if number % every and number < steps:

@@ -6,9 +6,11 @@ place counts by how much the content shows at it: what a clear sky is matched wi
 another brush stroke, and it would hold all of the sky to that one.
 """
 
+from __future__ import annotations
+
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -16,12 +18,12 @@ from torch.nn.functional import avg_pool2d
 
 from backbones.hooks import FeatureExtractor
 from nstcli.engine.losses import Target
-from nstcli.engine.losses.nearest import on_grid
+from nstcli.engine.losses.grid import STRIDE, on_grid, places_along
+from nstcli.engine.losses.statistics import full_precision
 from nstcli.engine.masks import pooled
 from nstcli.engine.targets import Artwork
+from nstcli.engine.tiling import Sights, Tile, TileSize
 
-# Pixels from one place to the next, each way.
-_STRIDE = 4
 # A style is offered as it is and turned by a quarter, a half and three.
 _TURNS = 4
 # How much of the content is in the picture that places are sought for; the rest is what has been
@@ -38,7 +40,7 @@ _BLOCK = 2**22
 
 def bytes_per_pixel(channels: int, value_bytes: int) -> float:
     """Return what each pixel of a style takes at most, its places as read and to be compared."""
-    return 2 * channels * value_bytes * _TURNS / _STRIDE**2
+    return 2 * channels * value_bytes * _TURNS / STRIDE**2
 
 
 @torch.no_grad()
@@ -49,6 +51,7 @@ def matched(
     painted: Tensor | None,
     layers: Mapping[str, float],
     region: Tensor | None = None,
+    tile: TileSize | None = None,
 ) -> dict[str, Target]:
     """Find for every place of the content the most similar one of the style, or of its turns.
 
@@ -60,40 +63,162 @@ def matched(
         layers: that are compared, with their relative weights.
         region: a mask (1, 1, H, W) of the places that matter: what is usual for a place of the
             content is what is usual there.
+        tile: the most pixels that are looked at at a time; None for all.
 
     Returns:
         For every layer, the style's activations at the places found, (1, C, H/4, W/4), weighted by
-        the detail of the content there.
+        the detail of the content there. With `tile`, the activations of all places, (M, C), and
+        which of them are found.
     """
+    if tile:
+        return _matched_in_tiles(extractor, content, artworks, painted, layers, region, tile)
     height, width = _grid(content)
     sought = _places(extractor, content, layers)
-    detail = _detail(sought, layers, height, width)
+    spreads = {layer: _Spread.of(values) for layer, values in sought.items()}
+    detail = _detail(_as_maps(sought, height, width), spreads, layers)
     if painted is not None:
         mixture = torch.lerp(painted, content, _CONTENT_SHARE)
         sought = _places(extractor, mixture, layers)
     offered = _offered(extractor, artworks, layers)
     within = None if region is None else pooled(region, (height, width)).view(-1, 1)
-    found = _nearest(sought, offered, layers, within)
+    spreads = {layer: _Spread.of(values, within) for layer, values in sought.items()}
+    found = _Offer(offered, layers).nearest(sought, spreads)
     return {
         layer: replace(_target(values[found], height, width), weights=detail)
         for layer, values in offered.items()
     }
 
 
+def _matched_in_tiles(
+    extractor: FeatureExtractor,
+    content: Tensor,
+    artworks: Sequence[Artwork],
+    painted: Tensor | None,
+    layers: Mapping[str, float],
+    region: Tensor | None,
+    tile: TileSize,
+) -> dict[str, Target]:
+    """Do what `matched` does, tile by tile; once before, for what is usual in the whole."""
+    height, width = _grid(content)
+    # The detail at a place is that among its neighbours.
+    tiles = Sights.of(extractor, content.shape, layers, layers).tiles(tile, beyond=1)
+    within = None if region is None else pooled(region, (height, width))
+
+    def places(of: Tile, mixed: bool) -> dict[str, Tensor]:
+        pixels = of.cut(content)
+        if mixed and painted is not None:
+            pixels = torch.lerp(of.cut(painted), pixels, _CONTENT_SHARE)
+        found = extractor(pixels, layers)
+        return {layer: of.places(found[layer], layer) for layer in layers}
+
+    usual = {mixed: {layer: _Spread.none(content) for layer in layers} for mixed in (False, True)}
+    for each in tiles:
+        for mixed, spreads in usual.items():
+            there = None if within is None or not mixed else within[..., *each.where_on_grid]
+            for layer, x in places(each, mixed).items():
+                counting = None if there is None else there.reshape(-1, 1)
+                spreads[layer] += _Spread.of(_as_rows(each.own_places(x)), counting)
+    offered = _offered(extractor, artworks, layers, tile)
+    offer = _Offer(offered, layers)
+    rows = torch.empty(height, width, dtype=torch.long, device=content.device)
+    detail = torch.empty(1, 1, height, width, device=content.device)
+    for each in tiles:
+        where = each.where_on_grid
+        shown = places(each, mixed=False)
+        detail[..., *where] = each.own_places(_detail(shown, usual[False], layers))
+        sought = shown if painted is None else places(each, mixed=True)
+        own = {layer: _as_rows(each.own_places(x)) for layer, x in sought.items()}
+        rows[where] = offer.nearest(own, usual[True]).view(len(each.rows.places), -1)
+    return {
+        layer: Target(
+            values,
+            full_precision(values).square().sum(1)[rows].sum().view(1).clamp(min=1e-30),
+            detail,
+            values.shape[1] * height * width,
+            rows,
+        )
+        for layer, values in offered.items()
+    }
+
+
+@dataclass(frozen=True)
+class _Spread:
+    """What is usual for some places.
+
+    Attributes:
+        mean: of their vectors, (C,).
+        square: mean squared distance from it.
+        weight: how much the places count together.
+    """
+
+    mean: Tensor
+    square: Tensor
+    weight: Tensor
+
+    @classmethod
+    def of(cls, places: Tensor, within: Tensor | None = None) -> _Spread:
+        """Measure vectors (M, C), each of which counts as `within` says, (M, 1)."""
+        values = full_precision(places)
+        if within is None:
+            mean = values.mean(0)
+            square = (values - mean).square().sum(1).mean()
+            return cls(mean, square, mean.new_tensor(float(len(values))))
+        within = within.to(values.dtype)
+        weight = within.sum()
+        shares = within / weight.clamp(min=1e-15)
+        mean = (shares * values).sum(0)
+        return cls(mean, (shares * (values - mean).square()).sum(), weight)
+
+    @classmethod
+    def none(cls, like: Tensor) -> _Spread:
+        """Begin with no place, on the device of a picture."""
+        nothing = like.new_zeros(())
+        return cls(nothing, nothing, nothing)
+
+    def __add__(self, other: _Spread) -> _Spread:
+        """Take other places to these (Chan, Golub, LeVeque 1979)."""
+        weight = self.weight + other.weight
+        share = other.weight / weight.clamp(min=1e-15)
+        apart = other.mean - self.mean
+        between = share * (1 - share) * apart.square().sum()
+        square = torch.lerp(self.square, other.square, share) + between
+        return _Spread(self.mean + share * apart, square, weight)
+
+    def standardized(self, places: Tensor, weight: float) -> Tensor:
+        """Centre vectors (M, C) of a layer and divide them by their size.
+
+        So a layer counts as its weight says, on every network; the paper divides by its channels.
+        """
+        size = self.square.sqrt().clamp(min=1e-15)
+        return ((full_precision(places) - self.mean) * (math.sqrt(weight) / size)).to(places.dtype)
+
+
+def _as_maps(places: Mapping[str, Tensor], height: int, width: int) -> dict[str, Tensor]:
+    """Turn vectors (h · w, C) of layers into maps (1, C, h, w)."""
+    return {
+        layer: values.view(1, height, width, -1).permute(0, 3, 1, 2)
+        for layer, values in places.items()
+    }
+
+
+def _as_rows(x: Tensor) -> Tensor:
+    """Turn maps (1, C, h, w) into vectors (h · w, C)."""
+    return x.permute(0, 2, 3, 1).flatten(0, 2)
+
+
 def _detail(
-    places: Mapping[str, Tensor], layers: Mapping[str, float], height: int, width: int
+    places: Mapping[str, Tensor], usual: Mapping[str, _Spread], layers: Mapping[str, float]
 ) -> Tensor:
-    """Return what the content shows at each place: (H/4 · W/4, C) of layers -> (1, 1, H/4, W/4).
+    """Return what the content shows at each place: (1, C, h, w) of layers -> (1, 1, h, w).
 
     With v the variance of the activations among a place and its eight neighbours, as a share of
     that of the whole layer, in the mean over the layers: v / (v + 0.1), between 0 and 1.
     """
-    shares = places[next(iter(layers))].new_zeros(1, 1, height, width, dtype=torch.float32)
+    first = places[next(iter(layers))]
+    shares = first.new_zeros(1, 1, *first.shape[-2:], dtype=torch.float32)
     for layer, weight in layers.items():
-        values = places[layer].float()
-        values = values - values.mean(0)
-        whole = values.square().sum(1).mean().clamp(min=1e-30)
-        x = values.view(1, height, width, -1).permute(0, 3, 1, 2)
+        x = full_precision(places[layer]) - usual[layer].mean.view(1, -1, 1, 1)
+        whole = usual[layer].square.clamp(min=1e-30)
         around = avg_pool2d(x, 3, 1, padding=1, count_include_pad=False)
         squares = avg_pool2d(
             x.square().sum(1, keepdim=True), 3, 1, padding=1, count_include_pad=False
@@ -104,21 +229,52 @@ def _detail(
 
 
 def _grid(image: Tensor) -> tuple[int, int]:
-    height, width = (max(1, edge // _STRIDE) for edge in image.shape[-2:])
+    height, width = map(places_along, image.shape[-2:])
     return height, width
 
 
 def _places(extractor: FeatureExtractor, image: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
     """Read an image place by place: (1, 3, H, W) -> (H/4 · W/4, C) of every layer."""
     found = extractor(image, layers)
-    return {
-        layer: on_grid(found[layer], *_grid(image)).permute(0, 2, 3, 1).flatten(0, 2)
-        for layer in layers
-    }
+    return {layer: _as_rows(on_grid(found[layer], *_grid(image))) for layer in layers}
+
+
+def _some_places(
+    extractor: FeatureExtractor,
+    image: Tensor,
+    layers: Collection[str],
+    wanted: Tensor,
+    tile: TileSize | None,
+) -> dict[str, Tensor]:
+    """Read places of an image, by their numbers, (M,): (1, 3, H, W) -> (M, C) of every layer."""
+    if tile is None:
+        return {
+            layer: values[wanted] for layer, values in _places(extractor, image, layers).items()
+        }
+    _, width = _grid(image)
+    rows, columns = wanted // width, wanted % width
+    found: dict[str, Tensor] = {}
+    for each in Sights.of(extractor, image.shape, layers, layers).tiles(tile):
+        down, right = each.where_on_grid
+        inside = (rows >= down.start) & (rows < down.stop)
+        inside &= (columns >= right.start) & (columns < right.stop)
+        if not inside.any():
+            continue
+        activations = extractor(each.cut(image), layers)
+        at = rows[inside] - down.start, columns[inside] - right.start
+        for layer in layers:
+            values = each.places(activations[layer], layer)[0, :, *at].T
+            if layer not in found:
+                found[layer] = values.new_empty(len(wanted), values.shape[1])
+            found[layer][inside] = values
+    return found
 
 
 def _offered(
-    extractor: FeatureExtractor, artworks: Sequence[Artwork], layers: Iterable[str]
+    extractor: FeatureExtractor,
+    artworks: Sequence[Artwork],
+    layers: Collection[str],
+    tile: TileSize | None = None,
 ) -> dict[str, Tensor]:
     """Read the style and its quarter turns; the strokes of a painting go in few directions."""
     inside = [_inside(each) for each in artworks]
@@ -129,12 +285,11 @@ def _offered(
         most = max(1, int(unit * artwork.share))
         for turns in range(_TURNS):
             image = torch.rot90(artwork.image, turns, (2, 3)).contiguous()
-            with extractor.seeing_no_tiles():
-                places = _places(extractor, image, layers)
             if artwork.mask is not None:
                 rows = _inside(artwork, turns)
             kept = rows[_drawn(rows, most)]
-            of_each.append({layer: values[kept] for layer, values in places.items()})
+            with extractor.seeing_no_tiles():
+                of_each.append(_some_places(extractor, image, layers, kept, tile))
     return {layer: torch.cat([places[layer] for places in of_each]) for layer in layers}
 
 
@@ -163,47 +318,36 @@ def _drawn(rows: Tensor, most: int) -> Tensor:
     return drawn.to(rows.device)
 
 
-def _nearest(
-    sought: Mapping[str, Tensor],
-    offered: Mapping[str, Tensor],
-    layers: Mapping[str, float],
-    within: Tensor | None,
-) -> Tensor:
-    """Return the row of `offered`, each (M, C), most similar to each of `sought`, (P, C): (P,).
+class _Offer:
+    """The places of a style, (M, C) of every layer, ready to be compared with."""
 
-    `within` tells how much each of the sought ones matters, (P, 1). Products of half precision are
-    added up in float32.
-    """
-    asked = {
-        layer: _standardized(sought[layer], weight, within) for layer, weight in layers.items()
-    }
-    given = {layer: _standardized(offered[layer], weight) for layer, weight in layers.items()}
-    squares = torch.stack([x.square().sum(1, dtype=torch.float32) for x in given.values()])
-    scale: Tensor = squares.sum(0).clamp(min=1e-30).rsqrt()
-    places, rows = len(next(iter(asked.values()))), max(1, _BLOCK // len(scale))
-    found: list[Tensor] = []
-    for first in range(0, places, rows):
-        products = scale.new_zeros(min(rows, places - first), len(scale))
-        for layer, vectors in asked.items():
-            products += vectors[first : first + rows] @ given[layer].T
-        found.append((products * scale).argmax(1))
-    return torch.cat(found)
+    def __init__(self, places: Mapping[str, Tensor], layers: Mapping[str, float]):
+        self._layers = layers
+        self._given = {
+            layer: _Spread.of(places[layer]).standardized(places[layer], weight)
+            for layer, weight in layers.items()
+        }
+        squares = [x.square().sum(1, dtype=torch.float32) for x in self._given.values()]
+        self._scale = torch.stack(squares).sum(0).clamp(min=1e-30).rsqrt()
 
+    def nearest(self, sought: Mapping[str, Tensor], usual: Mapping[str, _Spread]) -> Tensor:
+        """Return the number of the place most similar to each one sought, (P, C): (P,).
 
-def _standardized(places: Tensor, weight: float, within: Tensor | None = None) -> Tensor:
-    """Centre the activations (M, C) of a layer and divide them by their size.
-
-    So a layer counts as its weight says, on every network; the paper divides by its channels.
-    """
-    values = places.float()
-    if within is None:
-        values = values - values.mean(0)
-        size = values.square().sum(1).mean().sqrt().clamp(min=1e-15)
-    else:
-        shares = within / within.sum().clamp(min=1e-15)
-        values = values - (shares * values).sum(0)
-        size = (shares * values.square()).sum().sqrt().clamp(min=1e-15)
-    return (values * (math.sqrt(weight) / size)).to(places.dtype)
+        `usual` is what is so for those sought. Products of half precision are added up in float32.
+        """
+        asked = {
+            layer: usual[layer].standardized(sought[layer], weight)
+            for layer, weight in self._layers.items()
+        }
+        scale = self._scale
+        places, rows = len(next(iter(asked.values()))), max(1, _BLOCK // len(scale))
+        found: list[Tensor] = []
+        for first in range(0, places, rows):
+            products = scale.new_zeros(min(rows, places - first), len(scale))
+            for layer, vectors in asked.items():
+                products += vectors[first : first + rows] @ self._given[layer].T
+            found.append((products * scale).argmax(1))
+        return torch.cat(found)
 
 
 def _target(values: Tensor, height: int, width: int) -> Target:

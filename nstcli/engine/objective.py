@@ -1,5 +1,7 @@
 """The loss of one pair under one recipe: a picture in, one number per term out."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -8,7 +10,14 @@ from torch import Tensor
 
 from backbones.hooks import FeatureExtractor
 from nstcli.engine.guidance import EVERYWHERE, Guidance
-from nstcli.engine.losses import TILE, Distance, Statistic, Target, distances_of, statistic_of
+from nstcli.engine.losses import (
+    DIFFERENCES_AROUND,
+    Distance,
+    Statistic,
+    Target,
+    distances_of,
+    statistic_of,
+)
 from nstcli.engine.losses.target import stacked_weights
 from nstcli.engine.masks import area, pooled
 from nstcli.engine.matching import matched
@@ -17,8 +26,10 @@ from nstcli.engine.targets import (
     Content,
     Style,
     layers_looked_at,
+    neighbours,
     targets,
 )
+from nstcli.engine.tiling import Sights, Tile, Tiles, TileSize
 from nstcli.recipe import Recipe
 from nstcli.terms import TERMS
 
@@ -42,6 +53,41 @@ class Part:
     mask: Tensor | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class Objective:
+    """The loss of pictures (N, 3, H, W) of one shape.
+
+    Attributes:
+        extractor: by which they are looked at.
+        parts: what it is made of.
+        tiles: that pictures are looked at in; None for all of one at once.
+    """
+
+    extractor: FeatureExtractor
+    parts: Sequence[Part]
+    tiles: Tiles | None = None
+
+    @classmethod
+    def of(
+        cls,
+        extractor: FeatureExtractor,
+        parts: Sequence[Part],
+        shape: Sequence[int],
+        tile: TileSize | None,
+    ) -> Objective:
+        """Look at pictures of a shape (…, H, W) in tiles of at most so many pixels, if any."""
+        tiles = None
+        if tile:
+            layers = {part.layer for part in parts}
+            on_grid = {part.layer for part in parts if part.statistic.on_grid}
+            tiles = Sights.of(extractor, shape, layers, on_grid).tiles(tile)
+        return cls(extractor, parts, tiles)
+
+    def terms(self, image: Tensor) -> dict[str, Tensor]:
+        """Return each term, unweighted, for every picture: (N, 3, H, W) -> {term: (N,)}."""
+        return evaluate(self.extractor, image, self.parts, self.tiles)
+
+
 def parts(
     extractor: FeatureExtractor,
     content: Content,
@@ -49,11 +95,12 @@ def parts(
     recipe: Recipe,
     painted: Tensor | None = None,
     guidance: Guidance = EVERYWHERE,
+    tile: TileSize | None = None,
 ) -> list[Part]:
     """List what the loss of a recipe is made of: the terms that weigh anything, at their layers.
 
     `painted` is the picture so far, (1, 3, H, W), if there is one: what the style's places are
-    matched with depends on it.
+    matched with depends on it. With `tile`, no more than so many pixels are looked at at a time.
     """
     found: list[Part] = []
     for name, weight in recipe.weights_of_terms.items():
@@ -65,13 +112,19 @@ def parts(
             if TERMS[name].target == "matched":
                 compared = recipe.layers_of_terms[name]
                 picture = content.image
-                places = matched(extractor, picture, own.artworks, painted, compared, region)
+                places = matched(extractor, picture, own.artworks, painted, compared, region, tile)
                 aims = dict(places.items())
             else:
                 aims = targets(name, content, own, layers)
             found += _parts(name, distance, layers, aims, content, own, where)
-    if recipe.wraps:  # so do the pixels of a tile have neighbours beyond a border
-        found = [replace(part, statistic=TILE) if part.layer is None else part for part in found]
+    if recipe.wraps:  # then so have pixels neighbours beyond a border
+        around = Target.flat(neighbours(content.image, wraps=True))
+        found = [
+            replace(part, statistic=DIFFERENCES_AROUND, target=around)
+            if part.layer is None
+            else part
+            for part in found
+        ]
     return found
 
 
@@ -130,7 +183,7 @@ def _parts(
         if where is None:
             found.append(part)
         elif statistic.local:  # its distances are means over all positions
-            weights = pooled(where, target.value.shape)
+            weights = pooled(where, target.grid)
             if target.weights is not None:
                 weights = weights * target.weights
             found.append(replace(part, target=replace(target, weights=weights)))
@@ -168,24 +221,81 @@ def _shared(shares: Sequence[float | Tensor]) -> float | Tensor:
 
 
 def evaluate(
-    extractor: FeatureExtractor, image: Tensor, parts: Sequence[Part]
+    extractor: FeatureExtractor,
+    image: Tensor,
+    parts: Sequence[Part],
+    tiles: Tiles | None = None,
 ) -> dict[str, Tensor]:
     """Return each term, unweighted, for every picture: (N, 3, H, W) -> {term: (N,)}.
 
-    One forward pass feeds all of them, and each statistic of a layer is computed once.
+    One forward pass feeds all of them, and each statistic of a layer is computed once. With
+    `tiles` of the picture, no more than one of them is looked at at a time.
+    """
+    if tiles is None:
+        found = _looked_at(extractor, image, parts)
+    else:
+        sums = tiles.summed(
+            image, lambda crop, tile: [*_looked_at(extractor, crop, parts, tile).values()]
+        )
+        found = dict(zip(dict.fromkeys(map(_key, parts)), sums, strict=True))
+    terms: dict[str, Tensor] = {}
+    for part in parts:
+        value = found[_key(part)]
+        if not part.statistic.local:
+            value = part.distance(value, part.target)
+        value = part.share * value
+        terms[part.term] = terms[part.term] + value if part.term in terms else value
+    return terms
+
+
+def _key(part: Part) -> tuple[object, ...]:
+    """Tell what a part looks at from what others do: of a mean, the same serves all of them."""
+    return part.statistic, part.layer, id(part if part.statistic.local else part.mask)
+
+
+def _looked_at(
+    extractor: FeatureExtractor, image: Tensor, parts: Sequence[Part], tile: Tile | None = None
+) -> dict[tuple[object, ...], Tensor]:
+    """Return all that parts need of a picture or of a tile, whose sum over tiles is the whole's.
+
+    By `_key`, it is the distance of a part whose statistic is local, and a mean itself.
     """
     layers = {part.layer for part in parts if part.layer is not None}
     features = extractor(image, layers) if layers else {}
-    statistics: dict[tuple[Statistic, str | None, int], Tensor] = {}
-    terms: dict[str, Tensor] = {}
+    seen: dict[tuple[object, ...], Tensor] = {}
+    found: dict[tuple[object, ...], Tensor] = {}
     for part in parts:
         place = part.statistic, part.layer, id(part.mask)
-        if place not in statistics:
+        if place not in seen:
             x = image if part.layer is None else features[part.layer]
-            statistics[place] = part.statistic.of(x, part.mask)
-        value = part.share * part.distance(statistics[place], part.target)
-        terms[part.term] = terms[part.term] + value if part.term in terms else value
-    return terms
+            seen[place] = _statistic(part, x, tile)
+        if part.statistic.local:
+            target = part.target if tile is None else _target_of_tile(part, tile)
+            found[_key(part)] = part.distance(seen[place], target)
+        else:
+            found[_key(part)] = seen[place]
+    return found
+
+
+def _statistic(part: Part, x: Tensor, tile: Tile | None) -> Tensor:
+    """Return the statistic of the tile's own positions; of a mean, the tile's share of the whole's.
+
+    `x` is what the layer gives for the tile with all around it.
+    """
+    if tile is None:
+        return part.statistic.of(x, part.mask)
+    if part.statistic.on_grid and part.layer is not None:
+        return tile.places(part.statistic.of(x), part.layer)
+    if part.statistic.local:
+        return tile.own(part.statistic.of(x), part.layer)
+    return tile.mean(part.statistic, x, part.layer, part.mask)
+
+
+def _target_of_tile(part: Part, tile: Tile) -> Target:
+    if part.layer is None:
+        return part.target
+    where = tile.where_on_grid if part.statistic.on_grid else tile.where(part.layer)
+    return part.target.of_tile(*where)
 
 
 def weighted(terms: Mapping[str, Tensor], recipe: Recipe) -> Tensor:

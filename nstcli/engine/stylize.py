@@ -12,10 +12,11 @@ from backbones.hooks import FeatureExtractor
 from nstcli.engine.descent import descend
 from nstcli.engine.guidance import EVERYWHERE, Guidance
 from nstcli.engine.init import start
-from nstcli.engine.objective import Part, batched, evaluate, judged_parts, parts, weighted
+from nstcli.engine.objective import Objective, batched, judged_parts, parts, weighted
 from nstcli.engine.pyramid import resized, share_steps
 from nstcli.engine.steps import OnSteps, Progress, Step
 from nstcli.engine.targets import Artwork, Content, Style
+from nstcli.engine.tiling import TileSize
 from nstcli.errors import DivergedError
 from nstcli.optimizers import OPTIMIZERS
 from nstcli.recipe import Recipe
@@ -32,6 +33,7 @@ class Scale:
         guidance: what holds where, at the size of the content.
         init: the user's picture to start from, (1, 3, H, W) of any shape, if there is one.
         roles: what the pair has of these; something gray stands for the other.
+        tile: how much of it is looked at at a time; None for all of it.
     """
 
     content: Content
@@ -39,6 +41,7 @@ class Scale:
     guidance: Guidance = EVERYWHERE
     init: Tensor | None = None
     roles: frozenset[Role] = frozenset(INPUTS)
+    tile: TileSize | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -146,7 +149,7 @@ def stylize_together(
     for number, (scales, share) in enumerate(zip(by_scale, shares, strict=True)):
         image = _fitting(image, scales[0], recipe)
         objective = _objective(extractor, scales, recipe, image if number else None)
-        best = descend(extractor, image, objective, recipe, share, progress.watch)
+        best = descend(objective, image, recipe, share, progress.watch)
         for index, (step, loss) in best.diverged.items():
             failed.setdefault(index, _diverged(progress.number(step), loss, recipe))
         steps = [before + taken for before, taken in zip(steps, best.steps, strict=True)]
@@ -158,10 +161,10 @@ def stylize_together(
     if progress.stopped and scales is not by_scale[-1]:  # a loss is that of one size
         image = _fitting(image, by_scale[-1][0], recipe)
         objective = _objective(extractor, by_scale[-1], recipe, image)
-        losses = _losses(extractor, image, objective, recipe)
+        losses = _losses(objective, image, recipe)
     before = best.first
     if len(by_scale) > 1:
-        before = _losses(extractor, starts(by_scale[-1], recipe), objective, recipe)
+        before = _losses(objective, starts(by_scale[-1], recipe), recipe)
     return [
         failed.get(index)
         or _judged(
@@ -197,26 +200,24 @@ def _size(scales: Sequence[Scale]) -> tuple[int, int]:
 
 def _objective(
     extractor: FeatureExtractor, scales: Sequence[Scale], recipe: Recipe, painted: Tensor | None
-) -> list[Part]:
-    """List what the loss is made of, for the pictures of a scale at once.
+) -> Objective:
+    """Make the loss of the pictures of a scale, all at once.
 
     `painted` are the pictures so far, (N, 3, H, W); None before the first step.
     """
     pictures = [None] * len(scales) if painted is None else torch.split(painted, 1)
-    return batched(
-        [
-            parts(extractor, scale.content, scale.style, recipe, picture, scale.guidance)
-            for scale, picture in zip(scales, pictures, strict=True)
-        ]
-    )
+    of_each = [
+        parts(extractor, scale.content, scale.style, recipe, picture, scale.guidance, scale.tile)
+        for scale, picture in zip(scales, pictures, strict=True)
+    ]
+    shape = scales[0].content.image.shape
+    return Objective.of(extractor, batched(of_each), shape, scales[0].tile)
 
 
 @torch.no_grad()
-def _losses(
-    extractor: FeatureExtractor, image: Tensor, objective: Sequence[Part], recipe: Recipe
-) -> Tensor:
+def _losses(objective: Objective, image: Tensor, recipe: Recipe) -> Tensor:
     """Evaluate the loss of every picture: (N, 3, H, W) -> (N,)."""
-    return weighted(evaluate(extractor, image, objective), recipe)
+    return weighted(objective.terms(image), recipe)
 
 
 def _fitting(image: Tensor, scale: Scale, recipe: Recipe) -> Tensor:
@@ -251,7 +252,8 @@ def _judged(
     """
     content = scale.content
     judged = judged_parts(content, scale.style, recipe, scale.guidance)
-    errors = evaluate(extractor, image, judged)
+    objective = Objective.of(extractor, judged, image.shape, scale.tile)
+    errors = objective.terms(image)
     of_style = [part for part in judged if part.term == "style"]
     if scale.guidance.plain:
         before = sum(
@@ -260,7 +262,7 @@ def _judged(
             for part in of_style
         )
     else:
-        before = evaluate(extractor, content.image, of_style)["style"].item()
+        before = replace(objective, parts=of_style).terms(content.image)["style"].item()
     return Result(
         image=image,
         psnr=psnr(image, content.image),

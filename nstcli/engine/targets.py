@@ -10,6 +10,7 @@ from backbones.hooks import FeatureExtractor
 from nstcli.engine.losses import Statistic, Target, statistic_of
 from nstcli.engine.losses.statistics import full_precision
 from nstcli.engine.masks import covers, pooled
+from nstcli.engine.tiling import Sights, TileSize
 from nstcli.recipe import Recipe
 from nstcli.terms import TERMS
 
@@ -18,8 +19,6 @@ from nstcli.terms import TERMS
 _FLOOR = 1e-6
 # By these terms every result is judged, so that images are read for them whatever they weigh.
 JUDGED = ("content", "style")
-# Of a term that comes near to no image.
-_NOTHING = Target.of(torch.zeros(1, 1))
 
 # A statistic at a layer; None for that of the picture itself.
 Place = tuple[Statistic, str | None]
@@ -57,9 +56,8 @@ class Content:
             mask: how much each pixel counts, (1, 1, H, W), in statistics that are means.
         """
         places = {
-            (statistic_of(term), layer): image if layer is None else activations[layer]
-            for term, names in layers.items()
-            for layer in names
+            (statistic, layer): image if layer is None else activations[layer]
+            for statistic, layer in _places(layers)
         }
         # In float32 at once, so that the pairs of a content have one target and not each a copy.
         found = {
@@ -69,6 +67,43 @@ class Content:
             for (statistic, layer), x in places.items()
         }
         grids = {layer: (x.shape[-2], x.shape[-1]) for (_, layer), x in places.items()}
+        return cls(image, found, grids)
+
+    @classmethod
+    def in_tiles(
+        cls,
+        extractor: FeatureExtractor,
+        image: Tensor,
+        layers: Mapping[str, Iterable[str | None]],
+        tile: TileSize,
+        mask: Tensor | None = None,
+    ) -> "Content":
+        """Do the same with no more than a tile of the image at a time.
+
+        Features, of which there are many, stay in the network's own precision.
+        """
+        looked_at = _places(layers)
+        names = {layer for _, layer in looked_at}
+        tiles = Sights.of(extractor, image.shape, names).tiles(tile)
+        grids = {layer: tiles.grid(layer) for layer in names}
+        weights = {
+            layer: None if mask is None else pooled(mask, grid) for layer, grid in grids.items()
+        }
+        found: dict[Place, Tensor] = {}
+        for each in tiles:
+            pixels = each.cut(image)
+            activations = extractor(pixels, [name for name in names if name is not None])
+            for place in looked_at:
+                statistic, layer = place
+                x = pixels if layer is None else activations[layer]
+                if statistic.local:
+                    value = each.own(statistic.of(x), layer)
+                    if place not in found:
+                        found[place] = value.new_empty(*value.shape[:2], *grids[layer])
+                    found[place][..., *each.where(layer)] = value
+                else:
+                    value = each.mean(statistic, x, layer, weights[layer])
+                    found[place] = found[place] + value if place in found else value
         return cls(image, found, grids)
 
 
@@ -113,7 +148,11 @@ class Style:
         return cls(
             (Artwork(read.image, mask=mask),),
             {place: value for place, value in found if not place[0].local},
-            {place: value.square().mean() for place, value in found if place[0].local},
+            {
+                place: full_precision(value).square().mean()
+                for place, value in found
+                if place[0].local
+            },
             frozenset(small),
         )
 
@@ -146,9 +185,15 @@ def layers_looked_at(recipe: Recipe) -> dict[str, Mapping[str | None, float]]:
 
 @torch.no_grad()
 def read_content(
-    extractor: FeatureExtractor, image: Tensor, recipe: Recipe, mask: Tensor | None = None
+    extractor: FeatureExtractor,
+    image: Tensor,
+    recipe: Recipe,
+    mask: Tensor | None = None,
+    tile: TileSize | None = None,
 ) -> Content:
     """Read a content image (1, 3, H, W) for the terms of a recipe; see `Content.of` for the mask.
+
+    With `tile`, no more than so many of its pixels, and those around, are read at a time.
 
     Raises:
         BackboneError: the image is below the backbone's minimum size.
@@ -158,8 +203,15 @@ def read_content(
         for term, names in layers_looked_at(recipe).items()
         if TERMS[term].target in ("content", "style")
     }
+    if tile:
+        return Content.in_tiles(extractor, image, layers, tile, mask)
     wanted = {name for names in layers.values() for name in names if name is not None}
     return Content.of(image, extractor(image, wanted), layers, mask)
+
+
+def _places(layers: Mapping[str, Iterable[str | None]]) -> list[Place]:
+    """List what terms look at, each place once."""
+    return [*dict.fromkeys((statistic_of(term), name) for term in layers for name in layers[term])]
 
 
 @torch.no_grad()
@@ -169,10 +221,12 @@ def read_style(
     recipe: Recipe,
     weights: Sequence[float] | None = None,
     masks: Sequence[Tensor | None] | None = None,
+    tile: TileSize | None = None,
 ) -> Style:
     """Read style images, each (1, 3, H, W), and mix them: the weighted mean of their statistics.
 
     Masks, (1, 1, H, W), tell how much each pixel of an image counts; None that all count alike.
+    With `tile`, no more than so many pixels are read at a time.
 
     Raises:
         BackboneError: an image is below the backbone's minimum size.
@@ -181,7 +235,7 @@ def read_style(
     masks = [None] * len(images) if masks is None else masks
     with extractor.seeing_no_tiles():
         styles = [
-            Style.of(read_content(extractor, image, recipe, mask), mask)
+            Style.of(read_content(extractor, image, recipe, mask, tile), mask)
             for image, mask in zip(images, masks, strict=True)
         ]
     return mixed(styles, [1.0] * len(images) if weights is None else weights)
@@ -232,7 +286,7 @@ def targets(
     """Return what a term aims at, per layer."""
     role, statistic = TERMS[term].target, statistic_of(term)
     if role is None:
-        return dict.fromkeys(layers, _NOTHING)
+        return dict.fromkeys(layers, Target.flat(neighbours(content.image)))
     image, other = (content, style) if role == "content" else (style, content)
     found = {}
     for layer in layers:
@@ -241,5 +295,14 @@ def targets(
             usual = style.mean_squares[statistic, layer] * _FLOOR * value.numel()
         else:
             usual = other.statistics[statistic, layer].square().sum() * _FLOOR
-        found[layer] = Target.of(value, usual)
+        # As it was read: in half precision where it was read in tiles.
+        found[layer] = replace(Target.of(value, usual), value=value)
     return found
+
+
+def neighbours(image: Tensor, wraps: bool = False) -> int:
+    """Count the pairs of neighbouring values of a picture, (1, C, H, W), that may wrap."""
+    _, channels, height, width = image.shape
+    if wraps:
+        return 2 * channels * height * width
+    return channels * (height * (width - 1) + (height - 1) * width)

@@ -3,7 +3,8 @@
 A term is unweighted and knows neither its weight nor its layers. Its module has two names:
 
 * `STATISTIC`: what it looks at, a function of the activations of one layer, or of the picture;
-  the distances of a local one heed the weights of their target, if there is one;
+  the distances of a local one heed the weights of their target, if there is one, and are sums
+  over positions: what they divide by is the target's, so that those of tiles sum to the whole's;
 * `DISTANCES`: by convention (`--loss`) or norm, plain functions of that statistic and its
   target, which return one number per picture of the batch, (N,), and not less than 0.
 
@@ -16,7 +17,12 @@ from importlib import import_module
 
 from torch import Tensor
 
-from nstcli.engine.losses.statistics import FEATURES, GRAM, TILE, Statistic
+from nstcli.engine.losses.statistics import (
+    DIFFERENCES_AROUND,
+    FEATURES,
+    GRAM,
+    Statistic,
+)
 from nstcli.engine.losses.target import Target
 from nstcli.terms import TERMS
 
@@ -24,9 +30,9 @@ from nstcli.terms import TERMS
 Distance = Callable[[Tensor, Target], Tensor]
 
 __all__ = [
+    "DIFFERENCES_AROUND",
     "FEATURES",
     "GRAM",
-    "TILE",
     "Distance",
     "Statistic",
     "Target",

@@ -29,7 +29,7 @@ def total(x: Tensor, target: Target) -> Tensor:
 
 def mean(x: Tensor, target: Target) -> Tensor:
     """Mean of (F − P)² (Johnson et al. 2016, eq. 2)."""
-    return target.squared_error(x) / target.value[0].numel()
+    return target.squared_error(x) / target.count
 
 
 DISTANCES = {"relative": relative, "gatys": gatys, "sum": total, "mean": mean}

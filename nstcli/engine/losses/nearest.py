@@ -9,12 +9,12 @@ h, w), whose vectors T are activations of the style image. One number per pictur
 """
 
 from torch import Tensor
-from torch.nn.functional import adaptive_avg_pool2d, interpolate
 
-from nstcli.engine.losses.statistics import FEATURES, full_precision
+from nstcli.engine.losses.grid import on_grid
+from nstcli.engine.losses.statistics import PLACES, full_precision
 from nstcli.engine.losses.target import Target
 
-STATISTIC = FEATURES
+STATISTIC = PLACES
 
 # Vectors with less than this share of the target's mean square have no direction to speak of.
 _FAINT = 1e-4
@@ -27,26 +27,14 @@ def cosine(x: Tensor, target: Target) -> Tensor:
     as their weights say, on every network, and a layer needs no other to be compared.
     """
     value = full_precision(target.value)
-    floor = _FAINT * target.energy.view(-1, 1, 1, 1) / value[0, 0].numel()
+    places = target.count // value.shape[1]
+    floor = _FAINT * target.energy.view(-1, 1, 1, 1) / places
     x = full_precision(on_grid(x, value.shape[-2], value.shape[-1]))
     difference = _unit(x, floor) - _unit(value, floor)
     distances = difference.square().sum(1)
     if target.weights is not None:
         distances = distances * target.weights[:, 0]
-    return distances.mean((1, 2)) / 2
-
-
-def on_grid(x: Tensor, height: int, width: int) -> Tensor:
-    """Bring activations (N, C, H, W) to a grid: finer ones by means, coarser ones bilinearly.
-
-    The paper samples finer ones bilinearly, so that most activations of shallow layers count for
-    nothing: dots at the distance of the grid come of that.
-    """
-    if x.shape[-2] > height or x.shape[-1] > width:
-        return adaptive_avg_pool2d(x, (height, width))
-    if x.shape[-2:] == (height, width):
-        return x
-    return interpolate(x, (height, width), mode="bilinear", align_corners=False)
+    return distances.sum((1, 2)) / (2 * places)
 
 
 def _unit(x: Tensor, floor: Tensor) -> Tensor:

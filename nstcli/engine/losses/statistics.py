@@ -1,9 +1,9 @@
 """Statistics of activations or pixels that terms compare: features and Gram matrices.
 
 Nearly every statistic adds up over positions, in one of two ways. A local one has its values
-position by position, so that those of tiles, laid side by side, are those of the whole. Any other
-is a mean over positions: those of tiles, or of masked parts, each weighted by its share of the
-positions, sum to that of the whole.
+position by position, so that those of tiles, laid side by side, are those of the whole, as long as
+each tile has one more line below and to the right. Any other is a mean over positions: those of
+tiles, or of masked parts, each weighted by its share of the positions, sum to that of the whole.
 """
 
 from dataclasses import dataclass
@@ -17,9 +17,8 @@ from torch.nn.functional import pad
 # What the network may run in, but sums of squares must not.
 _HALF = {torch.float16, torch.bfloat16}
 
-
 # Whose positions count for less has weights of that sum.
-_LEAST_SUM = 1e-6
+LEAST_SUM = 1e-6
 
 
 class _Of(Protocol):
@@ -38,11 +37,13 @@ class Statistic:
         local: whether it is (N, …, H, W), with values position by position; a mean over positions
             otherwise, whose shape does not depend on H and W.
         additive: whether it adds up over positions; a distribution does not.
+        on_grid: whether distances bring it to the grid of places first; see `losses.grid`.
     """
 
     of: _Of
     local: bool
     additive: bool = True
+    on_grid: bool = False
 
 
 def features(x: Tensor, weights: Tensor | None = None, /) -> Tensor:
@@ -64,13 +65,24 @@ def gram(features: Tensor, weights: Tensor | None = None, /) -> Tensor:
     return result
 
 
-def tile(x: Tensor, weights: Tensor | None = None, /) -> Tensor:
-    """Put the first row and column of a tile behind the last: (N, C, H, W) -> (N, C, H+1, W+1)."""
-    return pad(x, (0, 1, 0, 1), "circular")
+def differences(x: Tensor, weights: Tensor | None = None, /) -> Tensor:
+    """Subtract each value from that to the right and that below: (N, C, H, W) -> (N, 2C, H, W).
+
+    Where there is none, the difference is 0.
+    """
+    right, below = x[..., 1:] - x[..., :-1], x[..., 1:, :] - x[..., :-1, :]
+    return torch.cat([pad(right, (0, 1)), pad(below, (0, 0, 0, 1))], 1)
+
+
+def differences_around(x: Tensor, weights: Tensor | None = None, /) -> Tensor:
+    """Do the same where pictures wrap: beyond a border is the border opposite."""
+    return torch.cat([x.roll(-1, 3) - x, x.roll(-1, 2) - x], 1)
 
 
 FEATURES = Statistic(features, local=True)
-TILE = Statistic(tile, local=True)
+PLACES = Statistic(features, local=True, on_grid=True)
+DIFFERENCES = Statistic(differences, local=True)
+DIFFERENCES_AROUND = Statistic(differences_around, local=True)
 GRAM = Statistic(gram, local=False)
 
 
@@ -116,7 +128,7 @@ def _divisor(features: Tensor, weights: Tensor | None) -> Tensor | int:
     _, channels, height, width = features.shape
     if weights is None:
         return channels * height * width
-    return channels * weights.sum((2, 3)).clamp(min=_LEAST_SUM)[..., None]
+    return channels * weights.sum((2, 3)).clamp(min=LEAST_SUM)[..., None]
 
 
 def _product(flat: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -20,11 +20,17 @@ class Target:
         energy: (1 or N,), Σ value², but never less than the floor given to `of`.
         weights: how much each position counts, (1 or N, 1, h, w), of a local statistic; None where
             all count alike.
+        count: of how many values a mean is taken. A target may be that of a tile: its energy and
+            its count are those of the whole.
+        rows: where the value is a list of vectors, (M, C), instead: which of them stands where,
+            (h, w).
     """
 
     value: Tensor
     energy: Tensor
     weights: Tensor | None = None
+    count: int = 1
+    rows: Tensor | None = None
 
     @classmethod
     def of(cls, value: Tensor, floor: Tensor | float = 0.0) -> Target:
@@ -35,7 +41,27 @@ class Target:
         """
         value = full_precision(value)
         energy = value.square().flatten(1).sum(1).clamp(min=1e-30)  # both images may be empty
-        return cls(value, energy.maximum(torch.as_tensor(floor, device=energy.device)))
+        least = torch.as_tensor(floor, device=energy.device)
+        return cls(value, energy.maximum(least), count=value[0].numel())
+
+    @classmethod
+    def flat(cls, count: int) -> Target:
+        """Aim at no image, but at differences of 0, of so many."""
+        return replace(cls.of(torch.zeros(1, 1)), count=count)
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns of a local target."""
+        height, width = (self.value if self.rows is None else self.rows).shape[-2:]
+        return height, width
+
+    def of_tile(self, rows: slice, columns: slice) -> Target:
+        """Return the part of a local target at these positions."""
+        weights = None if self.weights is None else self.weights[..., rows, columns]
+        if self.rows is None:
+            return replace(self, value=self.value[..., rows, columns], weights=weights)
+        value = self.value[self.rows[rows, columns]].permute(2, 0, 1)[None]
+        return replace(self, value=value, weights=weights, rows=None)
 
     @classmethod
     def stacked(cls, targets: Sequence[Target]) -> Target:
@@ -43,15 +69,19 @@ class Target:
 
         A value that all of them share is not multiplied: most often, they have one content.
         """
+        if len(targets) == 1:
+            return targets[0]
         values = [target.value for target in targets]
         shared = all(value is values[0] for value in values)
         value = values[0] if shared else torch.cat(values)
         weights = stacked_weights([target.weights for target in targets])
-        return cls(value, torch.cat([target.energy for target in targets]), weights)
+        energies = torch.cat([target.energy for target in targets])
+        return cls(value, energies, weights, targets[0].count)
 
     def squared_error(self, x: Tensor) -> Tensor:
         """Σ (x − value)² over all but the batch, as positions count: (N, …) -> (N,)."""
-        squares = (x.to(self.value.dtype) - self.value).square()
+        value = full_precision(self.value)
+        squares = (x.to(value.dtype) - value).square()
         if self.weights is not None:
             squares = squares * self.weights
         return squares.flatten(1).sum(1)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from nstcli.engine.losses import Target, distances_of
 from nstcli.engine.losses.statistics import gram
+from nstcli.engine.targets import neighbours as pairs_of_neighbours
 from tests.nstcli.engine.drawn import features, loss_of, target_for
 
 Array = NDArray[np.float64]
@@ -129,14 +130,16 @@ def test_gatys_divides_each_side_by_its_own_size() -> None:
 @pytest.mark.parametrize("convention", TV_FORMULAS)
 def test_total_variation_by_hand(convention: str) -> None:
     image = features(1, 3, 4, 6)
-    (found,) = loss_of("tv", convention)(image, Target.of(torch.zeros(1, 1)))
-    assert found.item() == pytest.approx(TV_FORMULAS[convention](neighbours(image)), rel=1e-12)
+    by_hand = neighbours(image)
+    (found,) = loss_of("tv", convention)(image, Target.flat(pairs_of_neighbours(image)))
+    assert len(by_hand) == pairs_of_neighbours(image)
+    assert found.item() == pytest.approx(TV_FORMULAS[convention](by_hand), rel=1e-12)
 
 
 @pytest.mark.parametrize("convention", TV_FORMULAS)
 def test_flat_pictures_have_no_variation(convention: str) -> None:
     flat = torch.full((1, 3, 4, 5), 0.7)
-    assert loss_of("tv", convention)(flat, Target.of(torch.zeros(1, 1))).item() == 0.0
+    assert loss_of("tv", convention)(flat, Target.flat(1)).item() == 0.0
 
 
 def test_gram_is_the_mean_product_of_maps_over_their_number() -> None:

@@ -11,7 +11,8 @@ from torch.nn.functional import cosine_similarity
 
 from backbones.hooks import FeatureExtractor
 from nstcli.engine import matching, stylize
-from nstcli.engine.losses.nearest import cosine, on_grid
+from nstcli.engine.losses.grid import on_grid
+from nstcli.engine.losses.nearest import cosine
 from nstcli.engine.losses.target import Target
 from nstcli.engine.matching import matched
 from nstcli.engine.targets import Artwork

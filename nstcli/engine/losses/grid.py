@@ -1,0 +1,120 @@
+"""The grid of places: activations of any layer brought to one vector for every four pixels.
+
+Activations finer than the grid come to it by means, coarser ones bilinearly. Kolkin et al. 2022
+sample finer ones bilinearly, so that most activations of shallow layers count for nothing: dots at
+the distance of the grid come of that.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d, interpolate
+
+# Pixels from one place to the next, each way.
+STRIDE = 4
+
+
+def places_along(edge: int) -> int:
+    """Count the places along an edge of so many pixels."""
+    return max(1, edge // STRIDE)
+
+
+def on_grid(x: Tensor, height: int, width: int) -> Tensor:
+    """Bring activations (N, C, H, W) to a grid: finer ones by means, coarser ones bilinearly."""
+    if x.shape[-2] > height or x.shape[-1] > width:
+        return adaptive_avg_pool2d(x, (height, width))
+    if x.shape[-2:] == (height, width):
+        return x
+    return interpolate(x, (height, width), mode="bilinear", align_corners=False)
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Some places along one axis, and the positions of a layer that they are made of.
+
+    Attributes:
+        positions: that the layer has along all of the axis.
+        places: that the grid has there.
+        wanted: which of them.
+        means: whether they are means of positions, or else between two.
+    """
+
+    positions: int
+    places: int
+    wanted: range
+    means: bool
+
+    @property
+    def needed(self) -> range:
+        """The positions that are looked at."""
+        first, last = self.wanted[0], self.wanted[-1]
+        if self.means:
+            return range(self._window(first)[0], self._window(last)[1])
+        low, high = self._between(first)[0], self._between(last)[1]
+        return range(low, high + 1)
+
+    def _window(self, place: int) -> tuple[int, int]:
+        """Return the first position of a mean, and the one behind its last: as torch has them."""
+        start = place * self.positions // self.places
+        return start, -(-(place + 1) * self.positions // self.places)
+
+    def _between(self, place: int) -> tuple[int, int, float]:
+        """Return two positions, and how far from the first to the second a place is."""
+        at = max(0.0, (place + 0.5) * self.positions / self.places - 0.5)
+        low = min(math.floor(at), self.positions - 1)
+        return low, min(low + 1, self.positions - 1), at - low
+
+    def windows(self) -> Iterator[tuple[slice, int, int]]:
+        """Part the means into runs of one length and step: (positions, length, step) of each."""
+        start, stop = self._window(self.wanted[0])
+        first, length, step = start, stop - start, 0
+        for place in self.wanted[1:]:
+            start_before, (start, stop) = start, self._window(place)
+            regular = stop - start == length and start > start_before
+            if regular and step in (0, start - start_before):
+                step = start - start_before
+                continue
+            yield slice(first, start_before + length), length, step or 1
+            first, length, step = start, stop - start, 0
+        yield slice(first, start + length), length, step or 1
+
+    def sampled(self, x: Tensor, dim: int, first: int) -> Tensor:
+        """Interpolate along a dimension of (N, C, H, W), which begins at a position."""
+        low, high, share = zip(*map(self._between, self.wanted), strict=True)
+        shape = [1] * x.dim()
+        shape[dim] = -1
+        shares = torch.tensor(share, device=x.device).to(x.dtype).view(shape)
+        start, end = (
+            x.index_select(dim, torch.tensor(each, device=x.device) - first) for each in (low, high)
+        )
+        return torch.lerp(start, end, shares)
+
+
+def part_on_grid(x: Tensor, rows: Stretch, columns: Stretch, first: tuple[int, int]) -> Tensor:
+    """Do what `on_grid` does for some of the places.
+
+    Args:
+        x: activations (N, C, H, W) of at least the positions needed.
+        rows: of places.
+        columns: of places.
+        first: the row and the column of positions that `x` begins with.
+    """
+    if not rows.means:
+        sampled = rows.sampled(x, 2, first[0])
+        return columns.sampled(sampled, 3, first[1])
+    found = []
+    for along, height, down in rows.windows():
+        lines = x[:, :, _moved(along, first[0])]
+        means = [
+            avg_pool2d(lines[..., _moved(across, first[1])], (height, width), (down, right))
+            for across, width, right in columns.windows()
+        ]
+        found.append(torch.cat(means, 3) if len(means) > 1 else means[0])
+    return torch.cat(found, 2) if len(found) > 1 else found[0]
+
+
+def _moved(positions: slice, first: int) -> slice:
+    return slice(positions.start - first, positions.stop - first)

@@ -1,0 +1,81 @@
+"""Tiles: the loss and the gradient of the whole picture, whatever its tiles."""
+
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from backbones.hooks import FeatureExtractor
+from nstcli.engine.guidance import EVERYWHERE, Guidance, Region
+from nstcli.engine.losses import statistic_of
+from nstcli.engine.objective import Objective, Part, parts, weighted
+from nstcli.engine.precision import adapted
+from nstcli.engine.targets import read_content, read_style
+from nstcli.recipe import Recipe
+from nstcli.terms import TERMS
+from tests import tiny
+from tests.nstcli.engine.drawn import features
+from tests.nstcli.engine.scene import picture, recipe
+
+EVERYTHING = {f"{name}_weight": float(statistic_of(name).additive) for name in TERMS}
+
+
+def double(asked: Recipe) -> FeatureExtractor:
+    """Make the tiny backbone in double precision, as a recipe wants it."""
+    network = tiny.build()
+    network.load_state_dict(tiny.random_state())
+    extractor = adapted(FeatureExtractor(tiny.TINY, network, tiny.IMAGENET), asked)
+    return extractor.double().arrange(torch.float64, torch.contiguous_format)
+
+
+def objective_of(
+    extractor: FeatureExtractor,
+    asked: Recipe,
+    shape: tuple[int, int],
+    regions: int = 0,
+    tile: tuple[int, int] | None = None,
+) -> list[Part]:
+    """Make the loss of a drawn pair, with maps and so many regions where there are any."""
+    height, width = shape
+    painted = picture(height, width, seed=8).double()
+    content = read_content(extractor, picture(height, width, seed=0).double(), asked, None, tile)
+    styles = [
+        read_style(extractor, [picture(20, 28, seed=seed).double()], asked, tile=tile)
+        for seed in range(1, 2 + regions)
+    ]
+    guidance = EVERYWHERE
+    if regions:
+        maps = features(regions + 2, 1, height, width, seed=5).sigmoid()
+        held = [Region(each[None], own) for each, own in zip(maps[2:], styles, strict=False)]
+        guidance = Guidance(maps[:1], maps[1:2], tuple(held))
+    return parts(extractor, content, styles[0], asked, painted, guidance, tile)
+
+
+def gradient_of(objective: Objective, image: Tensor, asked: Recipe) -> tuple[Tensor, Tensor]:
+    """Return the terms of a picture, side by side, and the gradient of their weighted sum."""
+    image = image.clone().requires_grad_()
+    terms = objective.terms(image)
+    (gradient,) = torch.autograd.grad(weighted(terms, asked).sum(), image)
+    return torch.stack([*terms.values()]).detach(), gradient
+
+
+@settings(max_examples=40)
+@given(
+    shape=st.tuples(st.integers(8, 61), st.integers(8, 61)),
+    tile=st.tuples(st.integers(1, 70), st.integers(1, 70)),
+    padding=st.sampled_from(["own", "replicate", "reflect", "circular"]),
+    regions=st.integers(0, 2),
+)
+def test_tiles_of_any_size_are_exact(
+    shape: tuple[int, int], tile: tuple[int, int], padding: str, regions: int
+) -> None:
+    """Content, style and matches are read in tiles, too: nothing may depend on them."""
+    asked = recipe(padding=padding, **EVERYTHING)
+    extractor = double(asked)
+    whole, tiled = (objective_of(extractor, asked, shape, regions, each) for each in (None, tile))
+    image = picture(*shape, seed=9).double()
+    found, gradient = gradient_of(Objective.of(extractor, tiled, shape, tile), image, asked)
+    expected, gradient_of_whole = gradient_of(Objective(extractor, whole), image, asked)
+    torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-12)
+    bound = 1e-6 * gradient_of_whole.abs().max().item()
+    torch.testing.assert_close(gradient, gradient_of_whole, rtol=0, atol=bound)
