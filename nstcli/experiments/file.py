@@ -253,7 +253,7 @@ def _sweep(table: Mapping[str, Any] | None, name: str) -> Sweep:
     for key in keys:
         if key not in SWEPT:
             raise InputError(f"{name}: {_unknown(key, [*SWEPT, *_HOW])}")
-    axes = tuple(_axis(SWEPT[key], table[key], name, how == "random") for key in keys)
+    axes = tuple(_axis(SWEPT[key], table[key], name, how) for key in keys)
     seed = 0 if drawn_by is None else _whole(drawn_by, f"{name}: seed", least=0)
     return Sweep(axes, how, samples or 0, seed)
 
@@ -265,11 +265,11 @@ def _whole(value: object, name: str, least: int) -> int:
     return value
 
 
-def _axis(setting: Setting, value: object, name: str, drawn: bool) -> Axis | Range:
+def _axis(setting: Setting, value: object, name: str, how: str) -> Axis | Range:
     """Read what a setting takes: a list, a range, or a table of values with names."""
     name = f"{name} {setting.key}"
     if isinstance(value, Mapping) and set(value) & set(_RANGE):
-        return _range(setting, value, name, drawn)
+        return _range(setting, value, name, how == "random")
     if isinstance(value, Mapping):
         values = [_value_of(setting, each, name, str(label)) for label, each in value.items()]
     elif isinstance(value, list):
@@ -279,11 +279,13 @@ def _axis(setting: Setting, value: object, name: str, drawn: bool) -> Axis | Ran
             f"{name} = {written(value)}: should be a list of values, a range like "
             "{from = 1, to = 100, count = 3}, or a table of values with names"
         )
-    return _of_values(setting, values, name)
+    return _of_values(setting, values, name, repeated=how == "zip")
 
 
-def _of_values(setting: Setting, values: Sequence[Value], name: str) -> Axis:
-    """Return the axis of these values.
+def _of_values(
+    setting: Setting, values: Sequence[Value], name: str, repeated: bool = False
+) -> Axis:
+    """Return the axis of these values, of which one may come twice where they are `repeated`.
 
     Raises:
         InputError: there are none, or two are alike.
@@ -295,6 +297,8 @@ def _of_values(setting: Setting, values: Sequence[Value], name: str) -> Axis:
         other = labels.setdefault(value.label, value)
         if other is not value:
             if other.changes == value.changes:
+                if repeated:
+                    continue
                 raise InputError(f"{name} has {value.label} twice")
             both = " and ".join(written(next(iter(v.changes.values()))) for v in (other, value))
             raise InputError(
@@ -328,6 +332,10 @@ def _range(setting: Setting, table: Mapping[str, object], name: str, drawn: bool
     many = _whole(table.get("count"), f"{name}: count", least=2)
     if many > MOST:
         raise InputError(f"{name}: count = {many}: should be {MOST} at most")
+    if whole and many > abs(end - start) + 1:
+        raise InputError(
+            f"{name}: count = {many}: there are not so many whole numbers from {start:g} to {end:g}"
+        )
     return _of_values(setting, [*map(value_of, spaced(start, end, many, log, whole))], name)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count, islice, product
@@ -104,8 +105,8 @@ class Sweep:
         """List the points, no two with the same labels.
 
         Raises:
-            InputError: there are more than `MOST`; lists to be zipped have several lengths; or
-                there are fewer different points than samples.
+            InputError: there are more than `MOST`; lists to be zipped have several lengths, or make
+                a point twice; or there are fewer different points than samples.
         """
         if self.how == "random":
             return self._drawn()
@@ -117,14 +118,18 @@ class Sweep:
                     f"{axis.key} {n}" for axis, n in zip(self.axes, lengths, strict=True)
                 )
                 raise InputError(f"how = 'zip' needs as many values of each key, not {said}")
-            return list(zip(*axes, strict=True))
+            points = list(zip(*axes, strict=True))
+            name, times = Counter(map(self.name, points)).most_common(1)[0]
+            if times > 1:
+                raise InputError(f"how = 'zip' gives the same twice: {name}")
+            return points
         _refuse_many(math.prod(lengths))
         return list(product(*axes))
 
     def order(self) -> dict[str, list[str]]:
         """Return what the values of each axis are called, in their order; a range has none."""
         return {
-            axis.key: [value.label for value in axis.values]
+            axis.key: list(dict.fromkeys(value.label for value in axis.values))
             for axis in self.axes
             if isinstance(axis, Axis)
         }

@@ -384,3 +384,44 @@ def test_what_pictures_start_from_may_vary(nst: Nst, write_picture: Callable[...
         for crop in ("none", "1x1")
     )
     assert nst("run", "start.toml", "-o", "tried").err.count("6 cached") == 2
+
+
+CONTROLS = """
+model = "tiny"
+content = "photos"
+style = "art"
+size = 32
+steps = 2
+content-mask = "masks"
+style-strength-map = "fade.png"
+[sweep]
+how = "zip"
+colors = ["style", "match", "recolor", "luminance"]
+style-scale = [1, 0.5, 2, 1]
+init-noise = [0, 0.5, 0, 1]
+pooling = ["max", "avg", "l2", "max"]
+center-crop = ["none", "1x1", "none", "4x3"]
+"""
+
+
+def test_controls_vary_and_masks_are_inputs_of_every_variant(
+    nst: Nst, tmp_path: Path, file: Path, write_picture: Callable[..., Path]
+) -> None:
+    file.write_text(CONTROLS)
+    write_picture("fade.png", 24, 32, seed=40)
+    write_picture("masks/cat.png", 24, 32, seed=41)
+    ended = nst(*RUN)
+    assert ended.code == 0, ended.err
+    assert ended.err.count("'masks' has no --content-mask for 'dog.png': painted without") == 1
+    made = results()
+    assert len(set(made.values())) == len(made) == 16
+    for name in made:
+        found, cat = record(name), "/cat__" in name
+        guides = [each.role for each in found.inputs if each.role not in ("content", "style")]
+        assert guides == ["content-mask"] * cat + ["style-strength-map"]
+        varied = [f"{key.replace('_', '-')}={found.recipe[key]}" for key in ("colors", "pooling")]
+        assert all(each in name.replace(".0", "") for each in varied), name
+    assert "16 cached" in nst(*RUN).err
+    write_picture("fade.png", 24, 32, seed=42)
+    stale = nst(*RUN)
+    assert (stale.code, "style-strength-map image changed" in stale.err) == (2, True), stale.err

@@ -185,7 +185,7 @@ RANDOM = '[sweep]\nhow = "random"\nsamples = 2\n'
         (SWEEP + "size = {from = 1, to = nan, count = 3}", "should be a number"),
         (SWEEP + "size = {from = 9, to = 9, count = 3}", "should differ"),
         (SWEEP + "size = {from = 1, to = 9, count = 1}", "from 2 on"),
-        (SWEEP + "size = {from = 1, to = 3, count = 9}", "has 1 twice"),
+        (SWEEP + "size = {from = 1, to = 3, count = 9}", "count = 9: there are not so many"),
         (SWEEP + "size = {from = 0, to = 9, count = 3}", "size = 0: should be greater"),
         (SWEEP + "size = {from = 1, to = 9, count = 999999}", "100000 at most"),
         (SWEEP + "size = {from = 1, to = 9, count = 3, spacing = 'lin'}", "linear or log"),

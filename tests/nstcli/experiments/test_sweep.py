@@ -36,6 +36,11 @@ def test_without_axes_there_is_one_point_without_a_name() -> None:
 
 def test_a_zip_is_the_first_with_the_first() -> None:
     assert names(Sweep((axis("a", "1", "2"), axis("b", "x", "y")), "zip")) == ["a=1,b=x", "a=2,b=y"]
+    again = Sweep((axis("a", "1", "2", "1"), axis("b", "x", "x", "y")), "zip")
+    assert names(again) == ["a=1,b=x", "a=2,b=x", "a=1,b=y"]
+    assert again.order() == {"a": ["1", "2"], "b": ["x", "y"]}
+    with pytest.raises(InputError, match=r"how = 'zip' gives the same twice: a=1,b=x$"):
+        Sweep((axis("a", "1", "2", "1"), axis("b", "x", "y", "x")), "zip").points()
     with pytest.raises(InputError, match=r"as many values of each key, not a 2, b 1"):
         Sweep((axis("a", "1", "2"), axis("b", "x")), "zip").points()
 
