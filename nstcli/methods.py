@@ -57,6 +57,17 @@ class Method:
         return bool(self.backbone) or self.heeds("model")
 
 
+# How photos are looked at and results are finished, whatever paints in between.
+_FRAME = frozenset({"size", "center_crop", "keep_size", "colors", "keep_faces"})
+
 METHODS: Mapping[str, Method] = {
     OPTIMIZE: Method("nstcli.engine.methods.optimize", stepwise=True),
+    "adain": Method(
+        "nstcli.engine.methods.adain",
+        own=frozenset({"alpha"}),
+        shared=_FRAME | {"style_scale", "fit"},
+        backbone="vgg19:gatys",
+        companions=("adain",),
+        inputs=frozenset(get_args(Role)) - {"init"},
+    ),
 }

@@ -194,6 +194,15 @@ class Choices(_Terms, _Basics):  # type: ignore[misc]  # mypy cannot know fields
         Literal["style", "match", "recolor", "luminance"],
         Option("Whose colours: the artwork's, or exactly so; the photo's palette, or all of them"),
     ] = "style"
+    alpha: Annotated[
+        float,
+        Option(
+            "How much of the style adain takes, from 0 for the photo to 1",
+            least=0,
+            most=1,
+            metavar="X",
+        ),
+    ] = 1.0
     keep_faces: Annotated[
         float,
         Option(
@@ -318,7 +327,7 @@ _OF_NO_COST = {
         "learning_rate",
         "schedule",
     ),
-    *("center_crop", "fit", "keep_size", "colors"),
+    *("center_crop", "fit", "keep_size", "colors", "alpha"),
 }
 
 

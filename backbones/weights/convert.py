@@ -77,6 +77,11 @@ def lpips_heads(content: Mapping[str, Any], template: Mapping[str, Tensor]) -> d
     return _in_order(content, template)
 
 
+def adain_decoder(content: Mapping[str, Any], template: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Rename the nine convolutions of AdaIN's decoder; the file counts their padding, too."""
+    return _in_order(content, template)
+
+
 def deepscale_squeezenet(
     content: Mapping[str, Any], template: Mapping[str, Tensor]
 ) -> dict[str, Tensor]:

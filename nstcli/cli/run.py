@@ -32,6 +32,7 @@ def _document(values: Mapping[str, Any]) -> "Document":
 
 @partial(takes_groups, document=_document)
 def run(
+    context: typer.Context,
     file: Annotated[
         Path, typer.Argument(metavar="FILE", help="TOML or YAML; nst init writes one to start from")
     ],
@@ -106,7 +107,7 @@ def run(
     ] = False,
     input_options: Annotated[InputOptions, only(others=True)],
     output_options: Annotated[OutputOptions, only("overwrite", "force", "gallery", others=True)],
-    recipe: Annotated[RecipeOptions, only(others=True)],
+    recipe: Annotated[RecipeOptions, only("method", others=True)],
     execution: ExecutionOptions,
     messages: MessageOptions,
 ) -> None:
@@ -123,8 +124,11 @@ def run(
     limits = {name: most for name, most in small.items() if most is not None}
     for name, most in () if preview else limits.items():
         raise InputError(f"--{name} is that of a --preview; for all pictures: --set {name}={most}")
+    experiment = read(file, changes)
+    if context.params["method"] and any(axis.key == "method" for axis in experiment.sweep.axes):
+        raise InputError("--method is for all pictures, and [sweep] has several; leave it out")
     request = Request(
-        read(file, changes),
+        experiment,
         output or Path(file.stem),
         input_options,
         output_options,

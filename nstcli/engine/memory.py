@@ -8,6 +8,7 @@ import ctypes
 import math
 import sys
 import weakref
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +40,7 @@ _PICTURE_BYTES = 3 * 4
 # freed blocks do not fit: measured with VGG-19, SqueezeNet and MobileNet in both precisions, from
 # 512 to 1024 px, where what comes out is 10 % too little at worst. Reading has few tensors and
 # all large, of which the next fits into the hole of none.
-_OPTIMIZING, _READING = 1.2, 1.6
+_OPTIMIZING, READING = 1.2, 1.6
 # Edge of the picture that is measured, in pixels: large enough that what does not grow with it,
 # Gram matrices above all, counts for nothing. The other one is for networks that must compute.
 _EDGE = 1024
@@ -55,13 +56,25 @@ class Needs:
 
     Attributes:
         fixed: whatever its size; convolutions keep the weights in a layout of their own.
-        optimizing: for each pixel of the content, in a step.
+        painting: for each pixel of the content that is at work: in a step, or in a tile.
         reading: for each pixel of the style, in a forward pass, with what is kept of it to match.
+        kept: for each pixel of the content, at work or not.
+        at_once: pixels that are at work at a time, at most.
     """
 
     fixed: int
-    optimizing: float
+    painting: float
     reading: float
+    kept: float = 0.0
+    at_once: float = math.inf
+
+    def of_content(self, pixels: float) -> float:
+        """Return the bytes for a content of so many pixels, besides what is fixed."""
+        return self.painting * min(pixels, self.at_once) + self.kept * pixels
+
+    def of_style(self, pixels: float) -> float:
+        """Return the bytes for a style of so many pixels, likewise."""
+        return self.reading * min(pixels, self.at_once)
 
 
 def needs(extractor: FeatureExtractor, recipe: Recipe, regions: int = 0) -> Needs:
@@ -74,7 +87,7 @@ def needs(extractor: FeatureExtractor, recipe: Recipe, regions: int = 0) -> Need
     reading, optimizing, pixels = measure_tensors(extractor, recipe, regions)
     own = OPTIMIZERS[recipe.optimizer].pictures(recipe.history)
     pictures = (_PICTURES + own) * _PICTURE_BYTES
-    to_read = _READING * reading.peak / pixels + _PICTURE_BYTES
+    to_read = READING * reading.peak / pixels + _PICTURE_BYTES
     return Needs(
         sum(parameter.nbytes for parameter in extractor.network.parameters()),
         max(_OPTIMIZING * optimizing.peak / pixels + pictures, to_read),  # contents are read, too
@@ -197,12 +210,14 @@ def peak_bytes(device: torch.device) -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
-def largest_size(longest: int, needed: float, free: float) -> int:
-    """Return the longest edge that needs no more than `free` bytes, if `longest` needs `needed`.
+def largest_size(height: int, width: int, needed: Callable[[float], float], free: float) -> int:
+    """Return the longest edge at which a picture of this shape needs no more than `free` bytes.
 
-    A multiple of 16, which may be 0.
+    `needed` tells the bytes of so many pixels. The edge is a multiple of 16, which may be 0.
     """
-    return int(longest * math.sqrt(max(free, 0.0) / needed)) // 16 * 16
+    longest, pixels = max(height, width), height * width
+    edges = range(longest // 16 * 16, 0, -16)
+    return next((e for e in edges if needed(pixels * (e / longest) ** 2) <= free), 0)
 
 
 def advice(size: int, smallest: int) -> str:

@@ -48,10 +48,34 @@ def arranged(
     remembered in `cache_file`, so that a machine gives the same bytes again; `float32` gives the
     same bytes on every run of one machine even without it.
     """
-    _configure_cudnn(exact=wanted == "float32")
     adapted(extractor, recipe)
+    form = (" dense" if recipe.dense else "") + (" padded" if recipe.padding != "own" else "")
+    return in_precision(extractor, _places(recipe), recipe.size, form, wanted, cache_file)
+
+
+def in_precision(
+    extractor: FeatureExtractor,
+    places: Collection[Place],
+    size: int,
+    form: str,
+    wanted: str,
+    cache_file: Path,
+) -> tuple[FeatureExtractor, Precision]:
+    """Do what `arranged` does with a network whose form is as it should be.
+
+    Args:
+        extractor: the network.
+        places: at which it is looked.
+        size: longest edge of the pictures.
+        form: tells networks of one backbone apart that take another time.
+        wanted: see `arranged`.
+        cache_file: likewise.
+    """
+    _configure_cudnn(exact=wanted == "float32")
     if wanted == "auto":
-        chosen = _cached_or_fastest(extractor, recipe, cache_file)
+        size = min(size, _LONGEST)
+        key = _cache_key(extractor, places, size, form)
+        chosen = _cached_or_fastest(extractor, places, size, key, cache_file)
     else:
         chosen = FLOAT32 if wanted == "float32" else BFLOAT16
     return _converted(extractor, chosen), chosen
@@ -71,19 +95,21 @@ def _converted(extractor: FeatureExtractor, precision: Precision) -> FeatureExtr
     return extractor.arrange(getattr(torch, precision.dtype), getattr(torch, precision.layout))
 
 
-def _cached_or_fastest(extractor: FeatureExtractor, recipe: Recipe, cache_file: Path) -> Precision:
-    remembered, key = Remembered(cache_file), _cache_key(extractor, recipe)
+def _cached_or_fastest(
+    extractor: FeatureExtractor, places: Collection[Place], size: int, key: str, cache_file: Path
+) -> Precision:
+    remembered = Remembered(cache_file)
     for precision in CANDIDATES:
         if remembered.values.get(key) == str(precision):
             return precision
-    chosen = _fastest(extractor, recipe)
+    chosen = _fastest(extractor, places, size)
     remembered.put(key, str(chosen))
     with suppress(OSError):  # it is measured again next time, which costs less than a failure
         remembered.save()
     return chosen
 
 
-def _cache_key(extractor: FeatureExtractor, recipe: Recipe) -> str:
+def _cache_key(extractor: FeatureExtractor, places: Collection[Place], size: int, form: str) -> str:
     """Name all that the choice may depend on."""
     device = extractor.gain.device
     if device.type == "cuda":
@@ -91,18 +117,16 @@ def _cache_key(extractor: FeatureExtractor, recipe: Recipe) -> str:
     else:
         capability = torch.backends.cpu.get_cpu_capability()
         machine = f"{platform.node()} {device.type} {capability} ×{torch.get_num_threads()}"
-    layers = ",".join(sorted({layer for _, layer in _places(recipe) if layer is not None}))
-    size = min(recipe.size, _LONGEST)
-    form = (" dense" if recipe.dense else "") + (" padded" if recipe.padding != "own" else "")
-    return f"{machine} · torch {torch.__version__} · {recipe.model}{form} {layers} · {size} px"
+    layers = ",".join(sorted({layer for _, layer in places if layer is not None}))
+    title = f"{extractor.backbone.name}{form} {layers}"
+    return f"{machine} · torch {torch.__version__} · {title} · {size} px"
 
 
-def _fastest(extractor: FeatureExtractor, recipe: Recipe) -> Precision:
+def _fastest(extractor: FeatureExtractor, places: Collection[Place], size: int) -> Precision:
     """Time one evaluation per candidate; one that the device cannot do is out."""
-    edge = max(extractor.backbone.minimum_size, min(recipe.size, _LONGEST))
+    edge = max(extractor.backbone.minimum_size, size)
     image = torch.full((1, 3, max(extractor.backbone.minimum_size, edge * 3 // 4), edge), 0.5)
     image = image.to(extractor.gain.device)
-    places = _places(recipe)
     seconds = {}
     for precision in CANDIDATES:
         candidate = _converted(copy.deepcopy(extractor), precision)

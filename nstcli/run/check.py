@@ -396,7 +396,7 @@ def _memory_of(jobs: Sequence[Job], precision: str) -> int:
     }
     if any("content" not in job.pair.roles for job in jobs):
         sizes["content"] = max(sizes["content"], math.prod(canvas_of(recipe)))
-    growing = max(needed.optimizing * sizes["content"], needed.reading * sizes["style"])
+    growing = max(needed.of_content(sizes["content"]), needed.of_style(sizes["style"]))
     return round(needed.fixed + growing) if growing else 0
 
 

@@ -160,9 +160,8 @@ class Loader:
         styles = [_prepared(each, content, recipe) for each in decoded]
         begun = self._init_of(job, content)
         smallest = min((style.pixels for style in styles), key=lambda x: min(x.shape[-2:]))
-        wanted = self._painter.factors(recipe, content.pixels, smallest)
-        if content.finish_factor:
-            wanted.append(content.finish_factor)
+        finish = content.finish_factor
+        wanted = self._painter.factors(recipe, content.pixels, smallest, finish)
         scales = [
             self._scale(
                 content,
@@ -187,7 +186,7 @@ class Loader:
         image = loaded.scales[-1].content.image
         needed = self._needs_of(recipe, loaded.regions)
         free = 0.8 * free_bytes(image.device, self._memory) - needed.fixed
-        return max(1, int(free / (needed.optimizing * image[0, 0].numel())))
+        return max(1, int(free / needed.of_content(image[0, 0].numel())))
 
     def _refuse_too_large(
         self, job: Job, content: _Image, styles: Sequence[_Image], regions: int
@@ -197,16 +196,16 @@ class Loader:
         needed = self._needs_of(job.settings.recipe, regions)
         free, fixed = free_bytes(content.pixels.device, self._memory), needed.fixed
         smallest = max(self._smallest(image) for image in (content, *styles))
-        roles = ((content, needed.optimizing), *((style, needed.reading) for style in styles))
-        for image, bytes_per_pixel in roles:
+        roles = ((content, needed.of_content), *((style, needed.of_style) for style in styles))
+        for image, growing_with in roles:
             height, width = image.largest.shape[-2:]
-            longest, growing = max(height, width), bytes_per_pixel * height * width
+            growing = growing_with(height * width)
             if fixed + growing > free:
-                fitting = largest_size(longest, growing, free - fixed)
+                fitting = largest_size(height, width, growing_with, free - fixed)
                 if image.finish_factor:
                     fitting = int(fitting / image.finish_factor) // 16 * 16
                 raise InputError(
-                    f"{shown(image.path)}: out of memory at {longest} px (needs about "
+                    f"{shown(image.path)}: out of memory at {max(height, width)} px (needs about "
                     f"{(fixed + growing) / 2**30:.1f} GiB, {free / 2**30:.1f} free); "
                     f"{advice(fitting, smallest)}"
                 )

@@ -116,7 +116,7 @@ def _predicted(extractor: FeatureExtractor, recipe: Recipe, pair: Pair) -> float
     found = needs(extractor, recipe)
     content, style = (image[0, 0].numel() for image in pair)
     network = sum(parameter.nbytes for parameter in extractor.network.parameters())
-    return network + found.fixed + max(found.optimizing * content, found.reading * style)
+    return network + found.fixed + max(found.painting * content, found.reading * style)
 
 
 def _in_a_process(task: Task) -> int:

@@ -84,10 +84,16 @@ class Painter(Protocol):
     def needs(self, recipe: Recipe, regions: int) -> Needs:
         """Return the memory that pictures need; for regions, see `nstcli.engine.memory.needs`."""
 
-    def factors(self, recipe: Recipe, content: Tensor, style: Tensor) -> list[float]:
-        """Return the scales of a pair as factors of its full size, the last one 1.
+    def factors(
+        self, recipe: Recipe, content: Tensor, style: Tensor, finish: float | None
+    ) -> list[float]:
+        """Return the scales of a pair, from coarse to fine, as factors of the recipe's size.
 
-        `style` is the smallest of its artworks; shapes are (1, 3, H, W).
+        Args:
+            recipe: how it is made.
+            content: (1, 3, H, W).
+            style: the smallest of its artworks, likewise.
+            finish: the last of them, where the picture is to be larger than that; else it is 1.
         """
 
     def read_content(self, image: Tensor, recipe: Recipe) -> Content:

@@ -42,9 +42,12 @@ class Optimizing:
         """Return the memory that pictures need."""
         return needs(self.extractor, recipe, regions)
 
-    def factors(self, recipe: Recipe, content: Tensor, style: Tensor) -> list[float]:
+    def factors(
+        self, recipe: Recipe, content: Tensor, style: Tensor, finish: float | None
+    ) -> list[float]:
         """Return the scales of a pair."""
-        return factors(recipe, content, style, self.minimum_size)
+        found = factors(recipe, content, style, self.minimum_size)
+        return [*found, finish] if finish else found
 
     def read_content(self, image: Tensor, recipe: Recipe) -> Content:
         """Read a photo for the terms of the recipe."""

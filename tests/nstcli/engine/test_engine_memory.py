@@ -66,7 +66,7 @@ def test_networks_that_look_at_their_content_are_measured_too() -> None:
     usual = needs(FeatureExtractor(tiny.TINY, tiny.build(), tiny.IMAGENET), recipe())
     network[1] = Looks()
     found = needs(FeatureExtractor(tiny.TINY, network, tiny.IMAGENET), recipe())
-    assert found.optimizing == pytest.approx(usual.optimizing, rel=0.1)
+    assert found.painting == pytest.approx(usual.painting, rel=0.1)
     assert found.reading == pytest.approx(usual.reading, rel=0.1)
 
 
@@ -77,22 +77,22 @@ def test_half_precision_and_shallow_layers_need_less(
     shallow = needs(extractor, recipe(content_layers="relu1", style_layers="relu1"))
     half, _ = arranged(extractor, recipe(), BFLOAT16.dtype, tmp_path)
     less = needs(half, recipe(content_layers="relu1"))
-    assert less.optimizing < full.optimizing
+    assert less.painting < full.painting
     assert less.reading < full.reading
-    assert shallow.optimizing < full.optimizing
+    assert shallow.painting < full.painting
     assert less.fixed == full.fixed / 2 == 2 * sum(p.numel() for p in extractor.parameters())
 
 
 def test_the_content_term_counts(extractor: FeatureExtractor) -> None:
     """Its target at relu1, the difference from it and a gradient, 8 float32 values each."""
     deep, shallow = (needs(extractor, recipe(content_layers=name)) for name in ("relu3", "relu1"))
-    assert shallow.optimizing - deep.optimizing > 1.2 * 3 * (8 - 16 / 16) * 4
+    assert shallow.painting - deep.painting > 1.2 * 3 * (8 - 16 / 16) * 4
 
 
 def test_lbfgs_remembers_more_than_adam(extractor: FeatureExtractor) -> None:
-    more = needs(extractor, recipe(optimizer="lbfgs")).optimizing
-    assert more - needs(extractor, recipe(optimizer="adam")).optimizing == pytest.approx(24 * 12)
-    longer = needs(extractor, recipe(optimizer="lbfgs", history=25)).optimizing
+    more = needs(extractor, recipe(optimizer="lbfgs")).painting
+    assert more - needs(extractor, recipe(optimizer="adam")).painting == pytest.approx(24 * 12)
+    longer = needs(extractor, recipe(optimizer="lbfgs", history=25)).painting
     assert longer - more == pytest.approx(2 * 15 * 12)
 
 
@@ -104,13 +104,13 @@ def test_what_padding_copies_is_foretold() -> None:
         for padding in ("own", "circular")
     )
     extractor = FeatureExtractor(backbone, backbone.build(), tiny.IMAGENET)
-    before = needs(extractor, usual).optimizing
-    assert needs(adapted(extractor, wraps), wraps).optimizing > 1.05 * before
+    before = needs(extractor, usual).painting
+    assert needs(adapted(extractor, wraps), wraps).painting > 1.05 * before
 
 
 def test_a_content_needs_no_less_than_to_be_read(extractor: FeatureExtractor) -> None:
     flat = needs(extractor, recipe(content_weight=0, style_weight=0, tv_weight=1, optimizer="adam"))
-    assert flat.optimizing >= flat.reading > 0
+    assert flat.painting >= flat.reading > 0
 
 
 # Makes a pair in a process of its own; prints the peak above what was there before, and what was
@@ -135,7 +135,7 @@ found = needs(extractor, asked)
 before = psutil.Process().memory_info().rss - kept_bytes()
 make(height, 512, 512)
 peak = peak_bytes(torch.device("cpu")) - before
-foretold = found.fixed + max(found.optimizing * height * 512, found.reading * 512**2)
+foretold = found.fixed + max(found.painting * height * 512, found.reading * 512**2)
 print(peak / 2**20, foretold / 2**20)
 """
 
@@ -158,7 +158,10 @@ def test_what_is_foretold_is_what_is_needed(height: int, layers: str) -> None:
 def test_the_largest_size_that_fits(
     longest: int, needed: float, free: float, expected: int
 ) -> None:
-    assert largest_size(longest, needed, free) == expected
+    def needs(pixels: float) -> float:
+        return needed * pixels / longest**2
+
+    assert largest_size(longest // 2, longest, needs, free / 2) == expected
 
 
 def test_no_size_is_advised_that_no_network_can_see() -> None:

@@ -219,7 +219,7 @@ def test_memory_of_a_term_is_foretold(extractor: FeatureExtractor, term: str) ->
     """What is found without computing is what a computation takes."""
     asked = alone(term)
     foretold = memory.needs(extractor, asked)
-    assert foretold.optimizing >= foretold.reading > 0
+    assert foretold.painting >= foretold.reading > 0
     _, expected, many = memory.measure_tensors(extractor, asked)
     _, taken, few = memory._measured(extractor, asked, 0, 256)
     assert (many, few) == (1024**2, 256**2)

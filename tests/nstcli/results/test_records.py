@@ -501,16 +501,19 @@ OTHERS = {
     "init_noise": 0.5,
     "detector": "3" * 64,
     "companions": "4" * 64,
+    "method": "adain",
+    "alpha": 0.5,
 }
 
 
 def test_every_part_of_the_recipe_but_its_version_is_varied_below() -> None:
-    assert set(OTHERS) | {"version", "method"} == {field.name for field in fields(Recipe)}
+    assert set(OTHERS) | {"version"} == {field.name for field in fields(Recipe)}
 
 
 # What an option must be beside for it to have any effect, and for it to have none where that is
 # not so by default.
 USED_WITH = {
+    "alpha": {"method": "adain"},
     "seed": {"init": "noise"},
     "learning_rate": {"optimizer": "adam"},
     "schedule": {"optimizer": "adam"},

@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, get_args
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -19,20 +20,25 @@ from nstcli.engine.precision import FLOAT32
 from nstcli.engine.stylize import Scale
 from nstcli.engine.targets import Content, Style
 from nstcli.errors import InputError
-from nstcli.images import decode
+from nstcli.images import decode, encode
 from nstcli.methods import METHODS, Method
 from nstcli.plan import blends, inputs
-from nstcli.plan.pair import Input
+from nstcli.plan.pair import Input, Pair
 from nstcli.plan.walk import Selection
 from nstcli.recipe import DEFAULT, Recipe, effective, unheeded
+from nstcli.results.digests import Digests
 from nstcli.results.store import SingleFile
 from nstcli.run.check import check
 from nstcli.run.events import Failed, Made
+from nstcli.run.framing import sizes_of
 from nstcli.run.job import Job, Settings
 from nstcli.run.worker import Worker
-from nstcli.terms import INPUTS
+from nstcli.terms import INPUTS, Role
 from tests.conftest import Plugin
+from tests.nstcli.run.small_networks import of_small_networks
 from tests.nstcli.run.test_backends import by, job_of, settings_of
+
+Write = Callable[..., Path]
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -50,6 +56,131 @@ def test_every_option_means_something_to_a_method() -> None:
         assert any(row.heeds(option) for row in METHODS.values())
 
 
+@pytest.fixture(params=METHODS)
+def method(
+    request: pytest.FixtureRequest, tiny_plugin: Plugin, monkeypatch: pytest.MonkeyPatch
+) -> str:
+    """Every row of the table, of small networks."""
+    of_small_networks(monkeypatch)
+    return str(request.param)
+
+
+def of(settings: Settings, write_picture: Callable[..., Path], *others: Input) -> Job:
+    """Return a job of a photo of 32×24 px, an artwork, and other inputs."""
+    named = (
+        Input("content", write_picture("photo.png")),
+        Input("style", write_picture("art.png", 20, 28, seed=1)),
+    )
+    ordered = sorted((*named, *others), key=lambda each: get_args(Role).index(each.role))
+    pair = Pair(tuple(ordered), "result.png")
+    known = Digests(None)
+    return Job.of(pair, settings, *(known.digest(each.path) for each in pair.inputs))
+
+
+def pixels(outcome: Any) -> Any:
+    assert isinstance(outcome, Made), outcome
+    return decode(outcome.data, "").rgb.astype(int)
+
+
+def test_a_method_makes_the_same_picture_again(method: str, write_picture: Write) -> None:
+    job = of(settings_of(2, method=method), write_picture)
+    one, other = made(job.settings, job, job)
+    assert one.data == other.data
+    record = one.record
+    assert (record.width, record.height, record.recipe["method"]) == (32, 24, method)
+    assert record.key == job.key
+    assert bool(record.steps) == bool(record.curve) == METHODS[method].stepwise
+    assert job.settings.recipe.effective().items() <= record.recipe.items()
+
+
+@pytest.mark.parametrize(
+    "choices",
+    [
+        *({"colors": colors} for colors in ("match", "recolor", "luminance")),
+        *(
+            {"style_scale": 0.5},
+            {"center_crop": "1x1"},
+            {"fit": "crop"},
+            {"keep_size": True, "size": 12},
+        ),
+    ],
+    ids=str,
+)
+def test_what_holds_for_all_pictures_holds_for_those_of_a_method(
+    method: str, choices: dict[str, Any], write_picture: Write
+) -> None:
+    plain, asked = (settings_of(2, method=method, **given) for given in ({}, choices))
+    job = of(asked, write_picture)
+    (before,), (after,) = made(plain, of(plain, write_picture)), made(asked, job)
+    sizes = sizes_of(32, 24, asked.recipe).result
+    assert pixels(after).shape[1::-1] == sizes
+    assert after.data != before.data
+    checked = check([(job.pair, asked)], SingleFile(job.pair.path("content").parent / "result.png"))
+    assert checked.memory_needed("auto") > 0
+
+
+@pytest.mark.parametrize(
+    "roles",
+    [
+        ("style",),
+        ("content-mask",),
+        ("style-mask",),
+        ("style-strength-map",),
+        ("content-weight-map",),
+        ("style", "content-mask", "content-mask"),
+        ("style", "style-mask", "style-mask"),
+    ],
+    ids="+".join,
+)
+def test_further_inputs_count_or_are_refused(
+    method: str, roles: Sequence[Role], write_picture: Write
+) -> None:
+    settings = settings_of(2, method=method)
+    others = [Input(role, write_picture(f"{n}.png", seed=5 + n)) for n, role in enumerate(roles)]
+    plain, job = of(settings, write_picture), of(settings, write_picture, *others)
+    if not job.pair.roles <= METHODS[method].inputs:
+        return
+    before, after = made(settings, plain, job)
+    # Some may change little under random weights, and none nothing; a weight map does where the
+    # photo is not left.
+    if set(roles) != {"content-weight-map"}:
+        assert (pixels(before) != pixels(after)).any()
+
+
+def test_where_no_style_is_taken_the_photo_is_left(
+    method: str, tmp_path: Path, write_picture: Write
+) -> None:
+    black = tmp_path / "black.png"
+    black.write_bytes(encode(np.zeros((24, 32, 3), np.uint8)))
+    settings = settings_of(2, method=method)
+    maps = (Input("style-strength-map", black),)
+    job = of(settings, write_picture, *maps)
+    outcomes = made(settings, of(settings, write_picture), job)
+    photo = decode(job.pair.path("content").read_bytes(), "").rgb.astype(int)
+    if METHODS[method].stepwise:
+        assert abs(pixels(outcomes[1]) - photo).mean() < abs(pixels(outcomes[0]) - photo).mean()
+    assert any("no place of the picture" in note for note in outcomes[1].record.notes)
+
+
+def test_a_picture_that_cannot_be_read_leaves_the_others(method: str, write_picture: Write) -> None:
+    settings = settings_of(2, method=method)
+    job = of(settings, write_picture)
+    gone = write_picture("gone.png", seed=3)
+    other = job_of(gone, job.pair.path("style"), settings)
+    gone.unlink()
+    bad, good = made(settings, other, job)
+    assert isinstance(bad, Failed)
+    assert "gone.png" in bad.error
+    assert isinstance(good, Made)
+
+
+def test_too_large_a_picture_is_refused_with_advice(method: str, write_picture: Write) -> None:
+    settings = settings_of(2, method=method)
+    (outcome,) = made(settings, of(settings, write_picture), memory=1000.0)
+    assert isinstance(outcome, Failed)
+    assert "photo.png: out of memory at 32 px" in outcome.error
+
+
 @dataclass(frozen=True, eq=False)
 class Tinting:
     """Mixes the photo with the colour that its style file names; it has no backbone."""
@@ -61,8 +192,10 @@ class Tinting:
     def needs(self, recipe: Recipe, regions: int) -> Needs:
         return Needs(0, 24.0, 0.0)
 
-    def factors(self, recipe: Recipe, content: Tensor, style: Tensor) -> list[float]:
-        return [1.0]
+    def factors(
+        self, recipe: Recipe, content: Tensor, style: Tensor, finish: float | None
+    ) -> list[float]:
+        return [finish or 1.0]
 
     def read_content(self, image: Tensor, recipe: Recipe) -> Content:
         return Content(image, {})
