@@ -51,9 +51,13 @@ class Objective:
         """Return each term, unweighted, for every picture: two (N, 3, H, W) -> {term: (N,)}."""
         return evaluate(self._extractor, painted, self._aimed_at(photos))
 
-    def weighted(self, terms: Mapping[str, Tensor]) -> Tensor:
-        """Add up terms with the weights of the recipe: (N,)."""
-        return weighted(terms, self._recipe)
+    def weighted(self, terms: Mapping[str, Tensor], style: float = 1.0) -> Tensor:
+        """Add up terms with the weights of the recipe, those of the style times a factor: (N,)."""
+        counted = {
+            name: term * style if TERMS[name].target == "style" else term
+            for name, term in terms.items()
+        }
+        return weighted(counted, self._recipe)
 
     @torch.no_grad()
     def _aimed_at(self, photos: Tensor) -> list[Part]:
