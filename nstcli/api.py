@@ -50,6 +50,7 @@ from nstcli.experiments.kept import Kept
 from nstcli.experiments.kept import resolved as resolved_experiment
 from nstcli.experiments.variant import variants_of
 from nstcli.images import memory
+from nstcli.networks import ready
 from nstcli.networks.file import Notes, read_notes
 from nstcli.plan import blends, inputs
 from nstcli.plan.beside import started
@@ -394,7 +395,7 @@ def train(
     )
     with TemporaryDirectory(prefix="nst-") as scratch:
         order = Order(
-            _styles(style, Path(scratch)),
+            _styles(style, Path(scratch), chosen.execution.offline),
             tuple(os.fspath(each) for each in _paths(photos)),
             Path(output),
             training,
@@ -465,7 +466,8 @@ def _one(
         found: list[Input] = []
         for role, picture in given.items():
             if role == "style":
-                found += _styles(picture, folder).inputs(role)
+                offline = bool(options.get("offline"))
+                found += _styles(picture, folder, offline).inputs(role)
             else:
                 found.append(Input(role, _file(picture, folder / f"{role}.png")))
         options = {**options, **_guides(options, folder)}
@@ -798,10 +800,13 @@ def _file(picture: object, place: Path) -> Path:
     return found.sources[0].path
 
 
-def _styles(style: object, folder: Path) -> Source:
+def _styles(style: object, folder: Path, offline: bool) -> Source:
     """Return the artworks of one picture, put into a folder where they are in memory.
 
+    Ready-made networks are pulled first, unless `offline`.
+
     Raises:
+        BackboneError: networks cannot be had.
         InputError: one cannot be used, or has a weight that cannot be.
     """
     given: list[Any] = list(style) if isinstance(style, list | tuple) else [style]
@@ -812,6 +817,8 @@ def _styles(style: object, folder: Path) -> Source:
         picture, weight = each, 1.0
         if isinstance(each, tuple) and len(each) == 2 and isinstance(each[1], int | float):
             picture, weight = each
+        if isinstance(picture, str):
+            ready.fetch([picture], offline)
         name = f"style-{number + 1}.png" if len(given) > 1 else "style.png"
         known.append((_file(picture, folder / name), float(weight)))
     return blends.named(known)
@@ -870,6 +877,7 @@ def _sources(given: object, chosen: _Chosen, output: Path, *, styles: bool) -> l
     selection = Selection(options.recursive, options.include, options.exclude, options.strict)
     if styles:
         selection = blends.styles_in(selection, chosen.recipe.method, options.blend)
+        ready.fetch(map(str, _paths(given)), chosen.execution.offline)
     several: list[inputs.Found] = []
     for each in _paths(given):
         found = inputs.find(os.fspath(each), selection)

@@ -57,8 +57,23 @@ class Method:
         return bool(self.backbone) or self.heeds("model")
 
 
+# Of files that hold networks.
+NETWORK_SUFFIXES = frozenset({".safetensors", ".pth", ".pt"})
+
 # How photos are looked at and results are finished, whatever paints in between.
 _FRAME = frozenset({"size", "center_crop", "keep_size", "colors", "keep_faces"})
+
+
+def _by_networks() -> Method:
+    """Return a method whose styles are networks that paint in one pass."""
+    return Method(
+        "nstcli.engine.methods.network",
+        shared=_FRAME | {"alpha"},
+        only={"colors": ("style", "luminance")},
+        networks=NETWORK_SUFFIXES,
+        inputs=frozenset({"content", "style", "content-mask", "style-strength-map"}),
+    )
+
 
 METHODS: Mapping[str, Method] = {
     OPTIMIZE: Method("nstcli.engine.methods.optimize", stepwise=True),
@@ -70,4 +85,6 @@ METHODS: Mapping[str, Method] = {
         companions=("adain",),
         inputs=frozenset(get_args(Role)) - {"init"},
     ),
+    "network": _by_networks(),
+    "cyclegan": _by_networks(),
 }

@@ -197,7 +197,7 @@ class Choices(_Terms, _Basics):  # type: ignore[misc]  # mypy cannot know fields
     alpha: Annotated[
         float,
         Option(
-            "How much of the style adain takes, from 0 for the photo to 1",
+            "How much of the style adain and networks take, from 0 for the photo to 1",
             least=0,
             most=1,
             metavar="X",

@@ -18,8 +18,8 @@ FLOORS = (
     ("nstcli.report", "nstcli.metrics"),
     ("nstcli.run",),
     ("nstcli.results",),
-    ("nstcli.networks",),
     ("nstcli.plan", "nstcli.engine"),
+    ("nstcli.networks",),
     ("nstcli.recipe", "nstcli.config", "nstcli.images"),
     (
         "nstcli.text",

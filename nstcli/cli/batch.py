@@ -84,6 +84,7 @@ def batch(
     from nstcli.errors import InputError
     from nstcli.experiments import chosen
     from nstcli.experiments.preview import Preview
+    from nstcli.networks import ready
     from nstcli.plan.beside import started
     from nstcli.plan.layout import Layout
     from nstcli.plan.product import Naming
@@ -100,6 +101,7 @@ def batch(
     form = form_of(output_options)
     values = {"model": recipe.model, "size": str(choices["size"]), "preset": recipe.preset}
     naming = Naming(f".{form.format}", output_options.name, values)
+    ready.fetch([style], execution.offline, screen.downloading)
     planned = _planned((content, style), recipe.method, input_options, output, naming, screen)
     pairs = started(planned, choices)
     named = chosen.addresses([pairs])

@@ -38,6 +38,7 @@ from nstcli.experiments.preview import Preview
 from nstcli.experiments.run import RunContext
 from nstcli.experiments.sweep import Axis, Range
 from nstcli.experiments.variant import Variant, variants_of
+from nstcli.networks import ready
 from nstcli.plan.layout import Layout
 from nstcli.plan.pair import Pair
 from nstcli.plan.product import Naming, planned
@@ -200,7 +201,10 @@ def plan(request: Request, screen: Screen) -> Experiment:
             f"note: {plural(len(same), 'variant')} will show the same as others, "
             f"such as '{one.title}' and '{other.title}'"
         )
-    found = find_pictures((file.contents or (), file.styles or ()), taken, request.output, screen)
+    arguments = file.contents or (), file.styles or ()
+    ready.fetch(arguments[1], request.execution.offline, screen.downloading)
+    method = choices["method"]
+    found = find_pictures(arguments, taken, request.output, screen, method=method)
     contents, styles = found[0] if has_contents else None, found[1] if has_styles else None
     suffix = f".{form.format}"
     naming = Naming(suffix, request.output_options.name)

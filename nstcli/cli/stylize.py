@@ -58,13 +58,17 @@ def stylize(
     from nstcli.cli.making import Order, header_of, run_pairs, with_guides
     from nstcli.cli.screen import Screen
     from nstcli.errors import InputError
+    from nstcli.networks import ready
     from nstcli.plan import blends, inputs, product
     from nstcli.plan.beside import started
     from nstcli.results.store import SingleFile
     from nstcli.run.job import form_of, settings_for
 
     file_format = _format_of(output, context.params["format"], output_options.format)
-    known = [(inputs.find(name), weight) for name, weight in map(blends.weighted, style)]
+    screen = Screen(messages.quiet, messages.verbose, messages.progress, messages.color)
+    weighted = [*map(blends.weighted, style)]
+    ready.fetch([name for name, _ in weighted], execution.offline, screen.downloading)
+    known = [(inputs.find(name), weight) for name, weight in weighted]
     contents = inputs.find(str(content))
     if len(contents) > 1 or any(len(found) > 1 for found, _ in known):
         raise InputError(
@@ -76,7 +80,6 @@ def stylize(
     (pair,) = product.planned(contents, styles, naming).pairs
     path = output or Path(pair.output)
     (pair,) = started([replace(pair, output=path.name)], recipe.choices())
-    screen = Screen(messages.quiet, messages.verbose, messages.progress, messages.color)
     (pair,) = with_guides([pair], input_options, screen)
     settings = settings_for(
         recipe.choices(),

@@ -4,13 +4,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from backbones.hooks import FeatureExtractor
 from nstcli.engine.losses import Statistic, Target, statistic_of
 from nstcli.engine.losses.statistics import full_precision
 from nstcli.engine.masks import covers, pooled
 from nstcli.engine.tiling import Sights, TileSize
+from nstcli.networks.mixing import mixed as mix_networks
 from nstcli.recipe import Recipe
 from nstcli.terms import TERMS
 
@@ -131,12 +132,15 @@ class Style:
         statistics: those that are means over positions, (1, …).
         mean_squares: of the local ones, whose values are not kept, a scalar each.
         unseen: the layers at which masks leave too few positions of all of them to aim at.
+        network: that paints in this style, for methods whose styles are networks: there are no
+            images then, and no statistics.
     """
 
     artworks: tuple[Artwork, ...]
     statistics: Mapping[Place, Tensor]
     mean_squares: Mapping[Place, Tensor]
     unseen: frozenset[str | None] = frozenset()
+    network: nn.Module | None = None
 
     @classmethod
     def of(cls, read: Content, mask: Tensor | None = None) -> "Style":
@@ -166,7 +170,8 @@ class Style:
         """Memory that it takes."""
         images = [each.image for each in self.artworks]
         masks = [each.mask for each in self.artworks if each.mask is not None]
-        kept = (*images, *masks, *self.statistics.values(), *self.mean_squares.values())
+        kept = [*images, *masks, *self.statistics.values(), *self.mean_squares.values()]
+        kept += self.network.parameters() if self.network else ()
         return sum(tensor.nbytes for tensor in kept)
 
 
@@ -247,6 +252,7 @@ def mixed(styles: Sequence[Style], weights: Sequence[float]) -> Style:
     Where the mask of one leaves too few positions at a layer, the others stand for it there.
 
     Raises:
+        InputError: they are networks that cannot be mixed.
         ValueError: no style, or weights that do not fit.
     """
     if not styles or len(styles) != len(weights):
@@ -267,6 +273,7 @@ def mixed(styles: Sequence[Style], weights: Sequence[float]) -> Style:
             found[place] = torch.stack([of(s)[place] * (share / whole) for s, share in able]).sum(0)
         return found
 
+    networks = [style.network for style, _ in counting if style.network]
     artworks = [
         replace(each, share=each.share * share)
         for style, share in counting
@@ -277,6 +284,7 @@ def mixed(styles: Sequence[Style], weights: Sequence[float]) -> Style:
         mean(lambda style: style.statistics),
         mean(lambda style: style.mean_squares),
         unseen,
+        mix_networks(networks, [share for _, share in counting]) if networks else None,
     )
 
 

@@ -22,6 +22,7 @@ from backbones.weights import readers
 from backbones.weights.hashing import content_sha256
 from nstcli.errors import InputError
 from nstcli.images import EXTENSIONS
+from nstcli.methods import NETWORK_SUFFIXES
 from nstcli.networks.kinds import KINDS, kind_of
 from nstcli.text import printable, shown
 from nstcli.version import VERSION
@@ -33,8 +34,7 @@ if TYPE_CHECKING:
 
 SUFFIX = ".safetensors"
 # Of state dicts that `torch.save` wrote.
-_PICKLES = (".pth", ".pt")
-SUFFIXES = (SUFFIX, *_PICKLES)
+_PICKLES = NETWORK_SUFFIXES - {SUFFIX}
 # Of `KINDS`, what is trained here.
 KIND = "transformation"
 # What white is in networks of the kind that others publish.
@@ -204,6 +204,11 @@ def _read(path: Path, form: str) -> tuple[Notes, dict[str, Any]]:
             metadata = file.metadata() or {}
             tensors = {k: file.get_tensor(k) if form else None for k in list(file.keys())}
     except SafetensorError as error:
+        if path.suffix.lower() in EXTENSIONS:
+            raise InputError(
+                f"{name}: a picture, and no safetensors file of a network; artworks are for other "
+                "methods"
+            ) from error
         raise InputError(
             f"{name}: no network, or a damaged one: it is no safetensors file ({error})"
         ) from error

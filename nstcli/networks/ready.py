@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from backbones.paths import exists, is_file, is_folder
 from backbones.weights.cache import VARIABLE, cache_folder, workspace
 from backbones.weights.sources import PackageFile
 from nstcli.errors import InputError
+from nstcli.methods import NETWORK_SUFFIXES
 from nstcli.networks import file
 from nstcli.text import shown
 
@@ -158,25 +159,38 @@ def _is_whole(path: Path) -> bool:
     return True
 
 
-def located(argument: str, *, offline: bool = False, progress: Progress | None = None) -> str:
-    """Return the path, folder or pattern that an argument means; its collection is pulled first.
+def fetch(
+    arguments: Iterable[str], offline: bool, downloading: Callable[[str], Progress] | None = None
+) -> None:
+    """Pull the collections that arguments name and that are not in the cache.
 
     Raises:
-        BackboneError: the collection cannot be had.
+        BackboneError: they cannot be had.
+    """
+    named = {each.removeprefix(PREFIX).partition("/")[0] for each in arguments if is_named(each)}
+    for name, collection in COLLECTIONS.items():
+        if name in named and not all(map(exists, collection.paths)):
+            pull(collection, offline=offline, progress=downloading(name) if downloading else None)
+
+
+def is_named(argument: str) -> bool:
+    """Tell whether an argument names a network of the cache, a folder or a pattern of them."""
+    return argument.startswith(PREFIX)
+
+
+def located(argument: str) -> str:
+    """Return the path, folder or pattern in the cache that an argument names.
+
+    Raises:
         InputError: there is no network of that name.
     """
-    if not argument.startswith(PREFIX):
-        return argument
     name = argument.removeprefix(PREFIX)
-    collection = COLLECTIONS.get(name.partition("/")[0])
-    if collection and not all(map(exists, collection.paths)):
-        pull(collection, offline=offline, progress=progress)
     path = folder() / name
     if is_folder(path):
         return str(path)
     if glob.has_magic(name):
-        return str(Path(glob.escape(str(folder())), name))
-    for suffix in file.SUFFIXES:
+        return str(Path(glob.escape(str(folder())), name + file.SUFFIX))  # not their pictures
+    for suffix in sorted(NETWORK_SUFFIXES, reverse=True):
         if is_file(path.with_name(path.name + suffix)):
             return str(path.with_name(path.name + suffix))
     known = [*COLLECTIONS, *(each for each, _ in found())]
@@ -189,5 +203,5 @@ def found() -> Iterator[tuple[str, Path]]:
     """Yield the networks in the cache, by name."""
     here = folder()
     for path in sorted(here.rglob("*")) if is_folder(here) else ():
-        if path.suffix.lower() in file.SUFFIXES and is_file(path):
+        if path.suffix.lower() in NETWORK_SUFFIXES and is_file(path):
             yield path.relative_to(here).with_suffix("").as_posix(), path

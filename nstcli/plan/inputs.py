@@ -10,6 +10,7 @@ from pathlib import Path
 from backbones.hints import closest_file
 from backbones.paths import exists, expanded, is_file, is_folder, is_link, resolved
 from nstcli.errors import InputError
+from nstcli.networks import ready
 from nstcli.plan.layout import Layout
 from nstcli.plan.pair import Source
 from nstcli.plan.walk import (
@@ -65,13 +66,14 @@ def find(argument: str, selection: Selection = TOP_ONLY) -> Found:
     """Look for the pictures in a folder, the files of a glob pattern, or the one file named.
 
     In a folder, files count as pictures by their suffix; hidden files and junk are left out. The
-    order is that of the names, so that it is the same on every file system.
+    order is that of the names, so that it is the same on every file system. What begins with
+    `network:` is looked for in the cache.
 
     Raises:
         InputError: nothing is there, or nothing that is a picture and wanted; or, if the selection
             are strict, something cannot be read.
     """
-    path = expanded(argument)
+    path = expanded(ready.located(argument) if ready.is_named(argument) else argument)
     if is_folder(path):
         return _in_folder(argument, path, selection)
     if exists(path):

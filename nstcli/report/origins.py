@@ -11,7 +11,8 @@ from pathlib import Path, PurePath
 
 from backbones.paths import exists
 from nstcli.errors import InputError
-from nstcli.networks import file as networks
+from nstcli.methods import NETWORK_SUFFIXES
+from nstcli.networks.file import picture_of
 from nstcli.report.thumbs import LARGE, SMALL, Thumbs
 from nstcli.results.digests import Digests
 from nstcli.results.records import Record
@@ -44,8 +45,8 @@ def _picture_of(path: str, sha256: str, folder: Path) -> bytes | None:
         except OSError:
             continue
         if hashlib.sha256(data).hexdigest() == sha256:
-            is_network = candidate.suffix.lower() in networks.SUFFIXES
-            return networks.picture_of(candidate) if is_network else data
+            is_network = candidate.suffix.lower() in NETWORK_SUFFIXES
+            return picture_of(candidate) if is_network else data
     return None
 
 

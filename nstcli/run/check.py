@@ -8,16 +8,18 @@ import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 from backbones import BackboneError, weights
 from backbones.paths import is_folder, resolved
 from nstcli import images
 from nstcli.config.options import OutputOptions
 from nstcli.errors import InputError
+from nstcli.methods import METHODS, NETWORK_SUFFIXES
 from nstcli.plan.pair import Input, Pair
 from nstcli.plan.walk import trouble
 from nstcli.recipe import OFF, Recipe, effective
@@ -30,6 +32,10 @@ from nstcli.run.framing import FINISH, canvas_of, sizes_of
 from nstcli.run.job import Job, Settings
 from nstcli.terms import Role
 from nstcli.text import shown
+
+if TYPE_CHECKING:
+    from nstcli.engine.memory import Needs
+    from nstcli.engine.methods import NetworkPainter
 
 # Decoders let other threads run; beyond a few, the disk and the memory are what is short.
 _THREADS = 4
@@ -290,7 +296,8 @@ def _unusable(jobs: Sequence[Job], max_pixels: int) -> list[PairFailed]:
     """Decode every picture of these jobs, and return the pairs that cannot be made of theirs."""
     pictures = (each.path for job in jobs for each in _pictures_of(job))
     looked = dict(look_at_all(pictures, max_pixels))
-    problems = {job.pair: _problem_of(job, looked) for job in jobs}
+    unread = dict(_unreadable_networks(jobs))
+    problems = {job.pair: _problem_of(job, looked) or _first(job, unread) for job in jobs}
     return [PairFailed(pair, problem) for pair, problem in problems.items() if problem]
 
 
@@ -298,6 +305,36 @@ def _pictures_of(job: Job) -> list[Input]:
     """Return the inputs that are pictures; of a style that is a network, the method will tell."""
     networks = job.settings.recipe.by.networks
     return [each for each in job.pair.inputs if each.role != "style" or not networks]
+
+
+def _unreadable_networks(jobs: Iterable[Job]) -> Iterator[tuple[tuple[str, Path], str]]:
+    """Read every style that is a network, and tell by method which cannot be, and why."""
+    styles = {
+        (job.settings.recipe.method, each.path): job.settings.recipe
+        for job in jobs
+        if job.settings.recipe.by.networks
+        for each in job.pair.of_role("style")
+    }
+    for (method, path), recipe in styles.items():
+        try:
+            _reader(recipe).read_network(path, recipe)
+        except InputError as error:
+            yield (method, path), str(error)
+
+
+def _reader(recipe: Recipe) -> NetworkPainter:
+    """Return a method that can read networks. This imports torch."""
+    from nstcli.engine.methods import Parts, painter
+
+    remembered = weights.cache_folder() / "precision.json"
+    return cast("NetworkPainter", painter(Parts(None, {}, "cpu", "float32", remembered), recipe))
+
+
+def _first(job: Job, unread: Mapping[tuple[str, Path], str]) -> str:
+    """Return what is wrong with the first network of a job, if anything is."""
+    method = job.settings.recipe.method
+    found = (unread.get((method, each.path), "") for each in job.pair.of_role("style"))
+    return next(filter(None, found), "")
 
 
 def _problem_of(job: Job, looked: Mapping[Path, Looked | InputError]) -> str:
@@ -320,7 +357,7 @@ def _problem_of(job: Job, looked: Mapping[Path, Looked | InputError]) -> str:
     for each in _pictures_of(job):
         found = looked[each.path]
         if isinstance(found, InputError):
-            return str(found)
+            return _no_picture(each.path, found)
         try:
             if each.role == "content":
                 sizes = sizes_of(found.width, found.height, settings.recipe)
@@ -334,6 +371,13 @@ def _problem_of(job: Job, looked: Mapping[Path, Looked | InputError]) -> str:
         except (BackboneError, InputError) as error:
             return f"{shown(each.path)}: {error}"
     return ""
+
+
+def _no_picture(path: Path, error: InputError) -> str:
+    if path.suffix.lower() not in NETWORK_SUFFIXES:
+        return str(error)
+    methods = " or ".join(name for name, row in METHODS.items() if row.networks)
+    return f"{shown(path)}: a network, and no picture; --method {methods} takes it"
 
 
 def _by_needs(jobs: Sequence[Job]) -> list[list[Job]]:
@@ -380,7 +424,10 @@ def _memory_of(jobs: Sequence[Job], precision: str) -> int:
     forced = "float32" if precision == "auto" else precision
     remembered = weights.cache_folder() / "precision.json"
     ready = painter(Parts(extractor, companions, "cpu", forced, remembered), recipe)
-    needed = ready.needs(recipe, _regions_of(jobs[0]))
+    regions = _regions_of(jobs[0])
+    needed = ready.needs(recipe, regions)
+    if recipe.by.networks:
+        needed = _most_needed(cast("NetworkPainter", ready), recipe, regions, jobs)
     longest = recipe.size * (FINISH if recipe.keep_size else 1)
     aspects = {"content": recipe.aspect, "style": None}
     roles: tuple[Role, ...] = ("content", "style")
@@ -398,6 +445,19 @@ def _memory_of(jobs: Sequence[Job], precision: str) -> int:
         sizes["content"] = max(sizes["content"], math.prod(canvas_of(recipe)))
     growing = max(needed.of_content(sizes["content"]), needed.of_style(sizes["style"]))
     return round(needed.fixed + growing) if growing else 0
+
+
+def _most_needed(ready: NetworkPainter, recipe: Recipe, regions: int, jobs: Iterable[Job]) -> Needs:
+    """Return what pictures need with the largest of their networks, read one at a time.
+
+    Those that cannot be read need nothing.
+    """
+    found = [ready.needs(recipe, regions)]
+    for path in {each.path for job in jobs for each in job.pair.of_role("style")}:
+        with suppress(InputError):
+            style = ready.read_network(path, recipe)
+            found.append(ready.needs(recipe, regions, [style]))
+    return max(found, key=lambda needed: needed.painting)
 
 
 def _frame_of(recipe: Recipe) -> tuple[object, ...]:

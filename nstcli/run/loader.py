@@ -107,9 +107,10 @@ class _Image:
 
     @property
     def bytes_kept(self) -> int:
-        """Memory that the pixels and the style statistics take."""
+        """Memory that the pixels and the styles that were read take."""
         pixels = {id(each): each.nbytes for each in (self.pixels, self.largest)}
-        return sum(pixels.values()) + sum(style.nbytes for style in self.styles.values())
+        styles = [*self.styles.values(), *([self.network] if self.network else [])]
+        return sum(pixels.values()) + sum(style.nbytes for style in styles)
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,13 +121,13 @@ class Loaded:
         scales: from coarse to fine.
         content: in the size of the result, which may be larger than the last scale.
         notes: what the user should know of the files, a line each.
-        regions: for which memory is foretold; see `nstcli.engine.memory.needs`.
+        needs: the memory that it takes.
     """
 
     scales: list[Scale]
     content: Picture
     notes: tuple[str, ...]
-    regions: int
+    needs: Needs
 
 
 class Loader:
@@ -156,7 +157,8 @@ class Loader:
         content = self._content_of(job)
         decoded, view = self._styles_of(job, content)
         known = self._where(job, content, decoded, view)
-        self._refuse_too_large(job, content, decoded, known.regions)
+        needed = self._needs_of(recipe, known.regions, decoded)
+        self._refuse_too_large(job, content, decoded, needed)
         styles = [_prepared(each, content, recipe) for each in decoded]
         begun = self._init_of(job, content)
         smallest = min((style.pixels for style in styles), key=lambda x: min(x.shape[-2:]))
@@ -179,21 +181,19 @@ class Loader:
         notes = [note for each in pictures for note in each.notes]
         notes += [*_note_of_faces(content, recipe), *_note_of_size(content)]
         notes += [*known.notes, *too_small(known, scales[-1], self._painter.style_layers(recipe))]
-        return Loaded(scales, content.picture, tuple(dict.fromkeys(notes)), known.regions)
+        return Loaded(scales, content.picture, tuple(dict.fromkeys(notes)), needed)
 
-    def fitting(self, loaded: Loaded, recipe: Recipe) -> int:
+    def fitting(self, loaded: Loaded) -> int:
         """Return how many pairs of this shape fit into memory at once, with some room left."""
-        image = loaded.scales[-1].content.image
-        needed = self._needs_of(recipe, loaded.regions)
+        image, needed = loaded.scales[-1].content.image, loaded.needs
         free = 0.8 * free_bytes(image.device, self._memory) - needed.fixed
         return max(1, int(free / needed.of_content(image[0, 0].numel())))
 
     def _refuse_too_large(
-        self, job: Job, content: _Image, styles: Sequence[_Image], regions: int
+        self, job: Job, content: _Image, styles: Sequence[_Image], needed: Needs
     ) -> None:
         with _naming_file(content.path):
             images.check_edges(job.settings.form.format, *content.picture.rgb.shape[:2])
-        needed = self._needs_of(job.settings.recipe, regions)
         free, fixed = free_bytes(content.pixels.device, self._memory), needed.fixed
         smallest = max(self._smallest(image) for image in (content, *styles))
         roles = ((content, needed.of_content), *((style, needed.of_style) for style in styles))
@@ -215,8 +215,11 @@ class Loader:
         edges = image.pixels.shape[-2:]
         return math.ceil(self._painter.minimum_size * max(edges) / min(edges))
 
-    def _needs_of(self, recipe: Recipe, regions: int) -> Needs:
+    def _needs_of(self, recipe: Recipe, regions: int, styles: Sequence[_Image]) -> Needs:
         """Return what pictures need under a recipe; finding it out takes a while, so but once."""
+        networks = [each.network for each in styles if each.network]
+        if networks:
+            return cast(NetworkPainter, self._painter).needs(recipe, regions, networks)
         kind = digest(recipe.per_pixel()), regions
         if kind not in self._needs:
             self._needs[kind] = self._painter.needs(recipe, regions)
@@ -263,8 +266,8 @@ class Loader:
         if found is None:
             gray = self._gray(job, *content.pixels.shape[-2:])
             painter = cast(NetworkPainter, self._painter)
-            with _naming_file(file.path):
-                style = painter.read_network(_read(file.path, sha256), job.settings.recipe)
+            _read(file.path, sha256)  # it is still what it was
+            style = painter.read_network(file.path, job.settings.recipe)
             found = replace(gray, path=file.path, sha256=sha256, network=style)
         return found
 

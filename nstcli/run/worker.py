@@ -161,7 +161,7 @@ class Worker:
         while tasks:
             alike = [task for task in tasks if task.shapes == tasks[0].shapes]
             first = alike[0]
-            most = self._ready.loader.fitting(first.loaded, first.job.settings.recipe)
+            most = self._ready.loader.fitting(first.loaded)
             yield from self._paint(alike[:most], on_steps, on_stage)
             tasks = [task for task in tasks if task not in alike[:most]]
 

@@ -133,12 +133,15 @@ class Painter(Protocol):
 class NetworkPainter(Painter, Protocol):
     """A method whose styles are networks; see `Method.networks`."""
 
-    def read_network(self, data: bytes, recipe: Recipe) -> Style:
-        """Read a style from the bytes of its file.
+    def read_network(self, path: Path, recipe: Recipe) -> Style:
+        """Read a style from its file.
 
         Raises:
-            InputError: it is no such network.
+            InputError: it is no such network; it names the file.
         """
+
+    def needs(self, recipe: Recipe, regions: int, styles: Sequence[Style] = ()) -> Needs:
+        """Return the memory that pictures in these styles need."""
 
 
 def painter(parts: Parts, recipe: Recipe) -> Painter:

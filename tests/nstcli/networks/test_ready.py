@@ -74,12 +74,15 @@ def test_what_is_damaged_is_fetched_anew_and_the_same_again(source: Counting) ->
 
 
 def test_names_lead_to_files_folders_and_patterns(source: Counting) -> None:
-    assert ready.located("a folder/candy.pth") == "a folder/candy.pth"
-    path = Path(ready.located("network:multistyle/style02"))
+    ready.fetch(["a folder/candy.pth", "network:mine"], offline=False)
+    assert source.asked == 0
+    for _ in range(2):
+        ready.fetch(["network:multistyle/style02"], offline=False)
     assert source.asked == 1
+    path = Path(ready.located("network:multistyle/style02"))
     assert path == ready.COLLECTIONS["multistyle"].paths[2]
     assert ready.located("network:multistyle") == str(path.parent)
-    assert ready.located("network:multistyle/*") == str(path.parent / "*")
+    assert ready.located("network:multistyle/*") == str(path.parent / "*.safetensors")
     (ready.folder() / "mine.pth").touch()
     assert ready.located("network:mine") == str(ready.folder() / "mine.pth")
     assert [name for name, _ in ready.found()] == [
@@ -92,7 +95,7 @@ def test_names_lead_to_files_folders_and_patterns(source: Counting) -> None:
 
 def test_without_a_network_it_is_said_what_would_help(source: Counting) -> None:
     with pytest.raises(BackboneError, match="nst networks pull multistyle"):
-        ready.located("network:multistyle/*", offline=True)
+        ready.fetch(["network:multistyle/*"], offline=True)
     assert source.asked == 0
 
 

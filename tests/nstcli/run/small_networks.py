@@ -1,6 +1,9 @@
 """Methods with the tiny backbone and companions of random weights, in place of their own."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,6 +13,8 @@ from backbones import weights
 from backbones.spec import Companion
 from nstcli.engine.methods import adain
 from nstcli.methods import METHODS
+from nstcli.networks.cyclegan import ResnetGenerator
+from nstcli.networks.transformation import TransformationNetwork
 from nstcli.run.worker import Worker
 
 
@@ -25,6 +30,26 @@ def of_small_networks(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, row in METHODS.items():
         if row.backbone:
             monkeypatch.setitem(METHODS, name, replace(row, backbone="tiny"))  # type: ignore[arg-type]
+
+
+def write_style(method: str, write_picture: Callable[..., Path], name: str, seed: int) -> Path:
+    """Write a style of a method: an artwork, or a network of its kind; those of one kind mix."""
+    path = write_picture(f"{name}.png", 20, 28, seed=seed)
+    if not METHODS[method].networks:
+        return path
+    torch.manual_seed(0)
+    network = _GENERATORS[method]()
+    for module in network.modules():
+        if isinstance(module, nn.InstanceNorm2d):
+            module.weight.data *= 1 + 0.1 * seed
+    torch.save(network.state_dict(), path.with_suffix(".pth"))
+    return path.with_suffix(".pth")
+
+
+_GENERATORS: Mapping[str, Callable[[], nn.Module]] = {
+    "network": partial(TransformationNetwork, 2, 1),
+    "cyclegan": partial(ResnetGenerator, 2, 1, affine=True),
+}
 
 
 def _build() -> nn.Module:

@@ -35,7 +35,7 @@ from nstcli.run.job import Job, Settings
 from nstcli.run.worker import Worker
 from nstcli.terms import INPUTS, Role
 from tests.conftest import Plugin
-from tests.nstcli.run.small_networks import of_small_networks
+from tests.nstcli.run.small_networks import of_small_networks, write_style
 from tests.nstcli.run.test_backends import by, job_of, settings_of
 
 Write = Callable[..., Path]
@@ -69,7 +69,7 @@ def of(settings: Settings, write_picture: Callable[..., Path], *others: Input) -
     """Return a job of a photo of 32×24 px, an artwork, and other inputs."""
     named = (
         Input("content", write_picture("photo.png")),
-        Input("style", write_picture("art.png", 20, 28, seed=1)),
+        Input("style", write_style(settings.recipe.method, write_picture, "art", 1)),
     )
     ordered = sorted((*named, *others), key=lambda each: get_args(Role).index(each.role))
     pair = Pair(tuple(ordered), "result.png")
@@ -109,6 +109,14 @@ def test_a_method_makes_the_same_picture_again(method: str, write_picture: Write
 def test_what_holds_for_all_pictures_holds_for_those_of_a_method(
     method: str, choices: dict[str, Any], write_picture: Write
 ) -> None:
+    row = METHODS[method]
+    if not all(row.heeds(option) for option in choices):
+        return
+    for option, able in row.only.items():
+        if choices.get(option, able[0]) not in able:
+            with pytest.raises(InputError, match=f"--method {method} cannot do --{option}"):
+                settings_of(2, method=method, **choices)
+            return
     plain, asked = (settings_of(2, method=method, **given) for given in ({}, choices))
     job = of(asked, write_picture)
     (before,), (after,) = made(plain, of(plain, write_picture)), made(asked, job)
@@ -136,7 +144,15 @@ def test_further_inputs_count_or_are_refused(
     method: str, roles: Sequence[Role], write_picture: Write
 ) -> None:
     settings = settings_of(2, method=method)
-    others = [Input(role, write_picture(f"{n}.png", seed=5 + n)) for n, role in enumerate(roles)]
+    others = [
+        Input(
+            role,
+            write_style(method, write_picture, str(n), 5 + n)
+            if role == "style"
+            else write_picture(f"{n}.png", seed=5 + n),
+        )
+        for n, role in enumerate(roles)
+    ]
     plain, job = of(settings, write_picture), of(settings, write_picture, *others)
     if not job.pair.roles <= METHODS[method].inputs:
         return
@@ -189,7 +205,7 @@ class Tinting:
     minimum_size = 1
     as_loaded = True
 
-    def needs(self, recipe: Recipe, regions: int) -> Needs:
+    def needs(self, recipe: Recipe, regions: int, styles: Sequence[Style] = ()) -> Needs:
         return Needs(0, 24.0, 0.0)
 
     def factors(
@@ -200,9 +216,10 @@ class Tinting:
     def read_content(self, image: Tensor, recipe: Recipe) -> Content:
         return Content(image, {})
 
-    def read_network(self, data: bytes, recipe: Recipe) -> Style:
+    def read_network(self, path: Path, recipe: Recipe) -> Style:
+        data = path.read_bytes()
         if not data.startswith(b"tint "):
-            raise InputError("no tint")
+            raise InputError(f"{path}: no tint")
         level = torch.tensor(float(data[5:]))
         return Style((), {(None, "level"): level}, {})  # type: ignore[dict-item]
 
