@@ -23,8 +23,8 @@ from nstcli.plan.walk import Selection, trouble
 from nstcli.remembered import digest
 from nstcli.text import plural, shown
 
-# Decoders let other threads run; beyond a few, the disk is what is short.
-_THREADS = 4
+# Decoders let other threads run; beyond some, the disk is what is short.
+_THREADS = 8
 # Batches that wait until the network comes to them, for each thread.
 _AHEAD = 2
 # Decoded photos are kept until they fill this; others are read anew each time.

@@ -15,10 +15,21 @@ from nstcli.terms import TERMS
 # Raise it when the same recipe would give other weights than before.
 VERSION = 1
 
+
+@dataclass(frozen=True)
+class _Usual:
+    """What a device decides where the user does not."""
+
+    model: str
+    width: int
+    batch_size: int
+    steps: int
+
+
 # What a network is trained with unless the user says: on a processor, half an hour's patience; on
 # a graphics card, what Johnson et al. 2016 had, with larger batches.
-_ON_CPU: Mapping[str, int] = {"width": 16, "batch_size": 1, "steps": 8000}
-_ON_GPU: Mapping[str, int] = {"width": 32, "batch_size": 8, "steps": 20_000}
+_ON_CPU = _Usual("squeezenet", width=16, batch_size=1, steps=8000)
+_ON_GPU = _Usual("vgg19", width=32, batch_size=8, steps=20_000)
 # The style's weight by convention (`--loss`), as a share of that of pictures: there, the nearest
 # term keeps what photos show.
 _STYLE = 0.5
@@ -38,13 +49,14 @@ OF_THE_LOSS = (
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """What training has of its own. None is decided by the device."""
+    """What training has of its own; where it is None, the device decides."""
 
     panel: ClassVar[str] = "Training"
 
     model: Annotated[
-        str, Option("Backbone of the loss: light ones train faster", "-m", metavar="NAME")
-    ] = "squeezenet"
+        str | None,
+        Option("Backbone of the loss (squeezenet on a CPU, else vgg19)", "-m", metavar="NAME"),
+    ] = None
     size: Annotated[
         int, Option("Edge of the squares cut out of photos", "-s", least=16, metavar="PX")
     ] = 256
@@ -115,19 +127,25 @@ class TrainingRecipe:
         return {name: value for name, value in told.items() if value is not None}
 
 
-def choices_of(options: TrainingOptions, chosen: Mapping[str, Any]) -> dict[str, Any]:
+def _usual(device: str) -> _Usual:
+    return _ON_CPU if device == "cpu" else _ON_GPU
+
+
+def choices_of(options: TrainingOptions, chosen: Mapping[str, Any], device: str) -> dict[str, Any]:
     """Return the choices of the recipe of pictures that stand for those of the loss.
 
     Args:
         options: of training.
         chosen: of the recipe of pictures, all of them; others than `OF_THE_LOSS` do not count.
+        device: on which the network is trained.
     """
     taken = {name: chosen[name] for name in OF_THE_LOSS}
     others = {term.weight_option: 0.0 for term in TERMS.values() if term not in _TERMS}
     style = TERMS["style"]
     if taken[style.weight_option] is None:
         taken[style.weight_option] = _STYLE * style.weights[taken["loss"]]
-    return {**DEFAULT, **taken, **others, "model": options.model, "size": options.size}
+    model = options.model or _usual(device).model
+    return {**DEFAULT, **taken, **others, "model": model, "size": options.size}
 
 
 def resolve(
@@ -146,12 +164,12 @@ def resolve(
         raise InputError("--steps and --minutes are two budgets; choose one")
     if not loss.weights_of_terms["style"]:
         raise InputError("--style-weight 0 leaves nothing to train for")
-    usual = _ON_CPU if device == "cpu" else _ON_GPU
+    usual = _usual(device)
     return TrainingRecipe(
         loss=loss,
-        width=options.width or usual["width"],
-        batch_size=options.batch_size or usual["batch_size"],
-        steps=None if options.minutes else options.steps or usual["steps"],
+        width=options.width or usual.width,
+        batch_size=options.batch_size or usual.batch_size,
+        steps=None if options.minutes else options.steps or usual.steps,
         minutes=options.minutes,
         learning_rate=options.learning_rate,
         styles=styles,

@@ -162,7 +162,7 @@ def check(
     device = choose(order.device)
     options = order.options
     settings = settings_for(
-        choices_of(options, order.chosen),
+        choices_of(options, order.chosen, device),
         Form("png"),
         offline=order.offline,
         progress=downloading,

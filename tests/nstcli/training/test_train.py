@@ -8,15 +8,19 @@ from typing import Any
 import pytest
 import torch
 
+import backbones
 from backbones import atomic
 from nstcli import images
 from nstcli.errors import DivergedError, InputError, StoppedError
 from nstcli.networks import file
 from nstcli.networks.transformation import TransformationNetwork
+from nstcli.recipe import DEFAULT
+from nstcli.recipe import resolve as resolve_loss
 from nstcli.training import checkpoint
 from nstcli.training import loop as training_loop
 from nstcli.training import train as training
 from nstcli.training.loop import Step, rate, style_share
+from nstcli.training.recipe import TrainingOptions, choices_of, resolve
 from nstcli.training.train import Checked, Order, Ready, Remark, Saved, Standing, check, run
 from tests.nstcli.training.conftest import Orders
 
@@ -242,6 +246,18 @@ def test_the_rate_rises_and_falls() -> None:
     assert at[: top + 1] == sorted(at[: top + 1])
     assert at[top:] == sorted(at[top:], reverse=True)
     assert 0 < at[-1] < 0.05
+
+
+@pytest.mark.parametrize(
+    ("device", "decided"),
+    [("cpu", ("squeezenet", 16, 1, 8000)), ("cuda:0", ("vgg19", 32, 8, 20000))],
+)
+def test_the_device_decides_what_nobody_said(device: str, decided: tuple[Any, ...]) -> None:
+    options = TrainingOptions()
+    choices = choices_of(options, DEFAULT, device)
+    loss = resolve_loss(backbones.get(choices["model"]), "0" * 64, choices)
+    recipe = resolve(options, loss, device, (("0" * 64, 1.0),), "")
+    assert (loss.model, recipe.width, recipe.batch_size, recipe.steps) == decided
 
 
 def test_the_style_grows_in() -> None:
