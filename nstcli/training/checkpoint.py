@@ -72,7 +72,8 @@ def load(path: Path, recipe: TrainingRecipe, device: str) -> State:
         state.step, state.seconds = int(told["step"]), float(told["seconds"])
         state.terms = tuple(told["terms"])
         state.losses = tensors["losses"]
-        _remember(state)
+        if state.step:
+            _remember(state)
         for name, tensor in _tensors(state):
             if name != "losses":
                 tensor.copy_(tensors[name])

@@ -101,6 +101,22 @@ def test_stopped_and_gone_on_it_is_as_if_undisturbed(tmp_path: Path, order: Orde
     assert not checkpoint.path_of(wanted.output).exists()
 
 
+def test_ended_before_its_first_step_it_begins_again(
+    tmp_path: Path, order: Orders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = order(tmp_path / "ink.safetensors")
+
+    def killed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(training, "train", killed)
+        run(check(wanted))
+    checked = check(wanted)
+    assert checked.standing is Standing.STARTED
+    assert run(checked)
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [
