@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
@@ -17,11 +17,12 @@ from nstcli import images
 from nstcli.engine.device import choose
 from nstcli.errors import InputError
 from nstcli.experiments.experiment import Experiment
-from nstcli.measures import Metrics
+from nstcli.measures import MEASURES, Metrics
+from nstcli.methods import METHODS, OPTIMIZE
 from nstcli.metrics.judge import Judge, JudgedPair
 from nstcli.plan.pair import Pair
 from nstcli.recipe import OFF, aspect_of
-from nstcli.results.records import Measured
+from nstcli.results.records import Measured, Record
 from nstcli.run.driver import writing
 from nstcli.run.pixels import tensor_of
 from nstcli.terms import INPUTS, Role
@@ -79,20 +80,28 @@ def _judge_pair(
 def _read_inputs(experiment: Experiment, judge: Judge, pair: Pair, max_pixels: int) -> JudgedPair:
     """Read content and style as those saw them that painted.
 
+    Of a style that is a network nobody knows the artwork. The content stands for it then, and what
+    is measured against it is left out; see `_finite`.
+
     Raises:
         InputError: one of them cannot be read, or there is none.
     """
     for role in INPUTS:
         if role not in pair.roles:
             raise InputError(f"{pair.title} has no {role} to be held against")
-    record = experiment.records[pair.output]
-    if len(pair.of_role("style")) > 1:
+    record, seen = experiment.records[pair.output], _seen(experiment, pair)
+    roles = INPUTS if _has_artwork(record) else INPUTS[:1]
+    if len(roles) > 1 and len(pair.of_role("style")) > 1:
         raise InputError("a judge compares with one artwork, and not with a blend")
-    content, style = (
-        _input(pair.path(role), record.input(role).sha256, max_pixels, view)
-        for role, view in _seen(experiment, pair).items()
-    )
-    return judge.pair(content, style)
+    found = [
+        _input(pair.path(role), record.input(role).sha256, max_pixels, seen[role]) for role in roles
+    ]
+    return judge.pair(found[0], found[-1])
+
+
+def _has_artwork(record: Record) -> bool:
+    method = METHODS.get(record.recipe.get("method", OPTIMIZE))
+    return not (method and method.networks)
 
 
 def _seen(experiment: Experiment, pair: Pair) -> dict[Role, _View]:
@@ -109,21 +118,30 @@ def _seen(experiment: Experiment, pair: Pair) -> dict[Role, _View]:
 
 
 def _measured(experiment: Experiment, judge: Judge, judged: JudgedPair, pair: Pair) -> Measured:
-    path = experiment.store.path(pair)
+    path, record = experiment.store.path(pair), experiment.records[pair.output]
     picture = images.decode(_bytes(path), shown(path))
     compared = judged.compare(tensor_of(picture))
+    near = INPUTS if _has_artwork(record) else INPUTS[:1]
+    baselines = {"content": compared.content, "style": compared.style}
     return Measured(
-        output_sha256=experiment.records[pair.output].output_sha256,
+        output_sha256=record.output_sha256,
         judge=judge.name,
         witness=judge.witness.backbone.name,
-        values=_finite(compared.picture),
-        baselines={"content": _finite(compared.content), "style": _finite(compared.style)},
+        values=_finite(compared.picture, near),
+        baselines={role: _finite(baselines[role], near) for role in near},
     )
 
 
-def _finite(metrics: Metrics) -> dict[str, float]:
-    """Take the figures that there are: of a black picture, a relative error may be infinite."""
-    return {name: value for name, value in asdict(metrics).items() if math.isfinite(value)}
+def _finite(metrics: Metrics, near: Collection[Role]) -> dict[str, float]:
+    """Take the figures that there are: of a black picture, a relative error may be infinite.
+
+    They are those that hold a picture against one of these inputs.
+    """
+    return {
+        name: value
+        for name, value in asdict(metrics).items()
+        if math.isfinite(value) and MEASURES[name].near in near
+    }
 
 
 def _input(path: Path, sha256: str, max_pixels: int, view: _View) -> Tensor:

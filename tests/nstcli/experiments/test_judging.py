@@ -10,8 +10,9 @@ from backbones import BackboneError
 from nstcli.experiments.experiment import Experiment
 from nstcli.experiments.judging import judge_all
 from nstcli.images import DEFAULT_MAX_PIXELS
+from nstcli.measures import MEASURES
 from nstcli.metrics.judge import Judge
-from nstcli.plan.pair import Pair
+from nstcli.plan.pair import Input, Pair
 from tests.nstcli.experiments.comparisons import experiment, record
 from tests.nstcli.experiments.judges import judge
 
@@ -52,6 +53,27 @@ def test_every_picture_is_judged_once_and_it_is_remembered(made: Experiment) -> 
     assert kept == painted
     assert made.complete
     assert run(made) == []
+
+
+def test_without_an_artwork_the_figures_of_the_style_are_left_out(
+    made: Experiment, tmp_path: Path
+) -> None:
+    """Of a style that is a network, of which there may even be a blend."""
+    for variant in made.variants:
+        (pair,) = variant.pairs
+        network = Input("style", tmp_path / "candy.pth")
+        changed = replace(pair, inputs=(pair.inputs[0], network, network))
+        made.variants[made.variants.index(variant)] = replace(variant, pairs=(changed,))
+        known = made.records[pair.output]
+        recipe = {**known.recipe, "method": "network"}
+        made.records[pair.output] = known.model_copy(update={"recipe": recipe})
+    run(made)
+    assert made.failures == {}
+    painted = made.measured["c__s__b.png"]
+    near = {name for name, measure in MEASURES.items() if measure.near == "content"}
+    assert set(painted.values) <= near
+    assert {"structure", "lpips", "ssim", "content_error"} <= set(painted.values)
+    assert painted.baselines.keys() == {"content"}
 
 
 def test_inputs_are_read_once_for_all_backbones(
