@@ -14,7 +14,10 @@ app = typer.Typer(invoke_without_command=True)
 
 @app.callback()
 def networks(context: typer.Context) -> None:
-    """List networks that paint in one pass, or get ready-made ones."""
+    """List networks that paint in one pass, or get ready-made ones.
+
+    What is listed can be named as a style of --method network: network:multistyle/style07.
+    """
     if context.invoked_subcommand is None:
         _list()
 
