@@ -35,6 +35,6 @@ class Optimizer:
 OPTIMIZERS: Mapping[str, Optimizer] = {
     # Pairs of curvature, and eight vectors at work.
     "lbfgs": Optimizer("nstcli.engine.lbfgs", 8, remembers=2, rated=False),
-    # Two moments, and two vectors at work.
-    "adam": Optimizer("nstcli.engine.adam", 4, remembers=0, rated=True),
+    # Two moments, the gradient and what is added, of all levels; and vectors at work.
+    "adam": Optimizer("nstcli.engine.adam", 9, remembers=0, rated=True),
 }

@@ -1,11 +1,14 @@
-"""A preconditioner for pictures: the levels of a pyramid, coarse ones first.
+"""The levels of a pyramid, coarse ones first: what optimizers see of a picture's gradient.
 
 A gradient by pixels says more of grain than of fields: neighbours disagree, and what would change
 a whole area is spread thin over its pixels. The methods that optimize the levels of a Laplacian
 pyramid instead (Kolkin et al. 2019 and 2022) have large and small things move alike. Seen from the
-pixels, they multiply the gradient by U Uᵀ, where U puts a picture together from its levels; this is
-such a product, for an optimizer that knows what to do with a first guess of the curvature.
+pixels, they multiply the gradient by U Uᵀ, where U puts a picture together from its levels. Here is
+such a product, for an optimizer that knows what to do with a first guess of the curvature; and both
+halves of it, for one that has a rule for each value.
 """
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -16,6 +19,8 @@ from torch.nn.functional import pad
 # pair, squeezenet .82 and .77; after 150 steps 8 is the worse one on another.
 _COARSER = 4.0
 _LEVELS = 4
+# How many there are with the pixels where each value moves by a rule of its own.
+_LEVELS_APART = 4
 # A level whose shorter edge would be below this says no more than the one before.
 _LEAST_EDGE = 4
 
@@ -37,6 +42,27 @@ def _added(x: Tensor, levels: int, wraps: bool) -> Tensor:
     coarser = _added(_shrunk(_shrunk(x, 2, wraps), 3, wraps), levels - 1, wraps)
     enlarged = _enlarged(_enlarged(coarser, 3, width, wraps), 2, height, wraps)
     return torch.add(x, enlarged, alpha=_COARSER)
+
+
+def levels_of(gradient: Tensor, wraps: bool = False) -> list[Tensor]:
+    """Return the gradient with respect to each level, finest first, of that of pictures: Uᵀ.
+
+    (N, C, H, W) -> itself, (N, C, H/2, W/2) and so on, up to a factor for each.
+    """
+    found = [gradient]
+    while len(found) < _LEVELS_APART and min(found[-1].shape[-2:]) >= 2 * _LEAST_EDGE:
+        found.append(_shrunk(_shrunk(found[-1], 2, wraps), 3, wraps))
+    return found
+
+
+def assembled(levels: Sequence[Tensor], wraps: bool = False) -> Tensor:
+    """Put pictures together from levels as `levels_of` gives them: each enlarged and added, U."""
+    *finer, found = levels
+    for level in reversed(finer):
+        height, width = level.shape[-2:]
+        enlarged = _enlarged(_enlarged(found, 3, width, wraps), 2, height, wraps)
+        found = torch.add(level, enlarged, alpha=4)  # so that a level of ones stays one
+    return found
 
 
 # Sums of shifted pictures and no convolutions, which round otherwise for other numbers of them.

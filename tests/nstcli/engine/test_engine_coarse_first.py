@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nstcli.engine.coarse_first import coarse_first
+from nstcli.engine.coarse_first import assembled, coarse_first, levels_of
 from nstcli.engine.lbfgs import LBFGS
 from tests.nstcli.engine.drawn import features
 
@@ -66,3 +66,25 @@ def test_lbfgs_with_the_true_curvature_as_its_guess_takes_one_step() -> None:
     for _ in range(3):  # the first is bounded, the second knows the size of the curvature
         optimizer.step(closure)
     assert (stiffness * image.square()).sum().item() < 1e-12 * before
+
+
+@given(st.integers(4, 40), st.integers(4, 40), st.booleans())
+def test_the_gradient_of_a_level_is_that_of_the_pictures_it_makes(
+    height: int, width: int, wraps: bool
+) -> None:
+    """Uᵀ is the transpose of U: ⟨U p, g⟩ = ⟨p, Uᵀ g⟩, level by level up to one factor of each."""
+    gradient = torch.randn(1, 2, height, width, dtype=torch.float64)
+    aimed = levels_of(gradient, wraps)
+    for number, level in enumerate(aimed):
+        changed = [torch.zeros_like(each) for each in aimed]
+        changed[number] = torch.randn_like(level)
+        along = (assembled(changed, wraps) * gradient).sum()
+        torch.testing.assert_close(along, 4**number * (changed[number] * level).sum())
+
+
+@pytest.mark.parametrize("wraps", [False, True])
+def test_a_flat_level_is_a_flat_picture_inside(wraps: bool) -> None:
+    levels = [torch.zeros_like(each) for each in levels_of(torch.zeros(1, 3, 48, 64))]
+    levels[-1].fill_(1)
+    inside = assembled(levels, wraps)[..., 8:-8, 8:-8]
+    torch.testing.assert_close(inside, torch.ones_like(inside))

@@ -218,7 +218,7 @@ def test_zero_gradient_on_the_way_is_survived(name: str) -> None:
 
     path = trajectory(name, [sometimes], uniform(0.2, 0.8, seed=3), 30)
     assert path.isfinite().all()
-    assert steep(path[-1]).item() < 0.05 * steep(path[0]).item()
+    assert steep(path[-1]).item() < 0.2 * steep(path[0]).item()
 
 
 def test_lbfgs_goes_downhill_where_the_curvature_is_negative() -> None:
