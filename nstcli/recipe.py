@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 VERSION = 5
 
 # What the optimization may start from that is no picture of the user's own, and what is that.
-INITS = ("content", "noise", "gray", "style")
+INITS = ("content", "noise", "gray", "style", "adain")
 OWN_INIT = "file"
 
 # What the largest of the weights may be: float32 has to hold the loss and its gradient.
@@ -268,9 +268,14 @@ class Recipe(Choices):
         return aspect_of(self.center_crop)
 
     @property
+    def begun_by(self) -> Method | None:
+        """The method that makes what the optimization starts from, where one does."""
+        return METHODS.get(self.init) if self.by.stepwise else None
+
+    @property
     def roles(self) -> frozenset[Role]:
         """The inputs that it cannot do without: what terms, start and colours look at."""
-        if not self.by.stepwise:
+        if not self.by.stepwise or self.begun_by:
             return frozenset(INPUTS)
         weighs = self.weights_of_terms
         seen = {TERMS[name].target for name, weight in weighs.items() if weight} | {self.init}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nstcli.cli.groups import ResultsFolder, takes_groups
+from nstcli.cli.groups import PreviewOption, ResultsFolder, takes_groups
 from nstcli.config.options import (
     ExecutionOptions,
     InputOptions,
@@ -42,14 +42,7 @@ def batch(
             rich_help_panel=OutputOptions.panel,
         ),
     ] = False,
-    preview: Annotated[
-        bool,
-        typer.Option(
-            "--preview",
-            help="Make them small, into a folder preview; mark in its gallery which to make large",
-            rich_help_panel=OutputOptions.panel,
-        ),
-    ] = False,
+    preview: PreviewOption = None,
     cells: Annotated[
         str,
         typer.Option(
@@ -83,7 +76,7 @@ def batch(
     from nstcli.cli.screen import Screen
     from nstcli.errors import InputError
     from nstcli.experiments import chosen
-    from nstcli.experiments.preview import Preview
+    from nstcli.experiments.preview import preview as of_kind
     from nstcli.networks import ready
     from nstcli.plan.beside import started
     from nstcli.plan.layout import Layout
@@ -95,9 +88,12 @@ def batch(
 
     wanted = chosen.cells(cells) if cells else ()
     choices = recipe.choices()
-    if preview:
-        output, choices = Layout(output).preview, {**choices, **Preview().of(choices)}
     screen = Screen(messages.quiet, messages.verbose, messages.progress, messages.color)
+    if preview:
+        less = of_kind(preview, choices)
+        output, choices = Layout(output).preview, {**choices, **less.of(choices)}
+        if less.note:
+            screen.say(f"note: {less.note}")
     form = form_of(output_options)
     values = {"model": recipe.model, "size": str(choices["size"]), "preset": recipe.preset}
     naming = Naming(f".{form.format}", output_options.name, values)

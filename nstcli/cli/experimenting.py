@@ -102,6 +102,8 @@ def run_experiment(request: Request, *, dry_run: bool) -> int:
     request = request.previewed()
     messages, written = request.messages, request.output_options
     screen = Screen(messages.quiet, messages.verbose, messages.progress, messages.color)
+    if request.preview and request.preview.note:
+        screen.say(f"note: {request.preview.note}")
     # Before pictures are looked for, since a slip in it is told at once.
     pairs_of = _wanted(request)
     experiment = plan(request, screen)

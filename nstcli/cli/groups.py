@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import typer
 from typer.core import TyperCommand
@@ -36,6 +36,20 @@ ResultsFolder = Annotated[
 ]
 
 
+# What `--preview` takes; alone, it is the first.
+PREVIEWS = ("auto", "adain", "small")
+# An option of commands that make previews.
+PreviewOption = Annotated[
+    Literal[PREVIEWS] | None,  # type: ignore[valid-type]
+    typer.Option(
+        "--preview",
+        metavar="[adain|small]",
+        help="Make them in less time, into a folder preview; mark there which to make large",
+        rich_help_panel=OutputOptions.panel,
+    ),
+]
+
+
 class Command(TyperCommand):
     """A command in which options may stand without a value that say what they mean then.
 
@@ -49,6 +63,8 @@ class Command(TyperCommand):
         filled = [
             f"{each}={alone[each].option.alone}"
             if each in alone and not _is_value(after, alone[each])
+            else f"{each}={PREVIEWS[0]}"
+            if each == "--preview" and after not in PREVIEWS
             else each
             for each, after in zip(args, [*args[1:], None], strict=True)
         ]

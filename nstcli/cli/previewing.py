@@ -5,8 +5,10 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
+from itertools import pairwise
 
 from nstcli.cli.command_line import without
+from nstcli.cli.groups import PREVIEWS
 from nstcli.cli.screen import Screen
 from nstcli.experiments.kept import Once
 from nstcli.plan.layout import Layout
@@ -14,7 +16,6 @@ from nstcli.report.choosing import Choosing
 
 # What a preview is given that its full pictures are not, with the number of words that follow.
 _NOT_AGAIN = {
-    "--preview": 0,
     "--dry-run": 0,
     "-n": 0,
     "--overwrite": 0,
@@ -33,6 +34,9 @@ def full_command(arguments: Sequence[str], of_preview: Collection[str] = ()) -> 
         of_preview: options with a value that only previews have.
     """
     not_again = {**_NOT_AGAIN, **dict.fromkeys(of_preview, 1)}
+    # Its kind is a word of its own, where one is said.
+    after = dict(pairwise(arguments)).get("--preview")
+    not_again["--preview"] = int(after in PREVIEWS)
     kept = ["nst", *without(arguments, not_again)]
     return subprocess.list2cmdline(kept) if os.name == "nt" else shlex.join(kept)
 

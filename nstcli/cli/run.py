@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nstcli.cli.groups import only, takes_groups
+from nstcli.cli.groups import PreviewOption, only, takes_groups
 from nstcli.config.options import (
     ExecutionOptions,
     InputOptions,
@@ -66,14 +66,7 @@ def run(
             show_default=False,
         ),
     ] = "",
-    preview: Annotated[
-        bool,
-        typer.Option(
-            "--preview",
-            help="Make them small, into a folder preview; mark in its gallery which to make large",
-            rich_help_panel=_PANEL,
-        ),
-    ] = False,
+    preview: PreviewOption = None,
     size: Annotated[
         int | None,
         typer.Option(
@@ -118,7 +111,7 @@ def run(
     """
     from nstcli.cli.experimenting import Request, run_experiment
     from nstcli.experiments.file import read
-    from nstcli.experiments.preview import Preview
+    from nstcli.experiments.preview import preview as of_kind
 
     small = {"size": size, "steps": steps}
     limits = {name: most for name, most in small.items() if most is not None}
@@ -137,6 +130,13 @@ def run(
         messages,
         cells,
         where,
-        Preview(**limits) if preview else None,
+        preview
+        and of_kind(
+            preview,
+            recipe.choices(),
+            [axis.key for axis in experiment.sweep.axes],
+            experiment.contents is not None and experiment.styles is not None,
+            limits,
+        ),
     )
     raise typer.Exit(run_experiment(request, dry_run=dry_run))

@@ -12,14 +12,14 @@ def start(content: Content, style: Style, recipe: Recipe, own: Tensor | None = N
     """Return the first picture, with the shape and on the device of the content image.
 
     A share of it may be noise. `own` is the user's picture, (1, 3, H, W), where the recipe starts
-    from one.
+    from one, or that of the method that makes one.
 
     Raises:
         ValueError: the recipe starts from one, and there is none.
     """
-    if recipe.init == OWN_INIT:
+    if recipe.init == OWN_INIT or recipe.begun_by:
         if own is None:
-            raise ValueError("the recipe starts from a picture of the user's own; there is none")
+            raise ValueError("the recipe starts from a picture that was made before; there is none")
         first = covering(own, content.image)
     else:
         first = STARTS[recipe.init](content.image, style.image, recipe.seed)

@@ -115,5 +115,5 @@ def _seeing(role: Role, choices: Mapping[str, Any]) -> dict[str, Any]:
             f"results are made by --method {OPTIMIZE}"
         )
     idle = {term.weight_option: 0.0 for term in TERMS.values() if term.target not in (role, None)}
-    init = "noise" if choices["init"] in INPUTS else choices["init"]
+    init = "noise" if choices["init"] in {*INPUTS, *METHODS} else choices["init"]
     return {**choices, **idle, **{name: OFF[name] for name in _OF_PAIRS}, "init": init}

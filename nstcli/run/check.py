@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from backbones import BackboneError, weights
+from backbones import Backbone, BackboneError, weights
 from backbones.paths import is_folder, resolved
 from nstcli import images
 from nstcli.config.options import OutputOptions
@@ -420,7 +420,12 @@ def _memory_of(jobs: Sequence[Job], precision: str) -> int:
     extractor = None
     if recipe.by.sees:
         extractor = FeatureExtractor(backbone, backbone.build(), settings.weight_set.preprocessing)
-    companions = {each.name: each.build() for each, _ in settings.companions}
+    companions = {
+        each.name: FeatureExtractor(each, each.build(), chosen.preprocessing)
+        if isinstance(each, Backbone)
+        else each.build()
+        for each, chosen in settings.companions
+    }
     forced = "float32" if precision == "auto" else precision
     remembered = weights.cache_folder() / "precision.json"
     ready = painter(Parts(extractor, companions, "cpu", forced, remembered), recipe)

@@ -265,9 +265,20 @@ def fetch(
 
 
 def companions_of(recipe: Recipe) -> list[WeightsOf]:
-    """Return the networks that a recipe takes beside its backbone, each with its weights."""
+    """Return the networks that a recipe takes beside its backbone, each with its weights.
+
+    They are its method's, and all of the method that makes what it starts from.
+    """
     named = {each.name: each for each in weights.COMPANIONS}
-    return [(named[name], named[name].weight_sets[0]) for name in recipe.by.companions]
+    found: list[WeightsOf] = []
+    if recipe.begun_by and recipe.begun_by.backbone:
+        model, _, wanted = recipe.begun_by.backbone.partition(":")
+        backbone = backbones.get(model)
+        found.append((backbone, backbone.weight_set(wanted or None)))
+    for method in (recipe.by, recipe.begun_by):
+        names = method.companions if method else ()
+        found += [(named[name], named[name].weight_sets[0]) for name in names]
+    return found
 
 
 def _names_of(choices: Mapping[str, Any]) -> tuple[str, str | None, str]:

@@ -21,7 +21,7 @@ from nstcli.engine.face_mask import face_mask, kept
 from nstcli.engine.guidance import EVERYWHERE, Guidance, Region
 from nstcli.engine.masks import fitted
 from nstcli.engine.memory import Needs, advice, free_bytes, largest_size
-from nstcli.engine.methods import NetworkPainter, Painter
+from nstcli.engine.methods import BegunPainter, NetworkPainter, Painter
 from nstcli.engine.pyramid import shrunk
 from nstcli.engine.stylize import Scale
 from nstcli.engine.targets import Content, Style, mixed
@@ -175,6 +175,9 @@ class Loader:
             )
             for factor in wanted
         ]
+        if recipe.begun_by:
+            with _naming_file(content.path):
+                scales = cast(BegunPainter, self._painter).begun(scales, recipe)
         for each in decoded if "style" in job.pair.roles else ():
             self._keep(each, view)  # and nothing that holds with this content alone
         pictures = [content, *styles, *([begun] if begun else [])]

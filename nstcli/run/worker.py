@@ -198,7 +198,10 @@ class Worker:
         Raises:
             BackboneError: the weights cannot be had.
         """
-        loaded = weights.load(network, chosen, offline=self._execution.offline)
+        offline = self._execution.offline
+        if isinstance(network, Backbone):
+            return FeatureExtractor.load(network, chosen, offline=offline).to(self.device)
+        loaded = weights.load(network, chosen, offline=offline)
         built = network.build()
         built.load_state_dict(loaded.tensors)
         return built.eval().requires_grad_(requires_grad=False).to(self.device)

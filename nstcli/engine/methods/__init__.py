@@ -32,7 +32,7 @@ class Parts:
 
     Attributes:
         extractor: its backbone, None where it has none.
-        companions: the networks that it has besides, by name.
+        companions: the networks that it has besides, by name; backbones as extractors.
         device: on which they are.
         precision: asked for: `auto`, `float32` or `bfloat16`.
         remembered: the file in which it is kept what is fastest here.
@@ -142,6 +142,17 @@ class NetworkPainter(Painter, Protocol):
 
     def needs(self, recipe: Recipe, regions: int, styles: Sequence[Style] = ()) -> Needs:
         """Return the memory that pictures in these styles need."""
+
+
+class BegunPainter(Painter, Protocol):
+    """A method that may start from the picture of another; see `Recipe.begun_by`."""
+
+    def begun(self, scales: Sequence[Scale], recipe: Recipe) -> list[Scale]:
+        """Give every scale what it is to begin with.
+
+        Raises:
+            BackboneError: a picture is too small for the other method.
+        """
 
 
 def painter(parts: Parts, recipe: Recipe) -> Painter:

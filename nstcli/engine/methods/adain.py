@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -24,7 +25,7 @@ from nstcli.engine.methods import Painted, Parts
 from nstcli.engine.precision import Precision, in_precision
 from nstcli.engine.steps import OnSteps
 from nstcli.engine.stylize import Scale
-from nstcli.engine.targets import Artwork, Content, Style
+from nstcli.engine.targets import Artwork, Content, Style, mixed
 from nstcli.recipe import Recipe
 
 # Where the decoder was trained to begin, and the pixels of a position there.
@@ -138,6 +139,20 @@ class AdaIN:
             found.append(Painted(self.decoded(coded, height, width, between)))
         return found
 
+    def beside(self, scale: Scale, recipe: Recipe) -> Tensor:
+        """Return the picture of a scale that another method has read, in the same styles."""
+
+        def read(style: Style) -> Style:
+            found = [self.read_style(each.image, each.mask, recipe) for each in style.artworks]
+            return mixed(found, [each.share for each in style.artworks])
+
+        regions = tuple(replace(each, style=read(each.style)) for each in scale.guidance.regions)
+        style = regions[0].style if regions else read(scale.style)
+        content = self.read_content(scale.content.image, recipe)
+        guidance = replace(scale.guidance, regions=regions)
+        coded = mixed_in(Scale(content, style, guidance), recipe.alpha)
+        return self.decoded(coded, *scale.content.image.shape[-2:])
+
     @torch.no_grad()
     def encoded(self, image: Tensor) -> Tensor:
         """Return the activations of a picture (1, 3, H, W), float32, of ⌈H/8⌉ × ⌈W/8⌉ positions."""
@@ -235,6 +250,13 @@ def painter(parts: Parts, recipe: Recipe) -> AdaIN:
     dtype, layout = getattr(torch, precision.dtype), getattr(torch, precision.layout)
     decoder = parts.companions["adain"].to(dtype).to(memory_format=layout)
     return AdaIN(extractor, decoder, precision)
+
+
+def starter(parts: Parts, recipe: Recipe) -> AdaIN:
+    """Get it ready among the companions of another method."""
+    (row,) = [recipe.begun_by] if recipe.begun_by else []
+    extractor = parts.companions[row.backbone.partition(":")[0]]
+    return painter(replace(parts, extractor=cast(FeatureExtractor, extractor)), recipe)
 
 
 def _spans(edge: int, tile: int, margin: int) -> Iterator[tuple[int, int, int]]:

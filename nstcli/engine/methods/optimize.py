@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
 from backbones.hooks import FeatureExtractor
 from nstcli.engine.memory import Needs, needs
-from nstcli.engine.methods import Painted, Parts
+from nstcli.engine.methods import Painted, Parts, adain
+from nstcli.engine.methods.adain import AdaIN
 from nstcli.engine.precision import Precision, arranged
 from nstcli.engine.pyramid import factors
 from nstcli.engine.shortfall import shortfall
@@ -27,6 +28,7 @@ class Optimizing:
 
     extractor: FeatureExtractor
     precision: Precision
+    starter: AdaIN | None = None
 
     @property
     def minimum_size(self) -> int:
@@ -39,8 +41,22 @@ class Optimizing:
         return self.precision.dtype == "float32"
 
     def needs(self, recipe: Recipe, regions: int) -> Needs:
-        """Return the memory that pictures need."""
-        return needs(self.extractor, recipe, regions)
+        """Return the memory that pictures need, those that they start from included."""
+        found = needs(self.extractor, recipe, regions)
+        if self.starter is None:
+            return found
+        before = self.starter.needs(recipe, regions)
+        return Needs(
+            found.fixed + before.fixed,
+            max(found.painting, before.painting + before.kept),
+            max(found.reading, before.reading),
+        )
+
+    def begun(self, scales: Sequence[Scale], recipe: Recipe) -> list[Scale]:
+        """Give every scale the picture that the starting method makes of it."""
+        if self.starter is None:
+            return [*scales]
+        return [replace(each, init=self.starter.beside(each, recipe)) for each in scales]
 
     def factors(
         self, recipe: Recipe, content: Tensor, style: Tensor, finish: float | None
@@ -81,7 +97,9 @@ class Optimizing:
 def painter(parts: Parts, recipe: Recipe) -> Optimizing:
     """Bring the network into the form and the precision that are asked for."""
     assert parts.extractor, "it looks through a backbone"  # noqa: S101 - our own mistake
-    return Optimizing(*arranged(parts.extractor, recipe, parts.precision, parts.remembered))
+    starter = adain.starter(parts, recipe) if recipe.begun_by else None
+    arrangement = arranged(parts.extractor, recipe, parts.precision, parts.remembered)
+    return Optimizing(*arrangement, starter)
 
 
 def _painted(result: Result, recipe: Recipe, roles: Set[Role]) -> Painted:

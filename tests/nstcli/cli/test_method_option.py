@@ -90,3 +90,46 @@ def test_an_experiment_can_be_made_by_another_method(nst: Nst) -> None:
     assert ended.code == 0, ended.err
     assert "8 made" in ended.err
     assert "will show the same" not in ended.err
+
+
+def test_a_preview_can_be_made_at_once(nst: Nst) -> None:
+    plain = ("batch", "photos", "art", "-o", "out", "-m", "tiny", "-s", "500")
+    ended = nst(*plain, "--preview", "adain")
+    assert ended.code == 0, ended.err
+    assert "note: this preview is made by --method adain, at once" in ended.err
+    assert "4 pairs: 2 contents × 2 styles · adain · 384 px" in ended.err
+    assert "or: nst batch photos art -o out -m tiny -s 500 --cells CELLS" in ended.err
+    assert not Path("out/.nst").exists()
+
+
+def test_a_preview_is_made_at_once_where_that_shows_it(nst: Nst) -> None:
+    """And its weights are at hand, which those of the tiny backbone always are."""
+    kept = ("--limit", "1", "-o", "out", "-s", "32", "--steps", "2")
+    for more, by in ((("-m", "tiny"), "adain"), (("--method", "adain"), "adain")):
+        ended = nst("batch", "photos", "art", *kept, *more, "--preview", "--overwrite")
+        assert ended.code == 0, ended.err
+        assert f" · {by} · 32 px" in ended.err
+    Path("sweep.toml").write_text(
+        'content = "photos"\nstyle = "art"\nmodel = "tiny"\nsize = 32\nsteps = 2\nlimit = 1\n'
+        "[sweep]\nstyle-weight = [3, 30]\n"
+    )
+    ended = nst("run", "sweep.toml", "--preview", "-o", "sweep")
+    assert ended.code == 0, ended.err
+    assert "2 made" in ended.err
+    assert "at once" not in ended.err
+    refused = nst("run", "sweep.toml", "--preview=adain", "-o", "sweep")
+    assert refused.code == 2
+    assert "style-weight varies, which means nothing to --method adain" in refused.err
+
+
+def test_the_optimizer_can_start_from_it(nst: Nst) -> None:
+    plain = ("batch", "photos", "art", "-o", "out", "-m", "tiny", "-s", "32", "--steps", "2")
+    assert nst(*plain).code == 0
+    begun = nst(*plain, "--init", "adain", "-n")
+    assert begun.out.count("init content → adain") == 4
+    ended = nst(*plain, "--init", "adain", "--overwrite", "--animation", "gif")
+    assert ended.code == 0, ended.err
+    record = json.loads(Path("out/.nst/pairs/p0__a0.png.json").read_bytes())
+    assert len(record["recipe"]["companions"]) == 64
+    assert record["figures"]["loss"] < record["figures"]["loss_before"]
+    assert nst("recipe", "out/p0__a0.png").out.count('init = "adain"') == 1

@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from backbones import weights
+from backbones import Backbone, WeightSet, weights
+from backbones.hooks import FeatureExtractor
 from backbones.spec import Companion
 from nstcli.engine.methods import adain
 from nstcli.methods import METHODS
@@ -57,6 +58,8 @@ def _build() -> nn.Module:
     return nn.Sequential(*layers)
 
 
-def _companion(worker: Worker, network: Companion, chosen: object) -> nn.Module:
+def _companion(worker: Worker, network: Companion | Backbone, chosen: WeightSet) -> nn.Module:
+    if isinstance(network, Backbone):
+        return FeatureExtractor.load(network, chosen)
     torch.manual_seed(0)
     return network.build().requires_grad_(requires_grad=False)

@@ -14,6 +14,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from backbones.weights import title
 from nstcli.engine.memory import Needs
 from nstcli.engine.methods import Painted, Parts
 from nstcli.engine.precision import FLOAT32
@@ -195,6 +196,33 @@ def test_too_large_a_picture_is_refused_with_advice(method: str, write_picture: 
     (outcome,) = made(settings, of(settings, write_picture), memory=1000.0)
     assert isinstance(outcome, Failed)
     assert "photo.png: out of memory at 32 px" in outcome.error
+
+
+@pytest.mark.parametrize("others", [(), ("style", "content-mask", "content-mask")], ids=len)
+def test_the_optimizer_starts_from_the_picture_of_another_method(
+    tiny_plugin: Plugin,
+    monkeypatch: pytest.MonkeyPatch,
+    write_picture: Write,
+    others: Sequence[Role],
+) -> None:
+    """Whatever holds where: what it starts from is what that method alone would have made."""
+    of_small_networks(monkeypatch)
+    begun, alone = settings_of(1, init="adain", scales=1), settings_of(1, method="adain")
+    more = [Input(role, write_picture(f"{n}.png", seed=5 + n)) for n, role in enumerate(others)]
+    scales = []
+    for settings in (begun, alone):
+        worker = Worker("cpu", by("local"))
+        worker.load(settings)
+        scales.append(worker._ready.loader.load(of(settings, write_picture, *more)).scales)
+    (first,), (whole,) = scales
+    (painted,) = worker._ready.painter.paint([[whole]], alone.recipe, print, lambda: None)
+    assert isinstance(painted, Painted)
+    assert first.init is not None
+    torch.testing.assert_close(first.init, painted.image)
+    named = [title(*each) for each in begun.needed]
+    assert named == ["tiny:random", "tiny:random", "adain:decoder"]
+    assert begun.recipe.companions
+    assert begun.recipe.companions != settings_of(1).recipe.companions == ""
 
 
 @dataclass(frozen=True, eq=False)
