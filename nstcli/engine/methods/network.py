@@ -34,7 +34,7 @@ _PICTURE_BYTES = 3 * 4
 
 @dataclass(eq=False)
 class Painting:
-    """The method, whose networks are the styles; see `nstcli.engine.methods.Painter`."""
+    """The method, whose networks are the styles; see `nstcli.engine.methods.NetworkPainter`."""
 
     method: str
     device: str
@@ -76,10 +76,6 @@ class Painting:
     def read_content(self, image: Tensor, recipe: Recipe) -> Content:
         """Take a photo as it is."""
         return Content(image, {})
-
-    def read_style(self, image: Tensor, mask: Tensor | None, recipe: Recipe) -> Style:
-        """Never asked: styles are networks."""
-        raise NotImplementedError
 
     def style_layers(self, recipe: Recipe) -> Sequence[str]:
         """Return none: a part of a picture may be as small as it likes."""
