@@ -109,9 +109,10 @@ def test_ended_before_its_first_step_it_begins_again(
     def killed(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patched:
         patched.setattr(training, "train", killed)
-        run(check(wanted))
+        with pytest.raises(KeyboardInterrupt):
+            run(check(wanted))
     checked = check(wanted)
     assert checked.standing is Standing.STARTED
     assert run(checked)
