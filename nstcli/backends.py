@@ -8,4 +8,5 @@ from collections.abc import Mapping
 BACKENDS: Mapping[str, str] = {
     "local": "nstcli.run.backends.local",
     "process": "nstcli.run.backends.process",
+    "ray": "nstcli.run.backends.ray",
 }

@@ -55,6 +55,7 @@ ONLY_IN = {
     "jinja2": "nstcli.report",
     "markupsafe": "nstcli.report",
     "matplotlib": "nstcli.experiments.summary_plots",
+    "ray": "nstcli.run.backends.ray",
     "requests": "backbones.weights",
     "skimage": "nstcli.samples nstcli.metrics",
 }

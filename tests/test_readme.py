@@ -159,7 +159,7 @@ def test_other_commands_install_or_are_tools_of_the_test_extra_or_clusters() -> 
         for part in line.split(" && ")
         if part and not part.startswith(("nst ", "python -m "))
     }
-    assert tools == {"uv", "pipx", "ruff", "mypy", "cp", "sbatch"}
+    assert tools == {"uv", "pipx", "ruff", "mypy", "cp", "ray", "sbatch"}
 
 
 def test_the_experiment_is_one(tmp_path: Path) -> None:

@@ -216,9 +216,17 @@ class ExecutionOptions:
     backend: Annotated[
         str | None,
         Option(
-            "Where pairs run (process for several jobs or devices, else local)",
+            "Where pairs run (ray for an address, process for several jobs or devices, else local)",
             choices=tuple(BACKENDS),
         ),
+    ] = None
+    address: Annotated[
+        str | None,
+        Option("Join the Ray cluster there; auto: the one on this machine", metavar="ADDR"),
+    ] = None
+    gpus_per_worker: Annotated[
+        float | None,
+        Option("GPUs of each Ray worker (1); 0.5: two share one", above=0, metavar="N"),
     ] = None
     offline: Annotated[bool, Option("Never use the network")] = False
 

@@ -120,6 +120,8 @@ class Execution:
         max_pixels: that a picture may have before it is decoded.
         backend: a name of `BACKENDS`, or `auto`.
         memory: bytes of the main memory that a worker may take, None for what there is.
+        address: of the Ray cluster to join, None for one of its own.
+        gpus_per_worker: there; None for one, where there are any.
     """
 
     device: str = "auto"
@@ -131,6 +133,8 @@ class Execution:
     max_pixels: int = DEFAULT_MAX_PIXELS
     backend: str = "auto"
     memory: float | None = None
+    address: str | None = None
+    gpus_per_worker: float | None = None
 
 
 def form_of(options: OutputOptions, format: str | None = None) -> Form:
@@ -182,6 +186,8 @@ def execution_of(options: ExecutionOptions, max_pixels: int) -> Execution:
         offline=options.offline,
         max_pixels=max_pixels,
         backend=options.backend or "auto",
+        address=options.address,
+        gpus_per_worker=options.gpus_per_worker,
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -36,6 +35,7 @@ from nstcli.run.framing import FINISH, canvas_of
 from nstcli.run.job import Execution, Job
 from nstcli.run.masks import Area, Beside, StylePart, Where, too_small, where
 from nstcli.run.pixels import tensor_of
+from nstcli.run.reading import Read, read_file
 from nstcli.terms import Role
 from nstcli.text import shown
 
@@ -136,7 +136,8 @@ class Loader:
     All its jobs have the same `Settings.reading`: what is kept holds for them alone.
     """
 
-    def __init__(self, painter: Painter, device: str, execution: Execution):
+    def __init__(self, painter: Painter, device: str, execution: Execution, read: Read = read_file):
+        self._read = read
         self._painter = painter
         self._device = device
         self._max_pixels = execution.max_pixels
@@ -269,7 +270,7 @@ class Loader:
         if found is None:
             gray = self._gray(job, *content.pixels.shape[-2:])
             painter = cast(NetworkPainter, self._painter)
-            _read(file.path, sha256)  # it is still what it was
+            self._read(file.path, sha256)  # it is still what it was
             style = painter.read_network(file.path, job.settings.recipe)
             found = replace(gray, path=file.path, sha256=sha256, network=style)
         return found
@@ -278,7 +279,7 @@ class Loader:
         """Read what holds where, in the sizes of the pictures."""
         beside = [_beside(each, view.aspect) for each in styles]
         aspect = job.settings.recipe.aspect
-        return where(job, _beside(content, aspect), beside, _read, self._max_pixels)
+        return where(job, _beside(content, aspect), beside, self._read, self._max_pixels)
 
     def _scale(
         self,
@@ -351,7 +352,7 @@ class Loader:
         Raises:
             InputError: it cannot be used, or changed, or what finds faces cannot be had.
         """
-        whole = images.decode(_read(path, sha256), shown(path), self._max_pixels)
+        whole = images.decode(self._read(path, sha256), shown(path), self._max_pixels)
         if view.aspect:
             whole = images.cropped(whole, view.aspect)
         seen = finished = images.resize(whole, view.size, view.scale)
@@ -383,21 +384,6 @@ class Loader:
 
     def _tensor(self, picture: Picture) -> Tensor:
         return tensor_of(picture).to(self._device)
-
-
-def _read(path: Path, sha256: str) -> bytes:
-    """Read a file that is still what it was.
-
-    Raises:
-        InputError: it is not, or cannot be read.
-    """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{shown(path)}: cannot be read: {error.strerror or error}") from error
-    if hashlib.sha256(data).hexdigest() != sha256:
-        raise InputError(f"{shown(path)}: changed while the batch was running; run it again")
-    return data
 
 
 def _beside(image: _Image, aspect: tuple[int, int] | None) -> Beside:

@@ -12,6 +12,7 @@ from nstcli import images
 from nstcli.plan.pair import Pair
 from nstcli.recipe import Recipe
 from nstcli.remembered import Remembered, digest
+from nstcli.run import backends
 from nstcli.run.events import Event, PairDone
 from nstcli.run.framing import sizes_of
 from nstcli.run.job import Execution, Job, Settings
@@ -34,6 +35,8 @@ class Paces:
     def __init__(self, execution: Execution):
         self._workers = max(execution.jobs, len(execution.device.split(",")))
         self._means = [execution.device, execution.precision, self._workers]
+        if backends.name_of(execution) == "ray":  # other machines
+            self._means.append(execution.address or "ray")
         self._remembered = Remembered(weights.cache_folder() / "paces.json")
         self._made: dict[str, list[float]] = {}  # seconds and work of this run
         self._kinds: dict[int, tuple[Settings, str]] = {}  # by the identity of what is kept

@@ -29,6 +29,7 @@ from nstcli.run.filming import Filming, OnStage
 from nstcli.run.finishing import encoded, finished_pixels
 from nstcli.run.job import Execution, Job, Settings
 from nstcli.run.loader import Loaded, Loader
+from nstcli.run.reading import Read, read_file
 from nstcli.version import VERSION
 
 # The jobs at work, and an event for each. What it returns tells whether to stop.
@@ -97,10 +98,16 @@ class Worker:
 
     It keeps the network of the last pairs, and what it has seen of their inputs, as long as the
     next ones need the same; so pairs of one network should come in a row.
+
+    Args:
+        device: as torch knows it.
+        execution: by what means.
+        read: where the bytes of inputs come from.
     """
 
-    def __init__(self, device: str, execution: Execution):
+    def __init__(self, device: str, execution: Execution, read: Read = read_file):
         keep_freed_memory()  # before anything is measured
+        self._read = read
         self.device = device
         self._execution = execution
         self._loaded: _Ready | None = None
@@ -189,7 +196,7 @@ class Worker:
         wanted = self._execution.precision
         parts = Parts(extractor, companions, self.device, wanted, remembered)
         ready = painter(parts, settings.recipe)
-        loader = Loader(ready, self.device, self._execution)
+        loader = Loader(ready, self.device, self._execution, self._read)
         return _Ready(settings.network, settings.reading, extractor, ready, loader)
 
     def _companion(self, network: Companion | Backbone, chosen: WeightSet) -> nn.Module:

@@ -47,10 +47,18 @@ class Driver(Protocol):
 Backend = Callable[[Settings, Execution, Driver], None]
 
 
+def name_of(execution: Execution) -> str:
+    """Return the backend asked for; else Ray's for an address, processes for several workers."""
+    if execution.backend != "auto":
+        return execution.backend
+    several = "," in execution.device or execution.jobs > 1
+    return "ray" if execution.address else "process" if several else "local"
+
+
 def get(execution: Execution) -> Backend:
-    """Return the backend asked for: for several devices or workers, that of processes."""
-    name = execution.backend
-    if name == "auto":
-        several = "," in execution.device or execution.jobs > 1
-        name = "process" if several else "local"
-    return cast(Backend, import_module(BACKENDS[name]).work)
+    """Return the function of the backend asked for.
+
+    Raises:
+        InputError: it needs a package that is not installed.
+    """
+    return cast(Backend, import_module(BACKENDS[name_of(execution)]).work)

@@ -1,4 +1,4 @@
-"""A worker in a process of its own, and the messages that pass between it and the driver."""
+"""A worker in a process of its own, on this machine."""
 
 from __future__ import annotations
 
@@ -6,72 +6,19 @@ import multiprocessing
 import signal
 import sys
 import time
-import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
-from typing import TYPE_CHECKING
 
-from backbones import BackboneError
-from nstcli.errors import NstError, no_memory, out_of_memory
-from nstcli.run.events import Outcome, Stage
+from nstcli.run.backends.messages import serve
 from nstcli.run.job import Execution, Job, Settings
-
-if TYPE_CHECKING:
-    from nstcli.engine.steps import Step
 
 # Seconds until a worker that has closed its end must have ended altogether.
 _EXIT_SECONDS = 2.0
 
 
-@dataclass(frozen=True)
-class Ready:
-    """The network is loaded."""
-
-    device: str
-    precision: str
-
-
-@dataclass(frozen=True)
-class Stepped:
-    """A step of each job at work, named by their outputs."""
-
-    outputs: Sequence[str]
-    steps: Sequence[Step]
-
-
-@dataclass(frozen=True)
-class Staged:
-    """A picture of a job on its way."""
-
-    output: str
-    stage: Stage
-
-
-@dataclass(frozen=True)
-class Ended:
-    """What became of a job."""
-
-    output: str
-    outcome: Outcome
-
-
-@dataclass(frozen=True)
-class Crash:
-    """The worker cannot go on: an error for the user, or a bug with its traceback."""
-
-    error: Exception
-
-
 class WorkerProcess:
-    """A worker as the driver sees it.
-
-    Attributes:
-        ready: whether it has loaded its network.
-        jobs: what it has in hand, by output.
-        since: when it got that, on the monotonic clock.
-    """
+    """A worker as the driver sees it; see `RemoteWorker`."""
 
     def __init__(self, settings: Settings, execution: Execution, device: str, workers: int):
         # Anew, since neither CUDA nor threads survive a fork.
@@ -108,11 +55,14 @@ class WorkerProcess:
         self._process.kill()
         self._process.join()
 
-    def exit_code(self) -> int | None:
-        """Return the exit code of one that ended by itself, or was ended by others."""
+    def ending(self) -> str:
+        """Say how one ended that ended by itself, or was ended by others."""
         self._process.join(_EXIT_SECONDS)
         self.kill()
-        return self._process.exitcode
+        code = self._process.exitcode
+        return (
+            f"was killed by signal {-code}" if code and code < 0 else f"ended with exit code {code}"
+        )
 
 
 @contextmanager
@@ -142,40 +92,4 @@ def _serve(
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     with suppress(EOFError, ConnectionError):  # the driver is gone
-        try:
-            _make(connection, settings, execution, device, workers)
-        except (EOFError, ConnectionError):
-            raise
-        except (NstError, BackboneError) as error:
-            connection.send(Crash(error))
-        except Exception as error:  # noqa: BLE001 - the driver raises it, with this traceback
-            if out_of_memory(error):  # libraries take much as they are imported
-                connection.send(Crash(no_memory("start a worker")))
-                return
-            connection.send(Crash(RuntimeError(f"in a worker:\n{traceback.format_exc()}")))
-
-
-def _make(
-    connection: Connection, settings: Settings, execution: Execution, device: str, workers: int
-) -> None:
-    from nstcli.engine.device import described, share_cores
-    from nstcli.run.worker import Worker
-
-    share_cores(workers)
-    worker = Worker(device, execution)
-    connection.send(Ready(described(device), worker.load(settings)))
-
-    def on_steps(jobs: Sequence[Job], steps: Sequence[Step]) -> bool:
-        told = [replace(step, picture=None) for step in steps]
-        connection.send(Stepped([job.pair.output for job in jobs], told))
-        return connection.poll()  # the only message while it works is that to stop
-
-    def on_stage(job: Job, stage: Stage) -> None:
-        connection.send(Staged(job.pair.output, stage))
-
-    while True:
-        jobs = connection.recv()
-        if jobs is None:  # too late, it had ended
-            continue
-        for job, outcome in worker.make(jobs, on_steps, on_stage):
-            connection.send(Ended(job.pair.output, outcome))
+        serve(connection, settings, execution, device, workers)

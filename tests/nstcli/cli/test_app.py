@@ -116,7 +116,8 @@ def test_no_file_gets_the_number_of_a_closed_stream(tmp_path: Path) -> None:
 
 def test_what_is_imported_is_declared() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    needed = [*project["dependencies"], *project["optional-dependencies"]["plots"]]
+    extras = project["optional-dependencies"]
+    needed = [*project["dependencies"], *extras["plots"], *extras["ray"]]
     declared = {re.split(r"[>=<~ ]", each, maxsplit=1)[0] for each in needed}
     imported = {name.partition(".")[0] for path in MODULES for name in imports(path)}
     offered_by = packages_distributions()

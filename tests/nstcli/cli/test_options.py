@@ -101,6 +101,8 @@ GIVEN: dict[str, tuple[list[str], Any]] = {
     "timeout": (["--timeout", "90"], 90.0),
     "shard": (["--shard", "2/8"], Shard(2, 8)),
     "backend": (["--backend", "process"], "process"),
+    "address": (["--address", "10.0.0.1:6379"], "10.0.0.1:6379"),
+    "gpus_per_worker": (["--gpus-per-worker", "0.5"], 0.5),
     "offline": (["--offline"], True),
     "quiet": (["-q"], True),
     "verbose": (["-v"], True),

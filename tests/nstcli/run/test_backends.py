@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import re
 import struct
+import sys
 import threading
 import time
 from collections import Counter
@@ -25,7 +26,8 @@ from nstcli.results.digests import Digests
 from nstcli.results.records import Form, stopped_key
 from nstcli.run import backends
 from nstcli.run.backends import BACKENDS, process
-from nstcli.run.backends.worker_process import Ended, Ready
+from nstcli.run.backends.messages import Ended, Ready
+from nstcli.run.backends.pool import Pool
 from nstcli.run.events import Failed, Made, Outcome, Stage
 from nstcli.run.job import Execution, Job, Settings, settings_for
 from nstcli.run.worker import Worker
@@ -40,6 +42,7 @@ def name(request: pytest.FixtureRequest) -> str:
     """Every row of the table."""
     if request.param in OPTIONAL:
         pytest.importorskip(request.param)
+        request.getfixturevalue("ray_cluster")
     return str(request.param)
 
 
@@ -253,6 +256,18 @@ def test_several_devices_or_jobs_choose_processes() -> None:
     assert backends.get(Execution(jobs=2, backend="local")).__module__ == BACKENDS["local"]
 
 
+def test_an_address_chooses_ray() -> None:
+    assert backends.name_of(Execution(address="auto")) == "ray"
+    assert backends.name_of(Execution(address="auto", backend="local")) == "local"
+
+
+def test_a_backend_whose_package_is_missing_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    monkeypatch.delitem(sys.modules, BACKENDS["ray"], raising=False)
+    with pytest.raises(InputError, match=r"needs the package ray: .*'\.\[ray\]' brings it"):
+        backends.get(Execution(backend="ray"))
+
+
 class Puppet:
     """A worker without a process; `fates` says of each gift of jobs, in turn, what comes of it."""
 
@@ -294,9 +309,9 @@ class Puppet:
     def kill(self) -> None:
         Puppet.alive.remove(self)
 
-    def exit_code(self) -> int:
+    def ending(self) -> str:
         self.kill()
-        return -9
+        return "was killed by signal 9"
 
 
 @pytest.fixture
@@ -368,14 +383,14 @@ def test_no_worker_is_started_without_work_for_it(
 def test_an_end_that_is_wanted_tries_nothing_again(puppets: type[Puppet]) -> None:
     puppets.fates = ["dies"]
     driver = Recorder(plain_jobs(2))
-    bury = process._Pool._replace
+    bury = Pool._replace
 
-    def then_stop(pool: process._Pool, hand: Any) -> None:
+    def then_stop(pool: Pool[Any], hand: Any) -> None:
         bury(pool, hand)
         driver.stops = True
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(process._Pool, "_replace", then_stop)
+        patch.setattr(Pool, "_replace", then_stop)
         assert with_puppets(driver) == {}
 
 
