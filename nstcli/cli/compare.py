@@ -68,7 +68,9 @@ def compare_backbones(
         only("format", "quality", "bits", "overwrite", "force", "metadata", "gallery"),
     ],
     recipe: Annotated[RecipeOptions, only(*_RECIPE)],
-    execution: Annotated[ExecutionOptions, only("device", "precision", "timeout", "offline")],
+    execution: Annotated[
+        ExecutionOptions, only("device", "precision", "tile", "timeout", "offline")
+    ],
     messages: MessageOptions,
 ) -> None:
     """Paint the same pairs with several backbones, and hold the pictures against each other.

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from nstcli.cli.dry_run import memory_of
 from nstcli.cli.making import (
     Order,
     find_pictures,
@@ -14,7 +15,7 @@ from nstcli.cli.making import (
     with_guides,
 )
 from nstcli.cli.previewing import ChoosingFrom, in_turn
-from nstcli.cli.screen import Screen, size
+from nstcli.cli.screen import Screen
 from nstcli.config.options import (
     ExecutionOptions,
     InputOptions,
@@ -271,7 +272,8 @@ class _Header:
         jobs = checked.jobs
         if not jobs or self.screen.quiet:
             return ""
-        paces = Paces(execution_of(self.request.execution, self.request.input_options.max_pixels))
+        execution = execution_of(self.request.execution, self.request.input_options.max_pixels)
+        paces = Paces(execution)
         if not self.dry_run:
             self._measure(checked, paces)
         said = []
@@ -282,8 +284,7 @@ class _Header:
                 f"about {duration(paces.seconds(jobs))}{more}, by this machine's pace so far"
             )
         if not self.dry_run:  # whose plan tells it
-            needed = checked.memory_needed(self.request.execution.precision)
-            said.append(f"memory up to {size(needed)} besides torch and the network")
+            said.append(f"memory {memory_of(checked.foretold(execution))}")
         return " · ".join(said)
 
     def _measure(self, checked: Checked, paces: Paces) -> None:

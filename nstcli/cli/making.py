@@ -116,7 +116,7 @@ def run_pairs(order: Order, screen: Screen) -> int:
         print_plan(
             checked,
             screen,
-            order.execution.precision,
+            execution_of(order.execution, order.max_pixels),
             as_json=order.messages.as_json,
             cells=order.cells,
         )

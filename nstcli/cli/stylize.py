@@ -48,7 +48,9 @@ def stylize(
         ),
     ],
     recipe: RecipeOptions,
-    execution: Annotated[ExecutionOptions, only("device", "precision", "timeout", "offline")],
+    execution: Annotated[
+        ExecutionOptions, only("device", "precision", "tile", "timeout", "offline")
+    ],
     messages: MessageOptions,
 ) -> None:
     """Paint one photo in the manner of one artwork, with the same bytes as in a batch.

@@ -200,6 +200,15 @@ class ExecutionOptions:
             parse=parsers.auto_or_count,
         ),
     ] = "auto"
+    tile: Annotated[
+        int | Literal["auto", "off"],
+        Option(
+            "Look at large pictures in parts of so many pixels, long and wide; auto: where memory "
+            "would not do otherwise",
+            metavar="auto|N|off",
+            parse=parsers.auto_off_or_count,
+        ),
+    ] = "auto"
     fail_fast: Annotated[bool, Option("Stop at the first pair that fails")] = False
     timeout: Annotated[
         float | None,

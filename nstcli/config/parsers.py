@@ -30,6 +30,16 @@ def auto_or_count(written: object, most: float = math.inf) -> int | Literal["aut
     return int(value)
 
 
+def auto_off_or_count(written: object) -> int | Literal["auto", "off"]:
+    """Read `auto`, `off`, which false is too, or a whole number from 1 on."""
+    if written == "off" or written is False:
+        return "off"
+    try:
+        return auto_or_count(written)
+    except ValueError:
+        raise ValueError("should be 'auto', 'off' or a whole number from 1 on") from None
+
+
 def aspect(written: object) -> str:
     """Read `1920x1080`, or `16:9`: a width to a height, as `16x9`, its lowest terms; or `none`."""
     if written == "none":

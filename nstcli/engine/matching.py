@@ -247,14 +247,15 @@ def _some_places(
     tile: TileSize | None,
 ) -> dict[str, Tensor]:
     """Read places of an image, by their numbers, (M,): (1, 3, H, W) -> (M, C) of every layer."""
-    if tile is None:
+    tiles = Sights.of(extractor, image.shape, layers, layers).tiles(tile) if tile else ()
+    if len(tiles) < 2:
         return {
             layer: values[wanted] for layer, values in _places(extractor, image, layers).items()
         }
     _, width = _grid(image)
     rows, columns = wanted // width, wanted % width
     found: dict[str, Tensor] = {}
-    for each in Sights.of(extractor, image.shape, layers, layers).tiles(tile):
+    for each in tiles:
         down, right = each.where_on_grid
         inside = (rows >= down.start) & (rows < down.stop)
         inside &= (columns >= right.start) & (columns < right.stop)

@@ -10,7 +10,7 @@ import sys
 import weakref
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +22,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from backbones.hooks import FeatureExtractor
 from nstcli.engine.cgroups import left_by_groups
 from nstcli.engine.guidance import EVERYWHERE, Guidance, Region
+from nstcli.engine.losses import statistic_of
 from nstcli.engine.matching import bytes_per_pixel
-from nstcli.engine.objective import evaluate, parts, weighted
-from nstcli.engine.targets import read_content, read_style
+from nstcli.engine.objective import Objective, evaluate, parts, weighted
+from nstcli.engine.targets import Style, layers_looked_at, read_content, read_style
 from nstcli.optimizers import OPTIMIZERS
 from nstcli.recipe import Recipe
 from nstcli.terms import TERMS
@@ -51,6 +52,24 @@ _NEVER = -1
 
 
 @dataclass(frozen=True)
+class InTiles:
+    """The bytes that a pair takes at its peak where it is looked at in tiles.
+
+    Attributes:
+        fixed: whatever its size: the places of the style to be matched, besides what is fixed
+            anyway.
+        held: for each pixel of the content at its largest scale, at any scale.
+        picture: for each pixel of the picture at a scale, what the optimizer keeps included.
+        tile: for each pixel of a tile, with those around it.
+    """
+
+    fixed: float
+    held: float
+    picture: float
+    tile: float
+
+
+@dataclass(frozen=True)
 class Needs:
     """The bytes that a pair takes at its peak.
 
@@ -60,6 +79,7 @@ class Needs:
         reading: for each pixel of the style, in a forward pass, with what is kept of it to match.
         kept: for each pixel of the content, at work or not.
         at_once: pixels that are at work at a time, at most.
+        in_tiles: the same in tiles of any size; None where it cannot be looked at so.
     """
 
     fixed: int
@@ -67,6 +87,7 @@ class Needs:
     reading: float
     kept: float = 0.0
     at_once: float = math.inf
+    in_tiles: InTiles | None = None
 
     def of_content(self, pixels: float) -> float:
         """Return the bytes for a content of so many pixels, besides what is fixed."""
@@ -92,7 +113,23 @@ def needs(extractor: FeatureExtractor, recipe: Recipe, regions: int = 0) -> Need
         sum(parameter.nbytes for parameter in extractor.network.parameters()),
         max(_OPTIMIZING * optimizing.peak / pixels + pictures, to_read),  # contents are read, too
         to_read + _for_matching(extractor, recipe),
+        in_tiles=_in_tiles(extractor, recipe, regions, pictures) if additive(recipe) else None,
     )
+
+
+def additive(recipe: Recipe) -> bool:
+    """Tell whether all that a recipe looks at adds up over the tiles of a picture."""
+    return all(statistic_of(term).additive for term in layers_looked_at(recipe))
+
+
+def _in_tiles(
+    extractor: FeatureExtractor, recipe: Recipe, regions: int, pictures: float
+) -> InTiles:
+    try:
+        found = _measured_in_tiles(copy.deepcopy(extractor).to("meta"), recipe, regions, _EDGE)
+    except RuntimeError:  # see `measure_tensors`
+        found = _measured_in_tiles(extractor, recipe, regions, _EDGE_COMPUTED)
+    return replace(found, picture=found.picture + pictures)
 
 
 def _for_matching(extractor: FeatureExtractor, recipe: Recipe) -> float:
@@ -169,11 +206,7 @@ def _measured(
         content = read_content(extractor, image.clone(), recipe)
         coarser = optimizing.now // 3  # of all scales together, a quarter each of the next
         picture = image.clone().requires_grad_()
-        guidance = EVERYWHERE
-        if regions:
-            maps = [torch.ones_like(image[:, :1]) for _ in range(regions + 2)]
-            held = [Region(mask, style) for mask in maps[2:]]
-            guidance = Guidance(maps[0], maps[1], tuple(held))
+        guidance = _guidance(image, style, regions)
         objective = parts(extractor, content, style, recipe, guidance=guidance)
         optimizing.peak = optimizing.now  # what matching takes for a while is counted by itself
         terms = evaluate(extractor, picture, objective)
@@ -181,6 +214,45 @@ def _measured(
         torch.autograd.grad(loss.sum(), picture)
     optimizing.peak += coarser
     return reading, optimizing, edge**2
+
+
+def _guidance(image: Tensor, style: Style, regions: int) -> Guidance:
+    """Let maps and so many regions say what holds where, if there are any."""
+    if not regions:
+        return EVERYWHERE
+    maps = [torch.ones_like(image[:, :1]) for _ in range(regions + 2)]
+    held = [Region(mask, style) for mask in maps[2:]]
+    return Guidance(maps[0], maps[1], tuple(held))
+
+
+def _measured_in_tiles(
+    extractor: FeatureExtractor, recipe: Recipe, regions: int, edge: int
+) -> InTiles:
+    """Measure what pairs need whose one tile is all of them."""
+    edge = max(edge, extractor.backbone.minimum_size)
+    tile, pixels = (edge, edge), edge**2
+    image = torch.full((1, 3, edge, edge), 0.5, device=extractor.gain.device)
+    with TensorBytes() as reading:
+        style = read_style(extractor, [image], recipe, tile=tile)
+    with TensorBytes() as there:
+        content = read_content(extractor, image.clone(), recipe, tile=tile)
+        held, to_read = there.now, max(there.peak, reading.peak)
+        there.peak = there.now
+        picture = image.clone().requires_grad_()
+        guidance = _guidance(image, style, regions)
+        pieces = parts(extractor, content, style, recipe, picture, guidance, tile)
+        offered = sum(p.target.value.nbytes for p in pieces if p.target.rows is not None)
+        matching, kept = there.peak - there.now - offered, there.now
+        there.peak = kept
+        terms = Objective.of(extractor, pieces, image.shape, tile).terms(picture)
+        torch.autograd.grad(weighted(terms, recipe).sum(), picture)
+    step = there.peak - kept - image.nbytes  # the gradient is one of the pictures
+    return InTiles(
+        sum(parameter.nbytes for parameter in extractor.network.parameters()) + 2.0 * offered,
+        held * 4 / 3 / pixels,  # of all scales together, a quarter each of the next
+        (kept - held - offered) / pixels,
+        max(_OPTIMIZING * step, READING * max(to_read, matching)) / pixels,
+    )
 
 
 def free_bytes(device: torch.device, share: float = math.inf) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 from backbones.hooks import FeatureExtractor
 from nstcli.engine.guidance import EVERYWHERE, Guidance
@@ -86,6 +87,16 @@ class Objective:
     def terms(self, image: Tensor) -> dict[str, Tensor]:
         """Return each term, unweighted, for every picture: (N, 3, H, W) -> {term: (N,)}."""
         return evaluate(self.extractor, image, self.parts, self.tiles)
+
+
+def sights(extractor: FeatureExtractor, shape: Sequence[int], recipe: Recipe) -> Sights:
+    """Find out what the terms of a recipe see of a picture (…, H, W)."""
+    looked_at = layers_looked_at(recipe)
+    layers = {layer for names in looked_at.values() for layer in names}
+    on_grid = {
+        layer for term, names in looked_at.items() for layer in names if statistic_of(term).on_grid
+    }
+    return Sights.of(extractor, shape, layers, on_grid)
 
 
 def parts(
@@ -266,8 +277,14 @@ def _looked_at(
     found: dict[tuple[object, ...], Tensor] = {}
     for part in parts:
         place = part.statistic, part.layer, id(part.mask)
+        x = image if part.layer is None else features[part.layer]
+        if tile and part.statistic.on_grid:
+            # Or all that comes between a layer and its distance would be kept for all layers.
+            found[_key(part)] = checkpoint(
+                _distance_on_grid, part, x, tile, use_reentrant=False, preserve_rng_state=False
+            )
+            continue
         if place not in seen:
-            x = image if part.layer is None else features[part.layer]
             seen[place] = _statistic(part, x, tile)
         if part.statistic.local:
             target = part.target if tile is None else _target_of_tile(part, tile)
@@ -284,11 +301,16 @@ def _statistic(part: Part, x: Tensor, tile: Tile | None) -> Tensor:
     """
     if tile is None:
         return part.statistic.of(x, part.mask)
-    if part.statistic.on_grid and part.layer is not None:
-        return tile.places(part.statistic.of(x), part.layer)
     if part.statistic.local:
         return tile.own(part.statistic.of(x), part.layer)
     return tile.mean(part.statistic, x, part.layer, part.mask)
+
+
+def _distance_on_grid(part: Part, x: Tensor, tile: Tile) -> Tensor:
+    """Return the distance of the tile's own places, of what a layer gives for it."""
+    assert part.layer is not None  # noqa: S101 - no picture is brought to the grid
+    places = tile.places(part.statistic.of(x), part.layer)
+    return part.distance(places, _target_of_tile(part, tile))
 
 
 def _target_of_tile(part: Part, tile: Tile) -> Target:

@@ -49,11 +49,16 @@ def share_steps(steps: int, count: int, finishing: bool = False) -> list[int]:
     return [each] * (count - 1) + [steps - each * (count - 1)]
 
 
+def shape_at(height: int, width: int, factor: float) -> tuple[int, int]:
+    """Return the height and width of a picture that is scaled by a factor."""
+    return max(1, round(height * factor)), max(1, round(width * factor))
+
+
 def shrunk(image: Tensor, factor: float, wraps: bool = False) -> Tensor:
     """Scale (N, 3, H, W) down by a factor; at factor 1 it is the same tensor. See `resized`."""
     if factor == 1:
         return image
-    height, width = (max(1, round(edge * factor)) for edge in image.shape[-2:])
+    height, width = shape_at(image.shape[-2], image.shape[-1], factor)
     return resized(image, height, width, wraps)
 
 

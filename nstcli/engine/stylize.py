@@ -77,6 +77,7 @@ class Result:
         style_error: its relative style error, over the recipe's style layers.
         style_error_before: that of the unchanged content image.
         curve: (step, loss) of at most a hundred steps.
+        work: of a step at full size, by that without tiles.
         pace: median seconds of a step at full size, for all pictures of a batch together, and the
             seconds between the quartiles.
     """
@@ -92,6 +93,7 @@ class Result:
     style_error: float
     style_error_before: float
     curve: tuple[tuple[int, float], ...]
+    work: float
     pace: tuple[float, float]
 
 
@@ -178,6 +180,7 @@ def stylize_together(
             loss_before=before[index].item(),
             moved=moved[index].item(),
             curve=progress.curve(index),
+            work=objective.tiles.work if objective.tiles else 1.0,
             pace=progress.pace(),
         )
         for index, scale in enumerate(by_scale[-1])

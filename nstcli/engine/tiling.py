@@ -23,6 +23,8 @@ from backbones.hooks import FeatureExtractor
 from nstcli.engine.losses.grid import STRIDE, Stretch, part_on_grid, places_along
 from nstcli.engine.losses.statistics import LEAST_SUM, Statistic
 
+# Numbers of parts that are looked at for an axis: beyond, tiles are all but what is around them.
+_MOST_CHOICES = 32
 # The most rows and columns of pixels that a tile has of its own.
 TileSize = tuple[int, int]
 # What is looked at: a layer, or None for the picture itself.
@@ -112,6 +114,20 @@ class _Axis:
             return self.parts(self.edge, beyond)  # where all is seen, tiles save nothing
         return found
 
+    def choices(self) -> list[_Choice]:
+        """List in how many parts the axis may be cut, which are few where they are many pixels."""
+        units = -(-self.edge // self.unit)
+        found: dict[int, _Choice] = {}
+        for wanted in range(1, units + 1):
+            tile = -(-units // wanted) * self.unit
+            if tile in found:
+                continue
+            crops = [len(part.crop) for part in self.parts(tile)]
+            found[tile] = _Choice(tile, len(crops), max(crops), sum(crops))
+            if len(found) == _MOST_CHOICES:
+                break
+        return [*found.values()]
+
     def _own(self, pixels: range, stride: int, count: int) -> range:
         """Return the positions, of so many in the whole, that are those of a range of pixels."""
         last = pixels.stop == self.edge
@@ -155,6 +171,31 @@ class _Axis:
             stop = min(self.edge, stop)
             start = max(0, min(start, (stop - self.least) // self.unit * self.unit))
         return range(start, stop) if stop - start < self.edge else range(self.edge)
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """How an axis may be cut: the most pixels of a part, and what comes of it.
+
+    Attributes:
+        tile: pixels of a part's own, at most.
+        count: parts.
+        largest: pixels of the longest one, with those around.
+        whole: those of all.
+    """
+
+    tile: int
+    count: int
+    largest: int
+    whole: int
+
+
+def _work(pixels: int, count: int) -> float:
+    """Count the passes over pixels, one way, that one gradient takes by so many tiles.
+
+    There and back, and once there before, without gradient, in all tiles but the last.
+    """
+    return pixels * (3 - 1 / count)
 
 
 @dataclass(frozen=True)
@@ -276,6 +317,25 @@ class Sights:
         )
         return cls(rows, columns)
 
+    def fitting(self, most: float) -> TileSize:
+        """Return the tiles of at most so many pixels, with those around, that cost least work.
+
+        Where none are so small, the smallest there are.
+        """
+        rows, columns = (axis.choices() for axis in (self.rows, self.columns))
+        pairs = [(down, right) for down in rows for right in columns]
+        small = [pair for pair in pairs if pair[0].largest * pair[1].largest <= most]
+        if not small:
+            down, right = min(pairs, key=lambda pair: pair[0].largest * pair[1].largest)
+        else:
+            down, right = min(
+                small,
+                key=lambda pair: _work(
+                    pair[0].whole * pair[1].whole, pair[0].count * pair[1].count
+                ),
+            )
+        return down.tile, right.tile
+
     def tiles(self, size: TileSize, beyond: int = 0) -> Tiles:
         """Cut the picture into tiles of at most so many rows and columns of pixels.
 
@@ -307,9 +367,11 @@ class Tiles:
         return max(len(tile.rows.crop) * len(tile.columns.crop) for tile in self.tiles)
 
     @cached_property
-    def pixels(self) -> int:
-        """Those of all, with those around them."""
-        return sum(len(tile.rows.crop) * len(tile.columns.crop) for tile in self.tiles)
+    def work(self) -> float:
+        """What a gradient takes, by what it would of the whole picture at once."""
+        pixels = sum(len(tile.rows.crop) * len(tile.columns.crop) for tile in self.tiles)
+        whole = self.sights.rows.edge * self.sights.columns.edge
+        return _work(pixels, len(self.tiles)) / _work(whole, 1)
 
     def grid(self, layer: _Layer) -> tuple[int, int]:
         """Return how many rows and columns of positions a layer has in the whole picture."""
@@ -404,7 +466,8 @@ def _sights(
     found: dict[_Layer, _Sight] = {}
     for name, x in extractor(strip.to(extractor.gain.device), layers).items():
         stride, count = known[name].stride, x.shape[2 + axis]
-        seen = x.isnan().any(1).any(2 - axis)[0].nonzero()[:, 0].tolist()
+        # What has no values, on the meta device, might see everything.
+        seen = [] if x.is_meta else x.isnan().any(1).any(2 - axis)[0].nonzero()[:, 0].tolist()
         whole = count + (edge - length) // stride
         if not seen or seen[0] == 0 or seen[-1] == count - 1:
             found[name] = _Sight(stride, edge, edge, whole)

@@ -29,13 +29,14 @@ from nstcli.results.state import State
 from nstcli.results.store import Results
 from nstcli.run.events import PairFailed
 from nstcli.run.framing import FINISH, canvas_of, sizes_of
-from nstcli.run.job import Job, Settings
+from nstcli.run.job import Execution, Job, Settings
+from nstcli.run.pace import scale_shapes
 from nstcli.terms import Role
 from nstcli.text import shown
 
 if TYPE_CHECKING:
     from nstcli.engine.memory import Needs
-    from nstcli.engine.methods import NetworkPainter
+    from nstcli.engine.methods import NetworkPainter, TilingPainter
 
 # Decoders let other threads run; beyond a few, the disk and the memory are what is short.
 _THREADS = 4
@@ -75,6 +76,21 @@ class Standing:
 
     job: Job
     state: State
+
+
+@dataclass(frozen=True)
+class Foretold:
+    """What the largest of some pairs will take.
+
+    Attributes:
+        memory: bytes at its peak.
+        tile: rows and columns of pixels that it is looked at in at full size; None for all at once.
+        work: of its steps, by that without tiles.
+    """
+
+    memory: int
+    tile: tuple[int, int] | None = None
+    work: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -153,13 +169,14 @@ class Checked:
             return self.results.failure(output) or ""
         return ""
 
-    def memory_needed(self, precision: str) -> int:
-        """Return the bytes that the largest pair will need at its peak, in float32 unless forced.
+    def foretold(self, execution: Execution) -> Foretold:
+        """Tell what the largest pair will take by these means, in float32 unless forced.
 
         Networks are built with random weights for it: nothing is downloaded. This imports torch.
         """
         jobs = [standing.job for standing in self._usable]
-        return max((_memory_of(same, precision) for same in _by_needs(jobs)), default=0)
+        found = [_memory_of(same, execution) for same in _by_needs(jobs)]
+        return max(found, key=lambda each: each.memory, default=Foretold(0))
 
     @property
     def _usable(self) -> list[Standing]:
@@ -410,10 +427,11 @@ def _regions_of(job: Job) -> int:
     return int(bool(guides & set(roles)))
 
 
-def _memory_of(jobs: Sequence[Job], precision: str) -> int:
-    """Return the bytes that the largest pair of one settings will need at its peak."""
+def _memory_of(jobs: Sequence[Job], execution: Execution) -> Foretold:
+    """Tell what the largest pair of one settings will need."""
     from backbones.hooks import FeatureExtractor
     from nstcli.engine.methods import Parts, painter
+    from nstcli.engine.tile_size import chosen
 
     settings = jobs[0].settings
     backbone, recipe = settings.backbone, settings.recipe
@@ -421,12 +439,12 @@ def _memory_of(jobs: Sequence[Job], precision: str) -> int:
     if recipe.by.sees:
         extractor = FeatureExtractor(backbone, backbone.build(), settings.weight_set.preprocessing)
     companions = {
-        each.name: FeatureExtractor(each, each.build(), chosen.preprocessing)
+        each.name: FeatureExtractor(each, each.build(), its.preprocessing)
         if isinstance(each, Backbone)
         else each.build()
-        for each, chosen in settings.companions
+        for each, its in settings.companions
     }
-    forced = "float32" if precision == "auto" else precision
+    forced = "float32" if execution.precision == "auto" else execution.precision
     remembered = weights.cache_folder() / "precision.json"
     ready = painter(Parts(extractor, companions, "cpu", forced, remembered), recipe)
     regions = _regions_of(jobs[0])
@@ -439,17 +457,46 @@ def _memory_of(jobs: Sequence[Job], precision: str) -> int:
     sizes = {
         role: max(
             (
-                _pixels(path, longest, settings.scale_of(role), aspects[role])
+                _size(path, longest, settings.scale_of(role), aspects[role])
                 for path in {i.path for j in jobs for i in _pictures_of(j) if i.role == role}
             ),
-            default=0,
+            key=math.prod,
+            default=(0, 0),
         )
         for role in roles
     }
     if any("content" not in job.pair.roles for job in jobs):
-        sizes["content"] = max(sizes["content"], math.prod(canvas_of(recipe)))
-    growing = max(needed.of_content(sizes["content"]), needed.of_style(sizes["style"]))
-    return round(needed.fixed + growing) if growing else 0
+        sizes["content"] = max(sizes["content"], canvas_of(recipe), key=math.prod)
+    if not any(map(math.prod, sizes.values())):
+        return Foretold(0)
+    style = sizes["style"][::-1]
+    # Without a photo that can be read, there is nothing to paint.
+    scales = scale_shapes(recipe, sizes["content"]) if all(sizes["content"]) else [(0, 0)]
+    tiling = cast("TilingPainter", ready)
+    look = chosen(
+        needed,
+        scales,
+        style,
+        execution.tile,
+        _free(execution),
+        lambda shape: tiling.sights(shape, recipe),
+    )
+    pixels = [math.prod(shape) for shape in scales]
+    work = sum(a * b for a, b in zip(pixels, look.work, strict=True)) / max(1, sum(pixels))
+    return Foretold(round(look.peak), look.tiles[-1], work)
+
+
+def _free(execution: Execution) -> float:
+    """Return the bytes that each worker may take, as far as it is known now."""
+    import torch
+
+    from nstcli.engine.device import choose
+    from nstcli.engine.memory import free_bytes
+
+    devices = [choose(name.strip()) for name in execution.device.split(",")]
+    count = max(execution.jobs, len(devices))
+    places = [devices[n % len(devices)] for n in range(count)]
+    return free_bytes(torch.device(places[0])) / places.count(places[0])
 
 
 def _most_needed(ready: NetworkPainter, recipe: Recipe, regions: int, jobs: Iterable[Job]) -> Needs:
@@ -470,15 +517,17 @@ def _frame_of(recipe: Recipe) -> tuple[object, ...]:
     return recipe.size, recipe.style_scale, recipe.keep_size, recipe.center_crop
 
 
-def _pixels(path: Path, longest: int, scale: float, aspect: tuple[int, int] | None) -> int:
-    """Count the pixels that a picture will have, 0 if it cannot be read."""
+def _size(
+    path: Path, longest: int, scale: float, aspect: tuple[int, int] | None
+) -> tuple[int, int]:
+    """Return the width and height that a picture will have, 0 if it cannot be read."""
     try:
         found = images.size_of(path.read_bytes())
     except OSError:
-        return 0
+        return 0, 0
     if found and aspect:
         found = images.cropped_size(*found, aspect)
-    return math.prod(images.shrunk_size(*found, longest, scale)) if found else 0
+    return images.shrunk_size(*found, longest, scale) if found else (0, 0)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, Literal
 
 import backbones
 from backbones import Backbone, WeightSet, weights
@@ -119,6 +119,8 @@ class Execution:
         offline: never use the network.
         max_pixels: that a picture may have before it is decoded.
         backend: a name of `BACKENDS`, or `auto`.
+        tile: pixels of a part that pictures are looked at in, each way; `auto` where memory would
+            not do otherwise, `off` for all of a picture at once.
         memory: bytes of the main memory that a worker may take, None for what there is.
         address: of the Ray cluster to join, None for one of its own.
         gpus_per_worker: there; None for one, where there are any.
@@ -132,6 +134,7 @@ class Execution:
     offline: bool = False
     max_pixels: int = DEFAULT_MAX_PIXELS
     backend: str = "auto"
+    tile: int | Literal["auto", "off"] = "auto"
     memory: float | None = None
     address: str | None = None
     gpus_per_worker: float | None = None
@@ -185,6 +188,7 @@ def execution_of(options: ExecutionOptions, max_pixels: int) -> Execution:
         timeout=options.timeout,
         offline=options.offline,
         max_pixels=max_pixels,
+        tile=options.tile,
         backend=options.backend or "auto",
         address=options.address,
         gpus_per_worker=options.gpus_per_worker,

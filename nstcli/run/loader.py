@@ -20,10 +20,12 @@ from nstcli.engine.face_mask import face_mask, kept
 from nstcli.engine.guidance import EVERYWHERE, Guidance, Region
 from nstcli.engine.masks import fitted
 from nstcli.engine.memory import Needs, advice, free_bytes, largest_size
-from nstcli.engine.methods import BegunPainter, NetworkPainter, Painter
-from nstcli.engine.pyramid import shrunk
+from nstcli.engine.methods import BegunPainter, NetworkPainter, Painter, TilingPainter
+from nstcli.engine.pyramid import shape_at, shrunk
 from nstcli.engine.stylize import Scale
 from nstcli.engine.targets import Content, Style, mixed
+from nstcli.engine.tile_size import Chosen, chosen
+from nstcli.engine.tiling import TileSize
 from nstcli.errors import InputError
 from nstcli.faces import Face
 from nstcli.images import Picture
@@ -113,6 +115,15 @@ class _Image:
         return sum(pixels.values()) + sum(style.nbytes for style in styles)
 
 
+@dataclass(frozen=True)
+class _At:
+    """A scale by its factor, and the tiles that its content and its artworks are looked at in."""
+
+    factor: float
+    tile: TileSize | None
+    style_tile: TileSize | None
+
+
 @dataclass(frozen=True, eq=False)
 class Loaded:
     """All that making a pair needs of its files.
@@ -141,6 +152,7 @@ class Loader:
         self._painter = painter
         self._device = device
         self._max_pixels = execution.max_pixels
+        self._tile = execution.tile
         self._memory = math.inf if execution.memory is None else execution.memory
         self._content: _Image | None = None
         self._styles: dict[tuple[str, _View], _Image] = {}
@@ -159,22 +171,22 @@ class Loader:
         decoded, view = self._styles_of(job, content)
         known = self._where(job, content, decoded, view)
         needed = self._needs_of(recipe, known.regions, decoded)
-        self._refuse_too_large(job, content, decoded, needed)
-        styles = [_prepared(each, content, recipe) for each in decoded]
-        begun = self._init_of(job, content)
-        smallest = min((style.pixels for style in styles), key=lambda x: min(x.shape[-2:]))
+        smallest = min((style.pixels for style in decoded), key=lambda x: min(x.shape[-2:]))
         finish = content.finish_factor
         wanted = self._painter.factors(recipe, content.pixels, smallest, finish)
+        look = self._fitting(job, content, decoded, needed, wanted)
+        styles = [_prepared(each, content, recipe) for each in decoded]
+        begun = self._init_of(job, content)
         scales = [
             self._scale(
                 content,
                 styles,
                 known,
-                factor,
+                _At(factor, tile, look.style),
                 job,
                 begun.at(factor, recipe.wraps) if begun else None,
             )
-            for factor in wanted
+            for factor, tile in zip(wanted, look.tiles, strict=True)
         ]
         if recipe.begun_by:
             with _naming_file(content.path):
@@ -189,17 +201,54 @@ class Loader:
 
     def fitting(self, loaded: Loaded) -> int:
         """Return how many pairs of this shape fit into memory at once, with some room left."""
+        if any(scale.tile for scale in loaded.scales):
+            return 1
         image, needed = loaded.scales[-1].content.image, loaded.needs
         free = 0.8 * free_bytes(image.device, self._memory) - needed.fixed
         return max(1, int(free / needed.of_content(image[0, 0].numel())))
 
-    def _refuse_too_large(
-        self, job: Job, content: _Image, styles: Sequence[_Image], needed: Needs
-    ) -> None:
+    def _fitting(
+        self,
+        job: Job,
+        content: _Image,
+        styles: Sequence[_Image],
+        needed: Needs,
+        factors: Sequence[float],
+    ) -> Chosen:
+        """Choose how a pair is looked at, so that it fits into memory.
+
+        Raises:
+            InputError: it does not, or is to be looked at in tiles and cannot be.
+        """
         with _naming_file(content.path):
             images.check_edges(job.settings.form.format, *content.picture.rgb.shape[:2])
         free, fixed = free_bytes(content.pixels.device, self._memory), needed.fixed
         smallest = max(self._smallest(image) for image in (content, *styles))
+        shapes = [
+            _shape(content.largest) if factor > 1 else shape_at(*_shape(content.pixels), factor)
+            for factor in factors
+        ]
+        largest = max((_shape(style.largest) for style in styles), key=math.prod)
+        if isinstance(self._tile, int) and needed.in_tiles is None:
+            raise InputError(
+                f"{shown(content.path)}: --tile {self._tile} is for --method optimize without the "
+                "sliced term, whose distributions do not add up over tiles; leave it out"
+            )
+        painter, recipe = cast(TilingPainter, self._painter), job.settings.recipe
+        look = chosen(
+            needed, shapes, largest, self._tile, free, lambda shape: painter.sights(shape, recipe)
+        )
+        if look.peak <= free:
+            return look
+        if any(look.tiles):
+            (height, width), gib = shapes[-1], 2**30
+            each = (look.peak - fixed) / (height * width)
+            fitting = largest_size(height, width, lambda pixels: each * pixels, free - fixed)
+            raise InputError(
+                f"{shown(content.path)}: out of memory at {max(height, width)} px, even in tiles "
+                f"(needs about {look.peak / gib:.1f} GiB, {free / gib:.1f} free); "
+                f"{advice(fitting, smallest)}"
+            )
         roles = ((content, needed.of_content), *((style, needed.of_style) for style in styles))
         for image, growing_with in roles:
             height, width = image.largest.shape[-2:]
@@ -213,6 +262,7 @@ class Loader:
                     f"{(fixed + growing) / 2**30:.1f} GiB, {free / 2**30:.1f} free); "
                     f"{advice(fitting, smallest)}"
                 )
+        return look
 
     def _smallest(self, image: _Image) -> int:
         """Return the longest edge at which the shorter one is the least that the method can see."""
@@ -286,14 +336,14 @@ class Loader:
         content: _Image,
         styles: Sequence[_Image],
         known: Where,
-        factor: float,
+        at: _At,
         job: Job,
         begun: Tensor | None,
     ) -> Scale:
         recipe = job.settings.recipe
-        read = self._read_content(content, factor, recipe)
-        size = read.image.shape[-2], read.image.shape[-1]
-        held = [(each.mask, self._style(each, styles, factor, recipe)) for each in known.areas]
+        read = self._read_content(content, at, recipe)
+        size = _shape(read.image)
+        held = [(each.mask, self._style(each, styles, at, recipe)) for each in known.areas]
         whole = len(held) == 1 and held[0][0] is None
         regions = (
             Region(
@@ -302,14 +352,14 @@ class Loader:
             for mask, own in held
         )
         maps = [None if m is None else self._at(m, size) for m in (known.content, known.style)]
-        guidance = _guidance(content, factor, recipe).times(*maps)
+        guidance = _guidance(content, at.factor, recipe).times(*maps)
         if not whole:
             guidance = replace(guidance, regions=tuple(regions))
-        return Scale(read, held[0][1], guidance, begun, job.pair.roles)
+        return Scale(read, held[0][1], guidance, begun, job.pair.roles, at.tile)
 
-    def _style(self, area: Area, styles: Sequence[_Image], factor: float, recipe: Recipe) -> Style:
+    def _style(self, area: Area, styles: Sequence[_Image], at: _At, recipe: Recipe) -> Style:
         """Read the style of an area of the picture."""
-        read = [self._read_style(styles[each.number], each, factor, recipe) for each in area.parts]
+        read = [self._read_style(styles[each.number], each, at, recipe) for each in area.parts]
         return mixed(read, [each.weight for each in area.parts])
 
     def _at(self, mask: Tensor, size: tuple[int, int]) -> Tensor:
@@ -327,23 +377,30 @@ class Loader:
         if taken + style.bytes_kept <= _STYLE_BYTES:
             self._styles[style.sha256, view] = style
 
-    def _read_content(self, image: _Image, factor: float, recipe: Recipe) -> Content:
-        if factor not in image.contents:
+    def _read_content(self, image: _Image, at: _At, recipe: Recipe) -> Content:
+        if at.factor not in image.contents:
             with _naming_file(image.path):
-                pixels = image.at(factor, recipe.wraps)
-                image.contents[factor] = self._painter.read_content(pixels, recipe)
-        return image.contents[factor]
+                pixels = image.at(at.factor, recipe.wraps)
+                image.contents[at.factor] = (
+                    cast(TilingPainter, self._painter).read_content(pixels, recipe, at.tile)
+                    if at.tile
+                    else self._painter.read_content(pixels, recipe)
+                )
+        return image.contents[at.factor]
 
-    def _read_style(self, image: _Image, part: StylePart, factor: float, recipe: Recipe) -> Style:
+    def _read_style(self, image: _Image, part: StylePart, at: _At, recipe: Recipe) -> Style:
         if image.network:
             return image.network
-        place = factor, part.known_by
+        place = at.factor, part.known_by
         if place not in image.styles:
-            pixels = image.at(factor)
-            size = pixels.shape[-2], pixels.shape[-1]
-            mask = None if part.mask is None else self._at(part.mask, size)
+            pixels = image.at(at.factor)
+            mask = None if part.mask is None else self._at(part.mask, _shape(pixels))
             with _naming_file(image.path):
-                image.styles[place] = self._painter.read_style(pixels, mask, recipe)
+                if at.style_tile:
+                    painter = cast(TilingPainter, self._painter)
+                    image.styles[place] = painter.read_style(pixels, mask, recipe, at.style_tile)
+                else:
+                    image.styles[place] = self._painter.read_style(pixels, mask, recipe)
         return image.styles[place]
 
     def _decode(self, path: Path, sha256: str, view: _View, *, faces: bool = False) -> _Image:
@@ -384,6 +441,10 @@ class Loader:
 
     def _tensor(self, picture: Picture) -> Tensor:
         return tensor_of(picture).to(self._device)
+
+
+def _shape(image: Tensor) -> tuple[int, int]:
+    return image.shape[-2], image.shape[-1]
 
 
 def _beside(image: _Image, aspect: tuple[int, int] | None) -> Beside:

@@ -50,7 +50,7 @@ class Paces:
             made = self._made.setdefault(self._kind(recipe), [0.0, 0.0])
             made[0] += record.seconds
             size = sizes_of(record.width, record.height, recipe).finished
-            made[1] += _work(recipe, record.steps, size)
+            made[1] += _work(recipe, record.steps, size) * record.figures.get("tile_work", 1.0)
 
     def save(self) -> None:
         """Remember the paces of this run; where they cannot be written, they are found anew."""
@@ -109,6 +109,23 @@ class Paces:
         return self._sizes[path]
 
 
+def scale_shapes(recipe: Recipe, size: tuple[int, int]) -> list[tuple[int, int]]:
+    """Return the rows and columns of each scale, by the width and height of the last one.
+
+    This imports torch.
+    """
+    import torch
+
+    from nstcli.engine.pyramid import factors, shape_at
+
+    width, height = images.shrunk_size(*size, recipe.size)
+    picture = torch.empty((height, width), device="meta")
+    found = [
+        shape_at(height, width, factor) for factor in factors(recipe, picture, picture, minimum=1)
+    ]
+    return [*found, (size[1], size[0])] if max(size) > recipe.size else found
+
+
 def _work(recipe: Recipe, steps: int, size: tuple[int, int]) -> float:
     """Count the pixels of all steps together; coarse scales have fewer. This imports torch.
 
@@ -116,13 +133,8 @@ def _work(recipe: Recipe, steps: int, size: tuple[int, int]) -> float:
     """
     if not recipe.by.stepwise:
         return float(math.prod(size))
-    import torch
+    from nstcli.engine.pyramid import share_steps
 
-    from nstcli.engine.pyramid import factors, share_steps
-
-    width, height = images.shrunk_size(*size, recipe.size)
-    finish = [max(size) / max(width, height)] if max(size) > recipe.size else []
-    picture = torch.empty((height, width), device="meta")
-    scales = [*factors(recipe, picture, picture, minimum=1), *finish]
-    shared = zip(scales, share_steps(steps, len(scales), bool(finish)), strict=True)
-    return max(1.0, sum(factor**2 * each for factor, each in shared) * width * height)
+    scales = scale_shapes(recipe, size)
+    shared = share_steps(steps, len(scales), max(size) > recipe.size)
+    return max(1.0, sum(math.prod(s) * each for s, each in zip(scales, shared, strict=True)))

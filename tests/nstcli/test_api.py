@@ -512,7 +512,7 @@ def test_unknown_names_are_told_with_those_that_there_are() -> None:
 
 def test_what_belongs_to_a_batch_is_refused_for_one_picture() -> None:
     of_one = {f.name for f in dataclasses.fields(RecipeOptions)} | {
-        "bits", "device", "precision", "timeout", "offline", "max_pixels",
+        "bits", "device", "precision", "tile", "timeout", "offline", "max_pixels",
         "animation", "boomerang", "animation_size", "animation_seconds", *GUIDES}  # fmt: skip
     for group in (InputOptions, OutputOptions, ExecutionOptions):
         for field in dataclasses.fields(group):

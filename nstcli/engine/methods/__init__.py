@@ -21,6 +21,7 @@ from nstcli.engine.precision import Precision
 from nstcli.engine.steps import OnSteps
 from nstcli.engine.stylize import Scale
 from nstcli.engine.targets import Content, Style
+from nstcli.engine.tiling import Sights, TileSize
 from nstcli.errors import DivergedError
 from nstcli.methods import METHODS
 from nstcli.recipe import Recipe
@@ -128,6 +129,21 @@ class Painter(Protocol):
             on_steps: hears of steps, where there are any; a true answer stops all of them.
             between: is called now and then where there are none, and may raise to end it.
         """
+
+
+class TilingPainter(Painter, Protocol):
+    """A method that can look at pictures in tiles; see `Needs.in_tiles`."""
+
+    def read_content(self, image: Tensor, recipe: Recipe, tile: TileSize | None = None) -> Content:
+        """Read a photo in tiles of at most so many rows and columns, if any."""
+
+    def read_style(
+        self, image: Tensor, mask: Tensor | None, recipe: Recipe, tile: TileSize | None = None
+    ) -> Style:
+        """Read an artwork likewise."""
+
+    def sights(self, shape: tuple[int, int], recipe: Recipe) -> Sights:
+        """Find out what is seen of a picture of so many rows and columns."""
 
 
 class NetworkPainter(Painter, Protocol):

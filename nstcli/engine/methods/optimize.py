@@ -11,12 +11,14 @@ from backbones.hooks import FeatureExtractor
 from nstcli.engine.memory import Needs, needs
 from nstcli.engine.methods import Painted, Parts, adain
 from nstcli.engine.methods.adain import AdaIN
+from nstcli.engine.objective import sights
 from nstcli.engine.precision import Precision, arranged
 from nstcli.engine.pyramid import factors
 from nstcli.engine.shortfall import shortfall
 from nstcli.engine.steps import OnSteps
 from nstcli.engine.stylize import Result, Scale, stylize_together
 from nstcli.engine.targets import Content, Style, read_content, read_style
+from nstcli.engine.tiling import Sights, TileSize
 from nstcli.errors import DivergedError
 from nstcli.recipe import Recipe
 from nstcli.terms import Role
@@ -65,13 +67,19 @@ class Optimizing:
         found = factors(recipe, content, style, self.minimum_size)
         return [*found, finish] if finish else found
 
-    def read_content(self, image: Tensor, recipe: Recipe) -> Content:
+    def read_content(self, image: Tensor, recipe: Recipe, tile: TileSize | None = None) -> Content:
         """Read a photo for the terms of the recipe."""
-        return read_content(self.extractor, image, recipe)
+        return read_content(self.extractor, image, recipe, tile=tile)
 
-    def read_style(self, image: Tensor, mask: Tensor | None, recipe: Recipe) -> Style:
+    def read_style(
+        self, image: Tensor, mask: Tensor | None, recipe: Recipe, tile: TileSize | None = None
+    ) -> Style:
         """Read an artwork for the terms of the recipe."""
-        return read_style(self.extractor, [image], recipe, None, [mask])
+        return read_style(self.extractor, [image], recipe, None, [mask], tile)
+
+    def sights(self, shape: tuple[int, int], recipe: Recipe) -> Sights:
+        """Find out what the terms of the recipe see of a picture."""
+        return sights(self.extractor, shape, recipe)
 
     def style_layers(self, recipe: Recipe) -> Sequence[str]:
         """Return the layers of the style term, if it weighs anything."""
@@ -87,9 +95,7 @@ class Optimizing:
         """Optimize pictures from coarse to fine."""
         results = stylize_together(self.extractor, pairs, recipe, on_steps)
         return [
-            result
-            if isinstance(result, DivergedError)
-            else _painted(result, recipe, scales[-1].roles)
+            result if isinstance(result, DivergedError) else _painted(result, recipe, scales[-1])
             for result, scales in zip(results, pairs, strict=True)
         ]
 
@@ -102,14 +108,17 @@ def painter(parts: Parts, recipe: Recipe) -> Optimizing:
     return Optimizing(*arrangement, starter)
 
 
-def _painted(result: Result, recipe: Recipe, roles: Set[Role]) -> Painted:
+def _painted(result: Result, recipe: Recipe, scale: Scale) -> Painted:
     figures = {
         "loss": result.loss,
         "loss_before": result.loss_before,
-        **_errors(result, roles),
+        **_errors(result, scale.roles),
         "step_seconds": float(f"{result.pace[0]:.4g}"),
         "step_spread": float(f"{result.pace[1]:.4g}"),
     }
+    if scale.tile:
+        figures["tile_height"], figures["tile_width"] = scale.tile
+        figures["tile_work"] = float(f"{result.work:.4g}")
     short = shortfall(result, recipe)
     return Painted(result.image, figures, result.steps, result.stopped, result.curve, short)
 

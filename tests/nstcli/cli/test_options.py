@@ -97,6 +97,7 @@ GIVEN: dict[str, tuple[list[str], Any]] = {
     "precision": (["--precision", "float32"], "float32"),
     "jobs": (["-j", "4"], 4),
     "pairs_per_step": (["--pairs-per-step", "8"], 8),
+    "tile": (["--tile", "512"], 512),
     "fail_fast": (["--fail-fast"], True),
     "timeout": (["--timeout", "90"], 90.0),
     "shard": (["--shard", "2/8"], Shard(2, 8)),

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nstcli.config.parsers import (
+    auto_off_or_count,
     auto_or_count,
     layers,
     seconds,
@@ -115,3 +116,16 @@ def test_a_table_of_layers_is_read_back_by_the_recipe(weights: dict[str, float])
     from tests.tiny import TINY
 
     assert parse_layers(layers(weights), {}, TINY) == weights
+
+
+@pytest.mark.parametrize(
+    ("written", "value"), [("auto", "auto"), ("off", "off"), (False, "off"), ("512", 512), (8, 8)]
+)
+def test_auto_off_or_count(written: object, value: object) -> None:
+    assert auto_off_or_count(written) == value
+
+
+@pytest.mark.parametrize("written", ["on", True, 0, "1.5", None])
+def test_auto_off_or_count_is_nothing_else(written: object) -> None:
+    with pytest.raises(ValueError, match="'auto', 'off' or a whole number from 1 on"):
+        auto_off_or_count(written)

@@ -1,17 +1,22 @@
 """Tiles: the loss and the gradient of the whole picture, whatever its tiles."""
 
+from typing import Any
+
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+import backbones
 from backbones.hooks import FeatureExtractor
 from nstcli.engine.guidance import EVERYWHERE, Guidance, Region
 from nstcli.engine.losses import statistic_of
+from nstcli.engine.losses.grid import Stretch, on_grid, part_on_grid
 from nstcli.engine.objective import Objective, Part, parts, weighted
 from nstcli.engine.precision import adapted
 from nstcli.engine.targets import read_content, read_style
-from nstcli.recipe import Recipe
+from nstcli.recipe import DEFAULT, Recipe, resolve
 from nstcli.terms import TERMS
 from tests import tiny
 from tests.nstcli.engine.drawn import features
@@ -59,7 +64,7 @@ def gradient_of(objective: Objective, image: Tensor, asked: Recipe) -> tuple[Ten
     return torch.stack([*terms.values()]).detach(), gradient
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(
     shape=st.tuples(st.integers(8, 61), st.integers(8, 61)),
     tile=st.tuples(st.integers(1, 70), st.integers(1, 70)),
@@ -77,5 +82,73 @@ def test_tiles_of_any_size_are_exact(
     found, gradient = gradient_of(Objective.of(extractor, tiled, shape, tile), image, asked)
     expected, gradient_of_whole = gradient_of(Objective(extractor, whole), image, asked)
     torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-12)
+    bound = 1e-6 * gradient_of_whole.abs().max().item()
+    torch.testing.assert_close(gradient, gradient_of_whole, rtol=0, atol=bound)
+
+
+@given(
+    edges=st.tuples(st.integers(1, 40), st.integers(1, 40)),
+    places=st.integers(1, 12),
+    data=st.data(),
+)
+def test_a_part_is_brought_to_the_grid_as_the_whole_is(
+    edges: tuple[int, int], places: int, data: st.DataObject
+) -> None:
+    """Whatever the ratio, which is irregular where edges are no multiples of the grid's stride."""
+    height, width = edges
+    x = features(1, 2, height, width)
+    means = height > places or width > places
+    rows, columns = (
+        Stretch(edge, places, range(*sorted(data.draw(ends_of(places)))), means) for edge in edges
+    )
+    first = rows.needed.start, columns.needed.start
+    part = x[..., first[0] : rows.needed.stop, first[1] : columns.needed.stop]
+    expected = on_grid(x, places, places)[
+        ..., rows.wanted.start : rows.wanted.stop, columns.wanted.start : columns.wanted.stop
+    ]
+    found = part_on_grid(part, rows, columns, first)
+    torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-6)
+
+
+def ends_of(places: int) -> st.SearchStrategy[list[int]]:
+    return st.lists(st.integers(0, places), min_size=2, max_size=2, unique=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "choices"),
+    [
+        ("vgg19", {}),
+        ("vgg16", {"padding": "reflect"}),
+        ("squeezenet", {}),
+        ("squeezenet", {"padding": "replicate", "dense": False}),
+        ("mobilenet", {"padding": "reflect"}),
+        ("mobilenet", {"dense": False}),
+    ],
+    ids=str,
+)
+def test_tiles_of_every_backbone_are_exact(name: str, choices: dict[str, Any]) -> None:
+    """A strip is as good as a picture, and no edge of it is a multiple of a stride."""
+    backbone = backbones.get(name)
+    asked = resolve(backbone, "0" * 64, {**DEFAULT, **choices})
+    torch.manual_seed(0)
+    network = backbone.build()
+    for module in network.modules():
+        if isinstance(module, torch.nn.Conv2d):  # else activations fade with depth
+            torch.nn.init.kaiming_normal_(module.weight)
+    extractor = adapted(FeatureExtractor(backbone, network, tiny.IMAGENET), asked)
+    # In less, the larger one of two values that are pooled may be another one.
+    extractor.double().arrange(torch.float64, torch.contiguous_format)
+    content = read_content(extractor, picture(33, 331).double(), asked)
+    style = read_style(extractor, [picture(32, 32, seed=1).double()], asked)
+    pieces = parts(extractor, content, style, asked)
+    image = picture(33, 331, seed=2).double()
+    tiled = Objective.of(extractor, pieces, image.shape, (999, 112))
+    assert tiled.tiles
+    assert len(tiled.tiles) == 3
+    assert tiled.tiles.largest < image[0, 0].numel()
+    found, gradient = gradient_of(tiled, image, asked)
+    expected, gradient_of_whole = gradient_of(Objective(extractor, pieces), image, asked)
+    torch.testing.assert_close(found, expected, rtol=1e-6, atol=0)
     bound = 1e-6 * gradient_of_whole.abs().max().item()
     torch.testing.assert_close(gradient, gradient_of_whole, rtol=0, atol=bound)

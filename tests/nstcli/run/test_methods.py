@@ -32,7 +32,7 @@ from nstcli.results.store import SingleFile
 from nstcli.run.check import check
 from nstcli.run.events import Failed, Made
 from nstcli.run.framing import sizes_of
-from nstcli.run.job import Job, Settings
+from nstcli.run.job import Execution, Job, Settings
 from nstcli.run.worker import Worker
 from nstcli.terms import INPUTS, Role
 from tests.conftest import Plugin
@@ -125,7 +125,7 @@ def test_what_holds_for_all_pictures_holds_for_those_of_a_method(
     assert pixels(after).shape[1::-1] == sizes
     assert after.data != before.data
     checked = check([(job.pair, asked)], SingleFile(job.pair.path("content").parent / "result.png"))
-    assert checked.memory_needed("auto") > 0
+    assert checked.foretold(Execution()).memory > 0
 
 
 @pytest.mark.parametrize(
@@ -361,7 +361,7 @@ def test_networks_are_found_hashed_and_not_decoded(
     checked = check([(job.pair, tint)], SingleFile(tmp_path / "result.png"))
     assert not checked.failures
     assert checked.jobs[0].key == job.key
-    assert checked.memory_needed("auto") == 24 * 32 * 24
+    assert checked.foretold(Execution()).memory == 24 * 32 * 24
     write_tint("a.tint", "tint 0")
     assert job_of(photo, network, tint).key != job.key
 

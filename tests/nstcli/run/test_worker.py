@@ -21,7 +21,7 @@ from nstcli.results.records import Form
 from nstcli.run import loader, worker
 from nstcli.run.check import check
 from nstcli.run.events import Failed, Made
-from nstcli.run.job import Job, Settings, settings_for
+from nstcli.run.job import Execution, Job, Settings, settings_for
 from nstcli.run.worker import Worker
 from tests.conftest import Plugin
 from tests.nstcli.run.test_backends import by, job_of, settings_of
@@ -197,7 +197,7 @@ def test_what_a_batch_needs_is_told_by_its_largest_pictures(
 
     def needed(*pairs: tuple[Path, Path]) -> int:
         wanted = [(job_of(*each, settings).pair, settings) for each in pairs]
-        return check(wanted, Store(tmp_path / "out")).memory_needed("auto")
+        return check(wanted, Store(tmp_path / "out")).foretold(Execution(tile="off")).memory
 
     assert needed() == 0
     assert needed((large, small)) > needed((strip, large)) > 5 * needed((strip, small))
