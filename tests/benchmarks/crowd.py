@@ -7,6 +7,7 @@ one another as long as each pair takes here.
 
 import hashlib
 import os
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -157,11 +158,14 @@ class _Crowd:
         }
 
     def _noting(self, fsync: Callable[[int], None]) -> Callable[[int], None]:
+        driver = threading.get_ident()
+
         def noted(handle: int) -> None:
             started = time.perf_counter()
             fsync(handle)
-            self._synced += time.perf_counter() - started
-            self._syncs += 1
+            if threading.get_ident() == driver:  # and not that of a gallery
+                self._synced += time.perf_counter() - started
+                self._syncs += 1
 
         return noted
 
