@@ -487,13 +487,16 @@ def _memory_of(jobs: Sequence[Job], execution: Execution) -> Foretold:
 
 
 def _free(execution: Execution) -> float:
-    """Return the bytes that each worker may take, as far as it is known now."""
+    """Return the bytes that each worker may take; any number where their device is elsewhere."""
     import torch
 
     from nstcli.engine.device import choose
     from nstcli.engine.memory import free_bytes
 
-    devices = [choose(name.strip()) for name in execution.device.split(",")]
+    try:
+        devices = [choose(name.strip()) for name in execution.device.split(",")]
+    except InputError:
+        return math.inf
     count = max(execution.jobs, len(devices))
     places = [devices[n % len(devices)] for n in range(count)]
     return free_bytes(torch.device(places[0])) / places.count(places[0])

@@ -532,6 +532,7 @@ def test_a_dry_run_tells_the_memory_and_the_time(nst: Nst) -> None:
     assert "peak memory: up to 536.9 kB besides torch and the network\n" in told
     assert "time: unknown until the first such picture is made here" in told
     assert "in tiles of 8×8 px" in nst(*RUN, "-n", "--tile", "8").err
+    assert "peak memory: up to 536.9 kB" in nst(*RUN, "-n", "--device", "cuda:63").err
     nst(*RUN, "--limit", "1")
     assert "by this machine's pace so far" in nst(*RUN, "-n").err
 
