@@ -873,13 +873,13 @@ def _sources(given: object, chosen: _Chosen, output: Path, *, styles: bool) -> l
     Raises:
         InputError: there are none, or the output folder would be taken for one of theirs.
     """
-    options = chosen.inputs
+    options, paths = chosen.inputs, _paths(given)
     selection = Selection(options.recursive, options.include, options.exclude, options.strict)
     if styles:
         selection = blends.styles_in(selection, chosen.recipe.method, options.blend)
-        ready.fetch(map(str, _paths(given)), chosen.execution.offline)
+        ready.fetch(map(str, paths), chosen.execution.offline)
     several: list[inputs.Found] = []
-    for each in _paths(given):
+    for each in paths:
         found = inputs.find(os.fspath(each), selection)
         inputs.refuse_nested(output, found)
         for note in found.notes:

@@ -61,6 +61,7 @@ for command in (
     invert.invert,
     run.run,
     compare.compare_backbones,
+    compare.compare_methods,
     train.train,
 ):
     app.command(epilog=EXIT_CODES, cls=Command)(command)

@@ -1,6 +1,6 @@
-"""The work of `nst compare-backbones`: plan, check, make, judge, and print the table."""
+"""The work of comparisons, whatever varies: plan, check, make, judge, and print the table."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,22 +30,22 @@ from nstcli.experiments.experiment import Experiment, with_pairs, with_settings
 from nstcli.experiments.exports import Exports, as_json, summarise
 from nstcli.experiments.figures import Row, rows
 from nstcli.experiments.run import RunContext, run
-from nstcli.experiments.variant import Variant, of_backbones
+from nstcli.experiments.variant import Variant
 from nstcli.results.folder import Store
 from nstcli.run.check import Checked, Rules
 from nstcli.run.job import execution_of, form_of
 from nstcli.run.journal import Journal
 from nstcli.terms import TERMS
 
-# A process for each backbone, so that its peak memory is its own.
+# A process for each variant, so that its peak memory is its own.
 _BACKEND = "process"
 
 
-def _refuse(variants: list[Variant], preset: str, device: str) -> None:
-    """Refuse what cannot be compared.
+def refuse_layers(variants: Sequence[Variant], preset: str) -> None:
+    """Refuse a preset of layers that only one of several backbones has.
 
     Raises:
-        InputError: a preset of another network's layers, or several devices.
+        InputError: it is one.
     """
     values = presets.table(preset)
     others = [each for each in variants if each.backbone.name != values.get("model")]
@@ -55,8 +55,6 @@ def _refuse(variants: list[Variant], preset: str, device: str) -> None:
             f"the preset '{preset}' names layers of {values['model']}, which "
             f"{others[0].backbone.name} does not have; compare with another --preset"
         )
-    if "," in device:
-        raise InputError("a comparison runs on one --device, or its seconds would say nothing")
 
 
 @dataclass
@@ -65,14 +63,14 @@ class Comparison:
 
     Attributes:
         arguments: contents and styles.
-        models: which backbones.
+        variants: what is compared.
         output: folder of the results.
         time_budget: seconds a pair, instead of steps.
         exports: where figures are to be written.
     """
 
     arguments: tuple[str, str]
-    models: str
+    variants: Sequence[Variant]
     output: Path
     input_options: InputOptions
     output_options: OutputOptions
@@ -107,17 +105,15 @@ class Comparison:
         )
 
     def _planned(self) -> Experiment:
-        """Find pictures and backbones, and tell what was left out."""
+        """Find the pictures, and tell what was left out."""
         options, screen = self.input_options, self._screen
-        variants, broken = of_backbones(self.models)
-        for error in broken:
-            screen.complain(f"warning: {error}")
-        _refuse(variants, self.recipe.preset, self.execution.device)
+        if "," in self.execution.device:
+            raise InputError("a comparison runs on one --device, or its seconds would say nothing")
         arguments = [[each] for each in self.arguments]
         contents, styles = find_pictures(arguments, options, self.output, screen)
         form, offline = form_of(self.output_options), self.execution.offline
         variants, renamed = with_pairs(
-            variants,
+            self.variants,
             contents,
             styles,
             f".{form.format}",

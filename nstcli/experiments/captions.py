@@ -16,14 +16,15 @@ def title(experiment: Experiment, time_budget: float | None = None) -> str:
     pairs = experiment.variants[0].pairs
     contents, styles = ([p.path(role) for p in pairs] for role in ("content", "style"))
     recipes = [variant.settings.recipe for variant in experiment.variants if variant.settings]
-    steps = sorted({recipe.steps for recipe in recipes})
+    steps = sorted({recipe.steps for recipe in recipes if recipe.by.stepwise})
     parts = [
         f"{_names(contents, 'contents')} × {_names(styles, 'styles')}",
         f"{recipes[0].size} px",
-        f"about {time_budget:g} s a pair" if time_budget else f"{steps[0]} steps",
-        f"seed {recipes[0].seed}",
+        f"about {time_budget:g} s a pair" if time_budget else "",
+        f"{steps[0]} steps" if steps and not time_budget else "",
+        f"seed {recipes[0].seed}" if steps else "",
     ]
-    return " · ".join(parts)
+    return " · ".join(filter(None, parts))
 
 
 def remarks(experiment: Experiment, rows: Sequence[Row], best: str) -> list[str]:

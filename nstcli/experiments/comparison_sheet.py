@@ -71,7 +71,8 @@ def _result(experiment: Experiment, draw: Cells, variant: Variant, pair: Pair) -
         return _captioned(draw, None, (variant.title, "not made"), cells.ALARM)
     known = experiment.judgement(variant, pair)
     values = known.values if known else {}
-    figures = [f"{record.seconds:.1f} s, {record.steps} steps"]
+    steps = f", {record.steps} steps" if record.steps else ""
+    figures = [f"{record.seconds:.1f} s{steps}"]
     for name in _FIGURES:
         if name in values:
             measure = MEASURES[name]

@@ -129,7 +129,8 @@ def _make(experiment: Experiment, variant: Variant, part: Checked, context: RunC
 def _count_parameters(experiment: Experiment) -> None:
     """Count what each network uses; the folder remembers it, as torch takes its time."""
     for variant in list(experiment.variants):
-        if variant.settings is None:
+        # What is made at once has no layers of terms that the parameters could be counted to.
+        if variant.settings is None or not variant.settings.recipe.by.stepwise:
             continue
         recipe = variant.settings.recipe
         layers = sorted({name for names in recipe.layers_of_terms.values() for name in names})

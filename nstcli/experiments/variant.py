@@ -9,8 +9,10 @@ from typing import Any
 
 import backbones
 from backbones import Backbone, BackboneError, WeightSet, registry, weights
+from backbones.hints import closest
 from nstcli.errors import InputError
 from nstcli.experiments.sweep import Axis, Sweep, Value
+from nstcli.methods import METHODS
 from nstcli.metrics.judgement import judge_of
 from nstcli.plan.pair import Pair
 from nstcli.recipe import DEFAULT
@@ -109,6 +111,37 @@ def variants_of(
         name = sweep.name(point)
         variants.append(Variant(name, name, backbone, weight_set, changes, point))
     return variants
+
+
+def of_methods(methods: str, choices: Mapping[str, Any]) -> list[Variant]:
+    """Read `all` or `optimize,adain`: a variant for each method whose styles are pictures.
+
+    Args:
+        methods: as the user named them.
+        choices: what holds for all.
+
+    Raises:
+        InputError: an unknown one, one that is named twice, or whose styles are networks.
+        BackboneError: an unknown backbone or weight set.
+    """
+    able = [name for name, method in METHODS.items() if not method.networks]
+    named = [name for item in methods.split(",") if (name := item.strip())]
+    found = [each for name in named for each in (able if name == ALL else [name])]
+    if not found or len(set(found)) < len(found):
+        raise InputError(f"--methods '{methods}' should name each method once, or be all")
+    for name in found:
+        if name not in METHODS:
+            raise InputError(f"unknown method {name!r}{closest(name, METHODS)}")
+        if name not in able:
+            raise InputError(
+                f"--methods {name}: its styles are networks, which are no pictures that the others "
+                f"could paint after; those that can be compared are: {', '.join(able)}"
+            )
+    networks = Networks()
+    return [
+        Variant(name, name, *networks.find({**choices, "method": name}), changes={"method": name})
+        for name in found
+    ]
 
 
 def of_backbones(models: str) -> tuple[list[Variant], list[BackboneError]]:

@@ -446,13 +446,16 @@ def test_every_field_of_the_recipe_is_an_option() -> None:
              "preprocessing": "own", "weights": "other",
              "center_crop": "1x1", "fit": "crop", "keep_size": True, "colors": "match",
              "style_scale": 2, "keep_faces": 0.0,
-             "nearest_weight": 2, "nearest_layers": {"relu2": 1}}  # fmt: skip
+             "nearest_weight": 2, "nearest_layers": {"relu2": 1},
+             "sliced_weight": 0.5, "sliced_layers": {"relu2": 1}, "init_noise": 0.5, "history": 5,
+             "method": "optimize", "alpha": 0.5}  # fmt: skip
     assert set(other) == set(given)
     record = nstcli.stylize(CONTENT, STYLE, **FAST, **other).record
     assert record
     recipe = record.recipe
     assert recipe["style_layers"] == {"relu1": 1.0, "relu2": 0.5}
-    for name in set(other) - {"style_layers", "weights"}:
+    assert "alpha" not in recipe  # which means nothing to this method
+    for name in set(other) - {"style_layers", "weights", "alpha"}:
         assert recipe[name] == other[name], name
 
 

@@ -19,7 +19,7 @@ from tests.test_architecture import MODULES, ROOT, imports
 
 PROGRAM: Any = typer.main.get_command(app)
 COMMANDS = list(PROGRAM.commands)
-MAKING = ["batch", "stylize", "run", "compare-backbones"]
+MAKING = ["batch", "stylize", "run", "compare-backbones", "compare-methods"]
 
 
 def test_help_lists_every_command_and_the_exit_codes(nst: Nst) -> None:

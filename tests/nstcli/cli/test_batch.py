@@ -45,7 +45,7 @@ def test_the_network_is_loaded_once_and_every_image_read_once(
     nst: Nst, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from backbones.hooks import FeatureExtractor
-    from nstcli.run import loader
+    from nstcli.engine.methods import optimize
 
     calls: list[str] = []
 
@@ -57,7 +57,7 @@ def test_the_network_is_loaded_once_and_every_image_read_once(
         return call
 
     for name in ("read_content", "read_style"):
-        monkeypatch.setattr(loader, name, counting(name, getattr(loader, name)))
+        monkeypatch.setattr(optimize, name, counting(name, getattr(optimize, name)))
     monkeypatch.setattr(FeatureExtractor, "load", counting("load", FeatureExtractor.load))
     assert nst(*RUN).code == 0
     assert sorted(calls) == ["load", *["read_content"] * 2, *["read_style"] * 2]
@@ -384,6 +384,7 @@ def test_recipe_options_reach_the_record(nst: Nst, tmp_path: Path) -> None:
         "content_weight": 2, "style_weight": 30, "tv_weight": 0.5, "tv": "l1",
         "content_layers": {"relu1": 1, "relu2": 2}, "style_layers": {"relu3": 1},
         "nearest_weight": 0, "nearest_layers": {"relu1": 1, "relu2": 1, "relu3": 1},
+        "sliced_layers": {"relu1": 1, "relu2": 1, "relu3": 1},
         "optimizer": "adam", "init": "noise", "seed": 5, "scales": 1, "tolerance": 0.5,
         "pooling": "avg", "padding": "reflect", "plugin": recipe["plugin"],
     }  # fmt: skip
