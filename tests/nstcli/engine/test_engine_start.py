@@ -131,5 +131,5 @@ def test_a_picture_of_ones_own_covers_the_content(shape: tuple[int, int]) -> Non
 
 
 def test_a_recipe_that_starts_from_a_picture_needs_one() -> None:
-    with pytest.raises(ValueError, match="of the user's own; there is none"):
+    with pytest.raises(ValueError, match="that was made before; there is none"):
         start(*both(picture(), picture(seed=1)), recipe(init="some.png"))
