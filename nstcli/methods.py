@@ -12,6 +12,8 @@ from typing import get_args
 from nstcli.terms import Role
 
 OPTIMIZE = "optimize"
+# By networks as `nst train` makes them.
+NETWORK = "network"
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,6 @@ METHODS: Mapping[str, Method] = {
         companions=("adain",),
         inputs=frozenset(get_args(Role)) - {"init"},
     ),
-    "network": _by_networks(),
+    NETWORK: _by_networks(),
     "cyclegan": _by_networks(),
 }

@@ -122,6 +122,15 @@ def compare_methods(
             rich_help_panel=_PANEL,
         ),
     ] = "all",
+    networks: Annotated[
+        str | None,
+        typer.Option(
+            "--networks",
+            metavar="FILE|FOLDER",
+            help="Networks of nst train; each paints after the artwork that it was trained for",
+            rich_help_panel=_PANEL,
+        ),
+    ] = None,
     export_json: ExportJson = None,
     export_csv: ExportCsv = None,
     export_markdown: ExportMarkdown = None,
@@ -143,7 +152,7 @@ def compare_methods(
 
     comparison = Comparison(
         (content, style),
-        of_methods(methods, recipe.choices()),
+        of_methods(methods, recipe.choices(), trained=networks is not None),
         output,
         input_options,
         output_options,
@@ -152,5 +161,6 @@ def compare_methods(
         messages,
         None,
         Exports(export_json, export_csv, export_markdown),
+        networks,
     )
     raise typer.Exit(comparison.run())

@@ -30,7 +30,9 @@ from nstcli.experiments.experiment import Experiment, with_pairs, with_settings
 from nstcli.experiments.exports import Exports, as_json, summarise
 from nstcli.experiments.figures import Row, rows
 from nstcli.experiments.run import RunContext, run
+from nstcli.experiments.trained import Artwork, by_networks, trained_for
 from nstcli.experiments.variant import Variant
+from nstcli.methods import METHODS, OPTIMIZE
 from nstcli.results.folder import Store
 from nstcli.run.check import Checked, Rules
 from nstcli.run.job import execution_of, form_of
@@ -67,6 +69,7 @@ class Comparison:
         output: folder of the results.
         time_budget: seconds a pair, instead of steps.
         exports: where figures are to be written.
+        networks: where those are that were trained for the artworks, if there are any.
     """
 
     arguments: tuple[str, str]
@@ -79,6 +82,7 @@ class Comparison:
     messages: MessageOptions
     time_budget: float | None
     exports: Exports
+    networks: str | None = None
 
     def __post_init__(self) -> None:
         messages, max_pixels = self.messages, self.input_options.max_pixels
@@ -122,6 +126,7 @@ class Comparison:
             choices=self.recipe.choices(),
         )
         tell_renamed(renamed, screen)
+        variants, artworks = self._by_networks(variants)
         variants = [
             replace(each, pairs=tuple(with_guides(each.pairs, options, screen, quiet=number > 0)))
             for number, each in enumerate(variants)
@@ -129,7 +134,20 @@ class Comparison:
         variants = with_settings(
             variants, self.recipe.choices(), form, offline=offline, progress=screen.downloading
         )
-        return Experiment(Store(self.output), variants)
+        return Experiment(Store(self.output), variants, artworks=artworks)
+
+    def _by_networks(self, variants: list[Variant]) -> tuple[list[Variant], dict[str, Artwork]]:
+        """Let the variants that paint by networks do so; return their artworks, too."""
+        styles = [pair.path("style") for pair in variants[0].pairs]
+        found = trained_for(styles, self.networks) if self.networks else {}
+        artworks: dict[str, Artwork] = {}
+        exchanged = []
+        for variant in variants:
+            if METHODS[variant.changes.get("method", OPTIMIZE)].networks:
+                variant, own = by_networks(variant, found)
+                artworks |= own
+            exchanged.append(variant)
+        return exchanged, artworks
 
     def run(self) -> int:
         """Make and judge what is missing, write and print everything; return the exit code.

@@ -10,6 +10,7 @@ from typing import Any
 from backbones import BackboneError
 from nstcli.errors import InputError
 from nstcli.experiments.sweep import Sweep
+from nstcli.experiments.trained import Artwork
 from nstcli.experiments.variant import Variant
 from nstcli.metrics.judgement import witness_of
 from nstcli.plan.beside import started
@@ -180,6 +181,7 @@ class Experiment:
         records: of what is made, by the result's name.
         measured: what the judges said, by the result's name.
         failures: why a pair could not be made or judged, by the result's name.
+        artworks: of results whose style is a network, what that was trained for, by their names.
     """
 
     store: Store
@@ -187,6 +189,7 @@ class Experiment:
     records: dict[str, Record] = field(default_factory=dict)
     measured: dict[str, Measured] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
+    artworks: dict[str, Artwork] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.counts = Remembered(self.store.layout.counts)

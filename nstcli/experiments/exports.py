@@ -30,8 +30,8 @@ from nstcli.version import VERSION
 _SCHEMA = 1
 
 _RECORD = (
-    "device", "precision", "width", "height", "steps", "seconds", "step_seconds", "step_spread",
-    "peak_memory",
+    "device", "precision", "width", "height", "steps", "seconds", "training_seconds",
+    "step_seconds", "step_spread", "peak_memory",
 )  # fmt: skip
 
 

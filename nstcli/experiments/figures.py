@@ -45,6 +45,7 @@ def count(value: float) -> str:
 COLUMNS = (
     Column("steps", "steps", "{:.0f}".format, better=None),
     Column("seconds", "seconds", "{:.1f}".format),
+    Column("training_seconds", "training", lambda value: f"{value:.0f} s"),
     Column("step_seconds", "ms per step", lambda value: f"{value * 1000:.1f}"),
     Column("peak_memory", "peak memory", lambda value: f"{value / 1e6:.0f} MB"),
     Column("parameters", "parameters used", count),
@@ -53,7 +54,7 @@ COLUMNS = (
         for key, each in MEASURES.items()
     ),
 )
-_OF_RECORDS = ("steps", "seconds", "step_seconds", "peak_memory")
+_OF_RECORDS = ("steps", "seconds", "training_seconds", "step_seconds", "peak_memory")
 
 
 @dataclass(frozen=True)

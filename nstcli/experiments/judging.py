@@ -17,12 +17,13 @@ from nstcli import images
 from nstcli.engine.device import choose
 from nstcli.errors import InputError
 from nstcli.experiments.experiment import Experiment
+from nstcli.experiments.trained import Artwork
 from nstcli.measures import MEASURES, Metrics
 from nstcli.methods import METHODS, OPTIMIZE
 from nstcli.metrics.judge import Judge, JudgedPair
 from nstcli.plan.pair import Pair
 from nstcli.recipe import OFF, aspect_of
-from nstcli.results.records import Measured, Record
+from nstcli.results.records import Measured
 from nstcli.run.driver import writing
 from nstcli.run.pixels import tensor_of
 from nstcli.terms import INPUTS, Role
@@ -80,8 +81,8 @@ def _judge_pair(
 def _read_inputs(experiment: Experiment, judge: Judge, pair: Pair, max_pixels: int) -> JudgedPair:
     """Read content and style as those saw them that painted.
 
-    Of a style that is a network nobody knows the artwork. The content stands for it then, and what
-    is measured against it is left out; see `_finite`.
+    Of a style that is a network the artwork may not be known. The content stands for it then, and
+    what is measured against it is left out; see `_finite`.
 
     Raises:
         InputError: one of them cannot be read, or there is none.
@@ -90,18 +91,23 @@ def _read_inputs(experiment: Experiment, judge: Judge, pair: Pair, max_pixels: i
         if role not in pair.roles:
             raise InputError(f"{pair.title} has no {role} to be held against")
     record, seen = experiment.records[pair.output], _seen(experiment, pair)
-    roles = INPUTS if _has_artwork(record) else INPUTS[:1]
-    if len(roles) > 1 and len(pair.of_role("style")) > 1:
+    photo = record.input("content")
+    content = _input(pair.path("content"), photo.sha256, max_pixels, seen["content"])
+    artwork = _artwork_of(experiment, pair)
+    if artwork is None:
+        return judge.pair(content, content)
+    if len(pair.of_role("style")) > 1:
         raise InputError("a judge compares with one artwork, and not with a blend")
-    found = [
-        _input(pair.path(role), record.input(role).sha256, max_pixels, seen[role]) for role in roles
-    ]
-    return judge.pair(found[0], found[-1])
+    return judge.pair(content, _input(artwork.path, artwork.sha256, max_pixels, seen["style"]))
 
 
-def _has_artwork(record: Record) -> bool:
+def _artwork_of(experiment: Experiment, pair: Pair) -> Artwork | None:
+    """Return the artwork of a picture, None where its style is a network of which none is known."""
+    record = experiment.records[pair.output]
     method = METHODS.get(record.recipe.get("method", OPTIMIZE))
-    return not (method and method.networks)
+    if method and method.networks:
+        return experiment.artworks.get(pair.output)
+    return Artwork(pair.path("style"), record.input("style").sha256)
 
 
 def _seen(experiment: Experiment, pair: Pair) -> dict[Role, _View]:
@@ -121,7 +127,7 @@ def _measured(experiment: Experiment, judge: Judge, judged: JudgedPair, pair: Pa
     path, record = experiment.store.path(pair), experiment.records[pair.output]
     picture = images.decode(_bytes(path), shown(path))
     compared = judged.compare(tensor_of(picture))
-    near = INPUTS if _has_artwork(record) else INPUTS[:1]
+    near = INPUTS if _artwork_of(experiment, pair) else INPUTS[:1]
     baselines = {"content": compared.content, "style": compared.style}
     return Measured(
         output_sha256=record.output_sha256,

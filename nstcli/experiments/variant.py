@@ -12,7 +12,7 @@ from backbones import Backbone, BackboneError, WeightSet, registry, weights
 from backbones.hints import closest
 from nstcli.errors import InputError
 from nstcli.experiments.sweep import Axis, Sweep, Value
-from nstcli.methods import METHODS
+from nstcli.methods import METHODS, NETWORK
 from nstcli.metrics.judgement import judge_of
 from nstcli.plan.pair import Pair
 from nstcli.recipe import DEFAULT
@@ -113,18 +113,23 @@ def variants_of(
     return variants
 
 
-def of_methods(methods: str, choices: Mapping[str, Any]) -> list[Variant]:
-    """Read `all` or `optimize,adain`: a variant for each method whose styles are pictures.
+def of_methods(methods: str, choices: Mapping[str, Any], trained: bool = False) -> list[Variant]:
+    """Read `all` or `optimize,adain`: a variant for each method that can paint after artworks.
 
     Args:
         methods: as the user named them.
         choices: what holds for all.
+        trained: there are networks that were trained for the artworks.
 
     Raises:
         InputError: an unknown one, one that is named twice, or whose styles are networks.
         BackboneError: an unknown backbone or weight set.
     """
-    able = [name for name, method in METHODS.items() if not method.networks]
+    able = [
+        name
+        for name, method in METHODS.items()
+        if not method.networks or (trained and name == NETWORK)
+    ]
     named = [name for item in methods.split(",") if (name := item.strip())]
     found = [each for name in named for each in (able if name == ALL else [name])]
     if not found or len(set(found)) < len(found):
@@ -133,9 +138,10 @@ def of_methods(methods: str, choices: Mapping[str, Any]) -> list[Variant]:
         if name not in METHODS:
             raise InputError(f"unknown method {name!r}{closest(name, METHODS)}")
         if name not in able:
+            needs = "; --networks names those of nst train" if name == NETWORK else ""
             raise InputError(
                 f"--methods {name}: its styles are networks, which are no pictures that the others "
-                f"could paint after; those that can be compared are: {', '.join(able)}"
+                f"could paint after{needs}; those that can be compared are: {', '.join(able)}"
             )
     networks = Networks()
     return [
