@@ -455,11 +455,12 @@ def _sights(
     known = {name: extractor.layer(name) for name in layers}
     unit = math.lcm(*(layer.stride for layer in known.values()))
     field = max((layer.receptive_field for layer in known.values()), default=0)
+    least = extractor.backbone.minimum_size
     # As long as to keep the line's traces from both ends, and of the same remainder as the edge.
-    middle = -(-(field + unit) // unit) * unit
+    middle = -(-(max(field, least) + unit) // unit) * unit
     length = min(edge, edge % unit + 2 * middle + unit)
     middle = min(middle, length // 2 // unit * unit)
-    strip = torch.full((1, 3, extractor.backbone.minimum_size, length), 0.5)
+    strip = torch.full((1, 3, least, length), 0.5)
     strip[..., middle] = math.nan
     if axis == 0:
         strip = strip.mT.contiguous()

@@ -17,6 +17,7 @@ def test_the_defaults_are_those_of_every_option_and_field() -> None:
         "version",
         "plugin",
         "detector",
+        "companions",
     }
     assert RecipeOptions().choices() == DEFAULT
 

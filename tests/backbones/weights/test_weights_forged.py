@@ -181,7 +181,7 @@ def test_all_that_we_package_is_pinned_as_converted() -> None:
     sets: list[WeightSet] = [each for owner in owners for each in owner.weight_sets]
     assert {each.name for each in sets if each.content_sha256 is None} == {"torchvision", "timm"}
     packaged = [each for each in sets if isinstance(each.source, PackageFile)]
-    assert len(packaged) == 11
+    assert len(packaged) == 12
     assert all(each.content_sha256 for each in packaged)
 
 

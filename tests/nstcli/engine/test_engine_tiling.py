@@ -16,6 +16,7 @@ from nstcli.engine.losses.grid import Stretch, on_grid, part_on_grid
 from nstcli.engine.objective import Objective, Part, parts, weighted
 from nstcli.engine.precision import adapted
 from nstcli.engine.targets import read_content, read_style
+from nstcli.engine.tiling import Sights
 from nstcli.recipe import DEFAULT, Recipe, resolve
 from nstcli.terms import TERMS
 from tests import tiny
@@ -139,16 +140,29 @@ def test_tiles_of_every_backbone_are_exact(name: str, choices: dict[str, Any]) -
     extractor = adapted(FeatureExtractor(backbone, network, tiny.IMAGENET), asked)
     # In less, the larger one of two values that are pooled may be another one.
     extractor.double().arrange(torch.float64, torch.contiguous_format)
-    content = read_content(extractor, picture(33, 331).double(), asked)
+    # Longer than a position of the deepest layer sees.
+    longest = max(extractor.layer(name).receptive_field for name in asked.layers_of_terms["style"])
+    width = max(331, 3 * longest // 2 * 2 + 1)
+    content = read_content(extractor, picture(33, width).double(), asked)
     style = read_style(extractor, [picture(32, 32, seed=1).double()], asked)
     pieces = parts(extractor, content, style, asked)
-    image = picture(33, 331, seed=2).double()
+    image = picture(33, width, seed=2).double()
     tiled = Objective.of(extractor, pieces, image.shape, (999, 112))
     assert tiled.tiles
-    assert len(tiled.tiles) == 3
+    assert len(tiled.tiles) >= 3
     assert tiled.tiles.largest < image[0, 0].numel()
     found, gradient = gradient_of(tiled, image, asked)
     expected, gradient_of_whole = gradient_of(Objective(extractor, pieces), image, asked)
     torch.testing.assert_close(found, expected, rtol=1e-6, atol=0)
     bound = 1e-6 * gradient_of_whole.abs().max().item()
     torch.testing.assert_close(gradient, gradient_of_whole, rtol=0, atol=bound)
+
+
+@pytest.mark.parametrize("layer", ["relu1_1", "relu2_1"])
+def test_a_shallow_layer_of_a_network_that_needs_many_pixels_is_measured(layer: str) -> None:
+    """What it sees is few pixels, and still no picture may be smaller than the network needs."""
+    backbone = backbones.get("vgg19")
+    extractor = FeatureExtractor(backbone, backbone.build(), tiny.IMAGENET)
+    tiles = Sights.of(extractor, (40, 200), {layer}).tiles((999, 64))
+    assert len(tiles) > 1
+    assert tiles.largest < 40 * 200

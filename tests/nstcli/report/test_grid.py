@@ -151,7 +151,7 @@ def test_every_option_of_today_has_words() -> None:
     recipe = resolve(TINY, "0" * 64, {**DEFAULT, "optimizer": "adam", "init": "noise"})
     words = dict(described(recipe.dump()))
     assert (words["learning rate"], words["schedule"]) == ("0.05", "cosine")
-    assert (words["dense stem"], words["TV weight"]) == ("no", "0")
+    assert (words["dense stem"], words["style weight"]) == ("no", "30")
     assert not {"True", "False"} & set(words.values())
     assert not any("_" in name for name in words)
 

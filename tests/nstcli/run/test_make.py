@@ -426,7 +426,7 @@ def seen_otherwise(backbone: Backbone, **changes: Any) -> Backbone:
     return replace(backbone, weight_sets=(changed, *others), **changes)
 
 
-ONE_LAYER = {"style_layers": "relu2", "nearest_layers": "relu2"}
+ONE_LAYER = {f"{term}_layers": "relu2" for term in ("style", "nearest", "sliced")}
 LAYERS = tuple(
     replace(layer, module="1") if layer.name == "relu2" else layer
     for layer in tiny.TINY.layers
