@@ -18,6 +18,8 @@ _DISPENSABLE = (
 )
 # Columns of a terminal that limits nothing: measured there, a table tells what it needs.
 _ENDLESS = 10_000
+# Columns that most comparisons have nothing for.
+_NOT_OF_ALL = {"steps", "training_seconds"}
 # Signs before a backbone while the table fills.
 RUNNING, DONE, FAILED = "▸", "✓", "✗"
 
@@ -36,7 +38,7 @@ def fitting(
     """
     shown = columns(rows)
     if signs is not None:
-        shown = [column for column in COLUMNS if column in shown or column.key != "steps"]
+        shown = [each for each in COLUMNS if each in shown or each.key not in _NOT_OF_ALL]
     left_out: list[str] = []
     for key in ("", *_DISPENSABLE):
         left_out += [column.heading for column in shown if column.key == key]
