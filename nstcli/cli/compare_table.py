@@ -8,7 +8,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from nstcli.experiments.figures import COLUMNS, Column, Row, columns
+from nstcli.experiments.figures import COLUMNS, Column, Row, columns, compared
 from nstcli.measures import MEASURES
 
 # What gives way, in this order, where a terminal is too narrow.
@@ -63,7 +63,7 @@ def _drawn(
     names = [_name(row, (signs or {}).get(row.title)) for row in rows]
     # At a blank they may break.
     words = [word for name in names for word in name.plain.split(" ")]
-    table.add_column("backbone", min_width=max(map(len, words)))
+    table.add_column(compared(rows), min_width=max(map(len, words)))
     if several:
         table.add_column("pairs", justify="right", min_width=5, no_wrap=True)
     cells = {column.key: [_cell(row, column) for row in rows] for column in shown}

@@ -17,7 +17,7 @@ from nstcli.errors import InputError, StoppedError
 from nstcli.experiments import captions
 from nstcli.experiments.comparison_sheet import write_sheet
 from nstcli.experiments.experiment import Experiment
-from nstcli.experiments.figures import BASELINES, Column, Figure, Row, columns
+from nstcli.experiments.figures import BASELINES, Column, Figure, Row, columns, compared
 from nstcli.experiments.variant import Variant
 from nstcli.measures import MEASURES, Measure
 from nstcli.plan.pair import Pair
@@ -90,7 +90,7 @@ def as_csv(experiment: Experiment) -> str:
 def as_markdown(title: str, rows: Sequence[Row], remarks: Sequence[str]) -> str:
     """Write the table for a README or an issue; the best values are bold."""
     shown = columns(rows)
-    headings = ["backbone", *(column.heading for column in shown), "judge"]
+    headings = [compared(rows), *(column.heading for column in shown), "judge"]
     lines = [
         escaped(title),
         "",

@@ -9,6 +9,7 @@ from statistics import median, quantiles
 from nstcli.experiments.experiment import Experiment
 from nstcli.experiments.variant import Variant
 from nstcli.measures import MEASURES
+from nstcli.methods import METHODS
 from nstcli.plan.pair import Input
 from nstcli.results.records import Measured, Record
 
@@ -110,6 +111,11 @@ def rows(experiment: Experiment, *, same_seconds: bool = False) -> list[Row]:
         table += [row for row in ranked if row.judge == judge]
         table += _baselines(experiment, judge)
     return table
+
+
+def compared(table: Sequence[Row]) -> str:
+    """Say what the rows of a table are: backbones, or methods."""
+    return "method" if any(row.title in METHODS for row in table) else "backbone"
 
 
 def columns(table: Sequence[Row]) -> list[Column]:

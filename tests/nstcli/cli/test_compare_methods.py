@@ -100,9 +100,10 @@ def test_networks_paint_after_the_artworks_they_were_trained_for(nst: Nst) -> No
     trained(Path("nets/called_otherwise.safetensors"), Path("art/a.png"))
     ended = nst(
         *COMPARE, "--methods", "optimize,network", "--networks", "nets", "--json",
-        "--export-csv", "table.csv",
+        "--export-csv", "table.csv", "--export-markdown", "table.md",
     )  # fmt: skip
     assert ended.code == 0, ended.err
+    assert "| method | " in Path("table.md").read_text("utf-8")
     optimized, network, *baselines = json.loads(ended.out)["rows"]
     assert (optimized["title"], network["title"]) == ("optimize", "network")
     assert network["figures"]["training_seconds"]["value"] == 90
