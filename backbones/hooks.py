@@ -298,7 +298,15 @@ def _both(value: int | tuple[int, ...]) -> tuple[int, ...]:
     return value if isinstance(value, tuple) else (value, value)
 
 
-class _ScaledAverage(nn.AvgPool2d):
+class _Average(nn.AvgPool2d):
+    """The average over the windows of a max pooling."""
+
+    def __init__(self, pool: nn.MaxPool2d):
+        sizes: Any = (pool.kernel_size, pool.stride, pool.padding, pool.ceil_mode)
+        super().__init__(*sizes)
+
+
+class _ScaledAverage(_Average):
     """The average over the windows of a max pooling, scaled to about the size of the maximum.
 
     With 1.5, the mean of each block's first ReLU layer in VGG-16 and VGG-19 and of each fire module
@@ -306,24 +314,16 @@ class _ScaledAverage(nn.AvgPool2d):
     (K. Crowson's) it would grow by a third more at every pool.
     """
 
-    def __init__(self, pool: nn.MaxPool2d):
-        sizes: Any = (pool.kernel_size, pool.stride, pool.padding, pool.ceil_mode)
-        super().__init__(*sizes)
-
     def forward(self, x: Tensor) -> Tensor:
         return 1.5 * super().forward(x)
 
 
-class _ScaledRoot(nn.AvgPool2d):
+class _ScaledRoot(_Average):
     """The root of the mean square over the windows of a max pooling, scaled likewise.
 
     With 1.3, the layers named above have 0.8 to 1.2 times the mean that they have under max pooling
     (the deepest fire modules 0.7; six photos of 384 px).
     """
-
-    def __init__(self, pool: nn.MaxPool2d):
-        sizes: Any = (pool.kernel_size, pool.stride, pool.padding, pool.ceil_mode)
-        super().__init__(*sizes)
 
     def forward(self, x: Tensor) -> Tensor:
         return 1.3 * (super().forward(x.square()) + 1e-12).sqrt()  # 0 has no slope without

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from backbones.weights.hashing import file_sha256
 from nstcli.errors import InputError
 from nstcli.experiments.variant import Variant
 from nstcli.methods import NETWORK_SUFFIXES
@@ -44,7 +44,7 @@ def trained_for(artworks: Iterable[Path], networks: str) -> dict[Path, tuple[Art
     found = {}
     for path in dict.fromkeys(artworks):
         try:
-            sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+            sha256 = file_sha256(path)
         except OSError as error:
             raise InputError(f"{shown(path)}: cannot be read: {error.strerror or error}") from error
         if sha256 not in files:

@@ -20,8 +20,9 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from nstcli.engine.losses.sliced import directions
+
 _DIRECTIONS = 64
-_SEED = 0
 # Values that a distribution is kept by: so many quantiles, whatever the picture's size.
 _QUANTILES = 1024
 # As in the engine: a style with less than this share of the picture's energy counts as empty.
@@ -31,7 +32,7 @@ _FLOOR = 1e-6
 def profiles(features: Tensor) -> Tensor:
     """Return the quantiles along all directions: (1, C, H, W) -> (64, 1024), float32."""
     points = features[0].flatten(1).float()
-    along = _directions(len(points)).to(points) @ points
+    along = directions(_DIRECTIONS, len(points)).to(points) @ points
     return _quantiles(along.sort(dim=1).values)
 
 
@@ -49,14 +50,6 @@ def sliced_distance(
 def _relative(picture: Tensor, style: Tensor) -> float:
     energy = max(float(style.square().mean()), _FLOOR * float(picture.square().mean()))
     return float((picture - style).square().mean()) / energy if energy else 0.0
-
-
-def _directions(channels: int) -> Tensor:
-    """Draw unit vectors evenly from the sphere, (64, C)."""
-    generator = torch.Generator().manual_seed(_SEED)
-    drawn = torch.randn(_DIRECTIONS, channels, generator=generator)
-    unit: Tensor = drawn / drawn.norm(dim=1, keepdim=True)
-    return unit
 
 
 def _quantiles(ordered: Tensor) -> Tensor:

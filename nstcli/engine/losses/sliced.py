@@ -16,7 +16,7 @@ import math
 import torch
 from torch import Tensor
 
-from nstcli.engine.losses.statistics import Statistic, full_precision
+from nstcli.engine.losses.statistics import LEAST_SUM, Statistic, full_precision
 from nstcli.engine.losses.target import Target
 
 _DIRECTIONS = 64
@@ -25,7 +25,6 @@ _SEED = 0
 _BINS = 256
 # Positions from which on directions part them among themselves.
 _POSITIONS = 4096
-_LEAST_SUM = 1e-6
 
 
 def distribution(x: Tensor, weights: Tensor | None = None, /) -> Tensor:
@@ -76,7 +75,7 @@ def _binned(values: Tensor, counts: Tensor) -> Tensor:
     """Sort values (…, M) and average each 256th part of their counts, which broadcast: (…, 256)."""
     ordered, order = values.sort()
     counts = counts.expand_as(values).gather(-1, order)
-    whole = counts.sum(-1, keepdim=True).clamp(min=_LEAST_SUM)
+    whole = counts.sum(-1, keepdim=True).clamp(min=LEAST_SUM)
     until = _from_zero(counts / whole)
     sums = _from_zero(ordered * counts / whole)
     # Between two values, sums grow in a straight line: a value may be in two parts.
