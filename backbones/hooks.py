@@ -176,6 +176,59 @@ class FeatureExtractor(nn.Module):
         Raises:
             BackboneError: an unknown layer, or an image below the backbone's minimum size.
         """
+        return self._activations(image, layers)
+
+    def behind(self, neck: str | None, layers: Iterable[str]) -> list[str]:
+        """Return those of some layers that come after another one; after None comes no layer."""
+        if neck is None:
+            return []
+        order = [layer.name for layer in self.backbone.layers]
+        return [name for name in layers if order.index(name) > order.index(neck)]
+
+    def onward(self, x: Tensor, neck: str, layers: Iterable[str]) -> dict[str, Tensor]:
+        """Do what `forward` does from a layer on, whose activations (N, C, h, w) are given.
+
+        They stand for the picture: a layer that sees it past them has no numbers in what it
+        returns; see `necks`.
+
+        Args:
+            x: activations at `neck`.
+            neck: a layer.
+            layers: some that come after it.
+
+        Raises:
+            BackboneError: an unknown layer.
+        """
+        module = self._modules_by_layer[self.backbone.layer(neck).name]
+        with module.register_forward_hook(lambda *_: x.contiguous(memory_format=self._layout)):
+            return self._activations(self._blank(x, math.nan), layers)
+
+    @torch.no_grad()
+    def necks(self, layers: Iterable[str]) -> list[str]:
+        """List layers through each of which all that come after it, of those given, see a picture.
+
+        Of each stride, from the smallest on, the one that has the fewest values for a pixel.
+        """
+        wanted = [*layers]
+        found: dict[int, str] = {}
+        named = [self.layer(layer.name) for layer in self.backbone.layers]
+        for layer in sorted(named, key=lambda each: each.channels / each.stride**2):
+            behind = self.behind(layer.name, wanted)
+            if layer.stride == 1 or layer.stride in found or not behind:
+                continue
+            x = self(self._blank(self.gain, 0.5), [layer.name])[layer.name]
+            seen = self.onward(x, layer.name, behind).values()
+            if all(each.isfinite().all() for each in seen):
+                found[layer.stride] = layer.name
+        return [found[stride] for stride in sorted(found)]
+
+    def _blank(self, like: Tensor, value: float) -> Tensor:
+        """Make the smallest picture that there is, of one value."""
+        edge = self.backbone.minimum_size
+        return torch.full((1, 3, edge, edge), value, dtype=self.gain.dtype, device=like.device)
+
+    def _activations(self, image: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
+        """Run the network until the deepest of some layers."""
         wanted = {self.backbone.layer(name).name for name in layers}
         if not wanted:
             return {}

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -22,7 +22,7 @@ from nstcli.engine.losses.grid import STRIDE, on_grid, places_along
 from nstcli.engine.losses.statistics import full_precision
 from nstcli.engine.masks import pooled
 from nstcli.engine.targets import Artwork
-from nstcli.engine.tiling import Sights, Tile, TileSize
+from nstcli.engine.tiling import Tile, Tiles, Tiling
 
 # A style is offered as it is and turned by a quarter, a half and three.
 _TURNS = 4
@@ -51,7 +51,7 @@ def matched(
     painted: Tensor | None,
     layers: Mapping[str, float],
     region: Tensor | None = None,
-    tile: TileSize | None = None,
+    tiling: Tiling | None = None,
 ) -> dict[str, Target]:
     """Find for every place of the content the most similar one of the style, or of its turns.
 
@@ -63,15 +63,14 @@ def matched(
         layers: that are compared, with their relative weights.
         region: a mask (1, 1, H, W) of the places that matter: what is usual for a place of the
             content is what is usual there.
-        tile: the most pixels that are looked at at a time; None for all.
+        tiling: how pictures are looked at in tiles; None for all at once.
 
     Returns:
-        For every layer, the style's activations at the places found, (1, C, H/4, W/4), weighted by
-        the detail of the content there. With `tile`, the activations of all places, (M, C), and
-        which of them are found.
+        For every layer, the activations of all the style's places, (M, C), and which of them were
+        found, (1, H/4, W/4), weighted by the detail of the content there.
     """
-    if tile:
-        return _matched_in_tiles(extractor, content, artworks, painted, layers, region, tile)
+    if tiling:
+        return _matched_in_tiles(extractor, content, artworks, painted, layers, region, tiling)
     height, width = _grid(content)
     sought = _places(extractor, content, layers)
     spreads = {layer: _Spread.of(values) for layer, values in sought.items()}
@@ -83,10 +82,8 @@ def matched(
     within = None if region is None else pooled(region, (height, width)).view(-1, 1)
     spreads = {layer: _Spread.of(values, within) for layer, values in sought.items()}
     found = _Offer(offered, layers).nearest(sought, spreads)
-    return {
-        layer: replace(_target(values[found], height, width), weights=detail)
-        for layer, values in offered.items()
-    }
+    rows = found.view(height, width)
+    return {layer: Target.of_rows(values, rows, detail) for layer, values in offered.items()}
 
 
 def _matched_in_tiles(
@@ -96,49 +93,49 @@ def _matched_in_tiles(
     painted: Tensor | None,
     layers: Mapping[str, float],
     region: Tensor | None,
-    tile: TileSize,
+    tiling: Tiling,
 ) -> dict[str, Target]:
     """Do what `matched` does, tile by tile; once before, for what is usual in the whole."""
     height, width = _grid(content)
     # The detail at a place is that among its neighbours.
-    tiles = Sights.of(extractor, content.shape, layers, layers).tiles(tile, beyond=1)
+    tiles = Tiles.of(extractor, content.shape, layers, tiling, layers, beyond=1)
     within = None if region is None else pooled(region, (height, width))
 
-    def places(of: Tile, mixed: bool) -> dict[str, Tensor]:
-        pixels = of.cut(content)
-        if mixed and painted is not None:
-            pixels = torch.lerp(of.cut(painted), pixels, _CONTENT_SHARE)
-        found = extractor(pixels, layers)
+    def places(of: Tile, image: Tensor, behind: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        found = behind | extractor(of.cut(image), tiles.before(layers))
         return {layer: of.places(found[layer], layer) for layer in layers}
 
-    usual = {mixed: {layer: _Spread.none(content) for layer in layers} for mixed in (False, True)}
-    for each in tiles:
-        for mixed, spreads in usual.items():
-            there = None if within is None or not mixed else within[..., *each.where_on_grid]
-            for layer, x in places(each, mixed).items():
-                counting = None if there is None else there.reshape(-1, 1)
+    def usual(
+        image: Tensor, behind: Mapping[str, Tensor], within: Tensor | None = None
+    ) -> dict[str, _Spread]:
+        spreads = {layer: _Spread.none(content) for layer in layers}
+        for each in tiles:
+            counting = None if within is None else within[..., *each.where_on_grid].reshape(-1, 1)
+            for layer, x in places(each, image, behind).items():
                 spreads[layer] += _Spread.of(_as_rows(each.own_places(x)), counting)
-    offered = _offered(extractor, artworks, layers, tile)
+        return spreads
+
+    detail = torch.empty(1, 1, height, width, device=content.device)
+    behind = tiles.activations_behind(extractor, content, layers)
+    spreads = usual(content, behind)
+    for each in tiles:
+        shown = places(each, content, behind)
+        detail[..., *each.where_on_grid] = each.own_places(_detail(shown, spreads, layers))
+    mixture = content
+    if painted is not None:
+        mixture = torch.lerp(painted, content, _CONTENT_SHARE)
+        behind = tiles.activations_behind(extractor, mixture, layers)
+    if painted is not None or within is not None:
+        spreads = usual(mixture, behind, within)
+    offered = _offered(extractor, artworks, layers, tiling)
     offer = _Offer(offered, layers)
     rows = torch.empty(height, width, dtype=torch.long, device=content.device)
-    detail = torch.empty(1, 1, height, width, device=content.device)
     for each in tiles:
-        where = each.where_on_grid
-        shown = places(each, mixed=False)
-        detail[..., *where] = each.own_places(_detail(shown, usual[False], layers))
-        sought = shown if painted is None else places(each, mixed=True)
+        sought = places(each, mixture, behind)
         own = {layer: _as_rows(each.own_places(x)) for layer, x in sought.items()}
-        rows[where] = offer.nearest(own, usual[True]).view(len(each.rows.places), -1)
-    return {
-        layer: Target(
-            values,
-            full_precision(values).square().sum(1)[rows].sum().view(1).clamp(min=1e-30),
-            detail,
-            values.shape[1] * height * width,
-            rows,
-        )
-        for layer, values in offered.items()
-    }
+        found = offer.nearest(own, spreads)
+        rows[each.where_on_grid] = found.view(len(each.rows.places), -1)
+    return {layer: Target.of_rows(values, rows, detail) for layer, values in offered.items()}
 
 
 @dataclass(frozen=True)
@@ -244,24 +241,25 @@ def _some_places(
     image: Tensor,
     layers: Collection[str],
     wanted: Tensor,
-    tile: TileSize | None,
+    tiling: Tiling | None,
 ) -> dict[str, Tensor]:
     """Read places of an image, by their numbers, (M,): (1, 3, H, W) -> (M, C) of every layer."""
-    tiles = Sights.of(extractor, image.shape, layers, layers).tiles(tile) if tile else ()
-    if len(tiles) < 2:
+    tiles = Tiles.of(extractor, image.shape, layers, tiling, layers) if tiling else None
+    if tiles is None or len(tiles) == 1:
         return {
             layer: values[wanted] for layer, values in _places(extractor, image, layers).items()
         }
     _, width = _grid(image)
     rows, columns = wanted // width, wanted % width
     found: dict[str, Tensor] = {}
+    behind = tiles.activations_behind(extractor, image, layers)
     for each in tiles:
         down, right = each.where_on_grid
         inside = (rows >= down.start) & (rows < down.stop)
         inside &= (columns >= right.start) & (columns < right.stop)
         if not inside.any():
             continue
-        activations = extractor(each.cut(image), layers)
+        activations = behind | extractor(each.cut(image), tiles.before(layers))
         at = rows[inside] - down.start, columns[inside] - right.start
         for layer in layers:
             values = each.places(activations[layer], layer)[0, :, *at].T
@@ -275,7 +273,7 @@ def _offered(
     extractor: FeatureExtractor,
     artworks: Sequence[Artwork],
     layers: Collection[str],
-    tile: TileSize | None = None,
+    tiling: Tiling | None = None,
 ) -> dict[str, Tensor]:
     """Read the style and its quarter turns; the strokes of a painting go in few directions."""
     inside = [_inside(each) for each in artworks]
@@ -290,7 +288,7 @@ def _offered(
                 rows = _inside(artwork, turns)
             kept = rows[_drawn(rows, most)]
             with extractor.seeing_no_tiles():
-                of_each.append(_some_places(extractor, image, layers, kept, tile))
+                of_each.append(_some_places(extractor, image, layers, kept, tiling))
     return {layer: torch.cat([places[layer] for places in of_each]) for layer in layers}
 
 
@@ -349,9 +347,3 @@ class _Offer:
                 products += vectors[first : first + rows] @ self._given[layer].T
             found.append((products * scale).argmax(1))
         return torch.cat(found)
-
-
-def _target(values: Tensor, height: int, width: int) -> Target:
-    """Make a target of the activations of all places; it keeps the network's precision."""
-    value = values.view(1, height, width, -1).permute(0, 3, 1, 2)
-    return replace(Target.of(value), value=value)

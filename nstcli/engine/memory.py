@@ -8,7 +8,7 @@ import ctypes
 import math
 import sys
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,14 +18,16 @@ import psutil
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import FlopCounterMode
 
 from backbones.hooks import FeatureExtractor
 from nstcli.engine.cgroups import left_by_groups
 from nstcli.engine.guidance import EVERYWHERE, Guidance, Region
 from nstcli.engine.losses import statistic_of
 from nstcli.engine.matching import bytes_per_pixel
-from nstcli.engine.objective import Objective, evaluate, parts, weighted
+from nstcli.engine.objective import Objective, Part, evaluate, parts, weighted
 from nstcli.engine.targets import Style, layers_looked_at, read_content, read_style
+from nstcli.engine.tiling import Tiling
 from nstcli.optimizers import OPTIMIZERS
 from nstcli.recipe import Recipe
 from nstcli.terms import TERMS
@@ -53,20 +55,31 @@ _NEVER = -1
 
 @dataclass(frozen=True)
 class InTiles:
-    """The bytes that a pair takes at its peak where it is looked at in tiles.
+    """The bytes that a pair takes at its peak where it is looked at in tiles that end at one layer.
 
     Attributes:
-        fixed: whatever its size: the places of the style to be matched, besides what is fixed
-            anyway.
+        neck: that layer; see `Tiling`.
+        share: of a step's work, what is done in tiles.
+        fixed: whatever its size, as of `Needs`.
         held: for each pixel of the content at its largest scale, at any scale.
         picture: for each pixel of the picture at a scale, what the optimizer keeps included.
         tile: for each pixel of a tile, with those around it.
+        behind: for each pixel of the picture, while what comes after the neck is looked at.
+        grid: for each pixel of a tile, besides, while places of that are compared.
     """
 
     fixed: float
     held: float
     picture: float
     tile: float
+    behind: float = 0.0
+    grid: float = 0.0
+    neck: str | None = None
+    share: float = 1.0
+
+    def at_work(self, pixels: float, tile: float) -> float:
+        """Return what is there for a time, of a picture and a tile of so many pixels."""
+        return max(self.tile * tile, self.behind * pixels + self.grid * tile)
 
 
 @dataclass(frozen=True)
@@ -74,12 +87,13 @@ class Needs:
     """The bytes that a pair takes at its peak.
 
     Attributes:
-        fixed: whatever its size; convolutions keep the weights in a layout of their own.
+        fixed: whatever its size: convolutions keep the weights in a layout of their own; and the
+            places of the style to be matched.
         painting: for each pixel of the content that is at work: in a step, or in a tile.
         reading: for each pixel of the style, in a forward pass, with what is kept of it to match.
         kept: for each pixel of the content, at work or not.
         at_once: pixels that are at work at a time, at most.
-        in_tiles: the same in tiles of any size; None where it cannot be looked at so.
+        tiled: whether it may be looked at in tiles instead.
     """
 
     fixed: int
@@ -87,7 +101,7 @@ class Needs:
     reading: float
     kept: float = 0.0
     at_once: float = math.inf
-    in_tiles: InTiles | None = None
+    tiled: bool = False
 
     def of_content(self, pixels: float) -> float:
         """Return the bytes for a content of so many pixels, besides what is fixed."""
@@ -105,16 +119,21 @@ def needs(extractor: FeatureExtractor, recipe: Recipe, regions: int = 0) -> Need
     where, 0 where nothing does. A recipe that keeps faces makes such maps.
     """
     regions = max(regions, bool(recipe.keep_faces))
-    reading, optimizing, pixels = measure_tensors(extractor, recipe, regions)
-    own = OPTIMIZERS[recipe.optimizer].pictures(recipe.history)
-    pictures = (_PICTURES + own) * _PICTURE_BYTES
+    reading, optimizing, offered, pixels = measure_tensors(extractor, recipe, regions)
+    pictures = _pictures(recipe)
     to_read = READING * reading.peak / pixels + _PICTURE_BYTES
     return Needs(
-        sum(parameter.nbytes for parameter in extractor.network.parameters()),
+        sum(parameter.nbytes for parameter in extractor.network.parameters()) + 2 * offered,
         max(_OPTIMIZING * optimizing.peak / pixels + pictures, to_read),  # contents are read, too
         to_read + _for_matching(extractor, recipe),
-        in_tiles=_in_tiles(extractor, recipe, regions, pictures) if additive(recipe) else None,
+        tiled=additive(recipe),
     )
+
+
+def _pictures(recipe: Recipe) -> int:
+    """Return the bytes for each pixel of the pictures that are there besides an evaluation."""
+    own = OPTIMIZERS[recipe.optimizer].pictures(recipe.history)
+    return (_PICTURES + own) * _PICTURE_BYTES
 
 
 def additive(recipe: Recipe) -> bool:
@@ -122,14 +141,24 @@ def additive(recipe: Recipe) -> bool:
     return all(statistic_of(term).additive for term in layers_looked_at(recipe))
 
 
-def _in_tiles(
-    extractor: FeatureExtractor, recipe: Recipe, regions: int, pictures: float
-) -> InTiles:
-    try:
-        found = _measured_in_tiles(copy.deepcopy(extractor).to("meta"), recipe, regions, _EDGE)
-    except RuntimeError:  # see `measure_tensors`
-        found = _measured_in_tiles(extractor, recipe, regions, _EDGE_COMPUTED)
-    return replace(found, picture=found.picture + pictures)
+def in_tiles(extractor: FeatureExtractor, recipe: Recipe, regions: int = 0) -> list[InTiles]:
+    """Find out the same in tiles of any size, for each layer that they may end at."""
+    weights = recipe.weights_of_terms
+    layers = {
+        name
+        for term, names in layers_looked_at(recipe).items()
+        for name in names
+        if name and weights[term]
+    }
+    found = []
+    for neck in (None, *extractor.necks(layers)):
+        try:
+            blank = copy.deepcopy(extractor).to("meta")
+            each = _measured_in_tiles(blank, extractor, recipe, regions, _EDGE, neck)
+        except RuntimeError:  # see `measure_tensors`
+            each = _measured_in_tiles(extractor, extractor, recipe, regions, _EDGE_COMPUTED, neck)
+        found.append(replace(each, picture=each.picture + _pictures(recipe)))
+    return found
 
 
 def _for_matching(extractor: FeatureExtractor, recipe: Recipe) -> float:
@@ -183,10 +212,11 @@ class TensorBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 def measure_tensors(
     extractor: FeatureExtractor, recipe: Recipe, regions: int = 0
-) -> tuple[TensorBytes, TensorBytes, int]:
+) -> tuple[TensorBytes, TensorBytes, int, int]:
     """Measure the tensors that reading a style takes, and those that optimizing a picture takes.
 
-    Returns both, and the pixels that either of them is for.
+    Returns both, the bytes besides of the places that are offered to match, and the pixels that
+    either of them is for.
     """
     try:
         # Tensors of this device have shapes and no content, so that it takes no time.
@@ -197,7 +227,7 @@ def measure_tensors(
 
 def _measured(
     extractor: FeatureExtractor, recipe: Recipe, regions: int, edge: int
-) -> tuple[TensorBytes, TensorBytes, int]:
+) -> tuple[TensorBytes, TensorBytes, int, int]:
     edge = max(edge, extractor.backbone.minimum_size)
     image = torch.full((1, 3, edge, edge), 0.5, device=extractor.gain.device)
     with TensorBytes() as reading:
@@ -208,12 +238,18 @@ def _measured(
         picture = image.clone().requires_grad_()
         guidance = _guidance(image, style, regions)
         objective = parts(extractor, content, style, recipe, guidance=guidance)
+        offered = _offered(objective)
         optimizing.peak = optimizing.now  # what matching takes for a while is counted by itself
         terms = evaluate(extractor, picture, objective)
         loss = weighted(terms, recipe)
         torch.autograd.grad(loss.sum(), picture)
-    optimizing.peak += coarser
-    return reading, optimizing, edge**2
+    optimizing.peak += coarser - offered
+    return reading, optimizing, offered, edge**2
+
+
+def _offered(parts: Sequence[Part]) -> int:
+    """Return the bytes of the lists of places that terms are matched with."""
+    return sum(p.target.value.nbytes for p in parts if p.target.rows is not None)
 
 
 def _guidance(image: Tensor, style: Style, regions: int) -> Guidance:
@@ -226,33 +262,85 @@ def _guidance(image: Tensor, style: Style, regions: int) -> Guidance:
 
 
 def _measured_in_tiles(
-    extractor: FeatureExtractor, recipe: Recipe, regions: int, edge: int
+    extractor: FeatureExtractor,
+    seeing: FeatureExtractor,
+    recipe: Recipe,
+    regions: int,
+    edge: int,
+    neck: str | None,
 ) -> InTiles:
-    """Measure what pairs need whose one tile is all of them."""
+    """Measure what pairs need whose one tile is all of them.
+
+    `seeing` is a network that computes, and so tells what its layers see.
+    """
     edge = max(edge, extractor.backbone.minimum_size)
-    tile, pixels = (edge, edge), edge**2
+    tiling, pixels = Tiling((edge, edge), neck), edge**2
     image = torch.full((1, 3, edge, edge), 0.5, device=extractor.gain.device)
     with TensorBytes() as reading:
-        style = read_style(extractor, [image], recipe, tile=tile)
+        style = read_style(extractor, [image], recipe, tiling=tiling)
     with TensorBytes() as there:
-        content = read_content(extractor, image.clone(), recipe, tile=tile)
+        content = read_content(extractor, image.clone(), recipe, tiling=tiling)
         held, to_read = there.now, max(there.peak, reading.peak)
         there.peak = there.now
         picture = image.clone().requires_grad_()
         guidance = _guidance(image, style, regions)
-        pieces = parts(extractor, content, style, recipe, picture, guidance, tile)
-        offered = sum(p.target.value.nbytes for p in pieces if p.target.rows is not None)
+        pieces = parts(extractor, content, style, recipe, picture, guidance, tiling)
+        offered = _offered(pieces)
         matching, kept = there.peak - there.now - offered, there.now
+        objective = Objective.of(extractor, pieces, image.shape, tiling)
+        assert objective.tiles  # noqa: S101 - they were asked for
         there.peak = kept
-        terms = Objective.of(extractor, pieces, image.shape, tile).terms(picture)
-        torch.autograd.grad(weighted(terms, recipe).sum(), picture)
-    step = there.peak - kept - image.nbytes  # the gradient is one of the pictures
+        found = objective.in_tile(picture, objective.tiles.whole)
+        torch.autograd.grad(found, picture, [torch.ones_like(each) for each in found])
+        step = there.peak - kept
+        behind = grid = laid = 0.0
+        if objective.tiles.neck:
+            x = found.pop().detach()
+            laid = 2.0 * x.nbytes  # and its gradient
+            del found
+            quarters = Objective.of(
+                seeing, pieces, image.shape, replace(tiling, size=(edge // 2, edge // 2))
+            )
+            whole, less = (
+                _peak_behind(replace(each, extractor=extractor), x, there)
+                for each in (objective, quarters)
+            )
+            grid = (whole - less) * 4 / 3
+            behind = whole - grid
+    fixed = sum(parameter.nbytes for parameter in extractor.network.parameters()) + 2.0 * offered
     return InTiles(
-        sum(parameter.nbytes for parameter in extractor.network.parameters()) + 2.0 * offered,
+        fixed,
         held * 4 / 3 / pixels,  # of all scales together, a quarter each of the next
-        (kept - held - offered) / pixels,
+        (kept - held - offered + laid) / pixels,
         max(_OPTIMIZING * step, READING * max(to_read, matching)) / pixels,
+        _OPTIMIZING * behind / pixels,
+        _OPTIMIZING * grid / pixels,
+        objective.tiles.neck,
+        _share(extractor, neck, {part.layer for part in pieces if part.layer}, image),
     )
+
+
+def _peak_behind(objective: Objective, x: Tensor, there: TensorBytes) -> int:
+    """Measure a step through what comes after the neck, from its activations."""
+    before = there.peak = there.now
+    x = x.detach().requires_grad_()
+    found = [*objective.behind(x).values()]
+    torch.autograd.grad(found, x, [torch.ones_like(each) for each in found])
+    return there.peak - before
+
+
+def _share(
+    extractor: FeatureExtractor, neck: str | None, layers: Collection[str], image: Tensor
+) -> float:
+    """Return the share of a forward pass to some layers that is done at the neck."""
+    if neck is None:
+        return 1.0
+    counted = []
+    for names in ([neck], layers):
+        with torch.no_grad(), FlopCounterMode(display=False) as counter:
+            extractor(image, names)
+        counted.append(counter.get_total_flops())
+    return float(counted[0] / max(1, counted[1]))
 
 
 def free_bytes(device: torch.device, share: float = math.inf) -> int:

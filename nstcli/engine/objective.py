@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
-from torch.utils.checkpoint import checkpoint
 
 from backbones.hooks import FeatureExtractor
 from nstcli.engine.guidance import EVERYWHERE, Guidance
@@ -30,9 +29,12 @@ from nstcli.engine.targets import (
     neighbours,
     targets,
 )
-from nstcli.engine.tiling import Sights, Tile, Tiles, TileSize
+from nstcli.engine.tiling import PartOfLayer, Sights, Tile, Tiles, Tiling
 from nstcli.recipe import Recipe
 from nstcli.terms import TERMS
+
+# What a part looks at; see `_key`.
+_Key = tuple[object, ...]
 
 
 @dataclass(frozen=True)
@@ -74,29 +76,64 @@ class Objective:
         extractor: FeatureExtractor,
         parts: Sequence[Part],
         shape: Sequence[int],
-        tile: TileSize | None,
+        tiling: Tiling | None,
     ) -> Objective:
-        """Look at pictures of a shape (…, H, W) in tiles of at most so many pixels, if any."""
+        """Look at pictures of a shape (…, H, W), in tiles if it is said how."""
         tiles = None
-        if tile:
+        if tiling:
             layers = {part.layer for part in parts}
             on_grid = {part.layer for part in parts if part.statistic.on_grid}
-            tiles = Sights.of(extractor, shape, layers, on_grid).tiles(tile)
+            tiles = Tiles.of(extractor, shape, layers, tiling, on_grid)
         return cls(extractor, parts, tiles)
 
     def terms(self, image: Tensor) -> dict[str, Tensor]:
-        """Return each term, unweighted, for every picture: (N, 3, H, W) -> {term: (N,)}."""
-        return evaluate(self.extractor, image, self.parts, self.tiles)
+        """Return each term, unweighted, for every picture: (N, 3, H, W) -> {term: (N,)}.
+
+        One forward pass feeds all of them, and each statistic of a layer is computed once.
+        """
+        if self.tiles is None:
+            found = _seen(self.parts, image, _features(self.extractor, image, self.parts))
+        else:
+            sums = self.tiles.summed(image, self.in_tile)
+            x = sums.pop() if self.tiles.neck else None
+            found = dict(zip(dict.fromkeys(map(_key, self._before)), sums, strict=True))
+            if x is not None:
+                found |= self.behind(x)
+        return _terms(self.parts, found)
+
+    def in_tile(self, crop: Tensor, tile: Tile) -> list[Tensor]:
+        """Return what parts before the neck find in a tile; then its own positions at the neck."""
+        assert self.tiles  # noqa: S101 - there are tiles
+        neck = self.tiles.neck
+        features = self.extractor(crop, self.tiles.before(part.layer for part in self._before))
+        found = [*_seen(self._before, crop, features, tile).values()]
+        return [*found, tile.own(features[neck], neck)] if neck else found
+
+    def behind(self, x: Tensor) -> dict[_Key, Tensor]:
+        """Return what parts after the neck find in a whole picture, from its activations there."""
+        assert self.tiles  # noqa: S101 - there are tiles
+        assert self.tiles.neck  # noqa: S101 - and a neck
+        parts = [part for part in self.parts if self.tiles.behind(part.layer)]
+        layers = {part.layer for part in parts if part.layer is not None}
+        features = self.extractor.onward(x, self.tiles.neck, layers)
+        return _seen(parts, x, features, self.tiles.whole, self.tiles)
+
+    @property
+    def _before(self) -> list[Part]:
+        """The parts at layers that are looked at in tiles."""
+        return [part for part in self.parts if not (self.tiles and self.tiles.behind(part.layer))]
 
 
-def sights(extractor: FeatureExtractor, shape: Sequence[int], recipe: Recipe) -> Sights:
-    """Find out what the terms of a recipe see of a picture (…, H, W)."""
+def sights(
+    extractor: FeatureExtractor, shape: Sequence[int], recipe: Recipe, neck: str | None = None
+) -> Sights:
+    """Find out what the terms of a recipe see of a picture (…, H, W); see `Sights.of`."""
     looked_at = layers_looked_at(recipe)
     layers = {layer for names in looked_at.values() for layer in names}
     on_grid = {
         layer for term, names in looked_at.items() for layer in names if statistic_of(term).on_grid
     }
-    return Sights.of(extractor, shape, layers, on_grid)
+    return Sights.of(extractor, shape, layers, on_grid, neck)
 
 
 def parts(
@@ -106,12 +143,12 @@ def parts(
     recipe: Recipe,
     painted: Tensor | None = None,
     guidance: Guidance = EVERYWHERE,
-    tile: TileSize | None = None,
+    tiling: Tiling | None = None,
 ) -> list[Part]:
     """List what the loss of a recipe is made of: the terms that weigh anything, at their layers.
 
     `painted` is the picture so far, (1, 3, H, W), if there is one: what the style's places are
-    matched with depends on it. With `tile`, no more than so many pixels are looked at at a time.
+    matched with depends on it. With `tiling`, pictures are looked at in tiles.
     """
     found: list[Part] = []
     for name, weight in recipe.weights_of_terms.items():
@@ -122,8 +159,9 @@ def parts(
             aims: Mapping[str | None, Target]
             if TERMS[name].target == "matched":
                 compared = recipe.layers_of_terms[name]
-                picture = content.image
-                places = matched(extractor, picture, own.artworks, painted, compared, region, tile)
+                places = matched(
+                    extractor, content.image, own.artworks, painted, compared, region, tiling
+                )
                 aims = dict(places.items())
             else:
                 aims = targets(name, content, own, layers)
@@ -232,23 +270,14 @@ def _shared(shares: Sequence[float | Tensor]) -> float | Tensor:
 
 
 def evaluate(
-    extractor: FeatureExtractor,
-    image: Tensor,
-    parts: Sequence[Part],
-    tiles: Tiles | None = None,
+    extractor: FeatureExtractor, image: Tensor, parts: Sequence[Part]
 ) -> dict[str, Tensor]:
-    """Return each term, unweighted, for every picture: (N, 3, H, W) -> {term: (N,)}.
+    """Return each term, unweighted, for every picture: (N, 3, H, W) -> {term: (N,)}."""
+    return Objective(extractor, parts).terms(image)
 
-    One forward pass feeds all of them, and each statistic of a layer is computed once. With
-    `tiles` of the picture, no more than one of them is looked at at a time.
-    """
-    if tiles is None:
-        found = _looked_at(extractor, image, parts)
-    else:
-        sums = tiles.summed(
-            image, lambda crop, tile: [*_looked_at(extractor, crop, parts, tile).values()]
-        )
-        found = dict(zip(dict.fromkeys(map(_key, parts)), sums, strict=True))
+
+def _terms(parts: Sequence[Part], found: Mapping[_Key, Tensor]) -> dict[str, Tensor]:
+    """Add up the terms, of what was found for each part."""
     terms: dict[str, Tensor] = {}
     for part in parts:
         value = found[_key(part)]
@@ -259,33 +288,47 @@ def evaluate(
     return terms
 
 
-def _key(part: Part) -> tuple[object, ...]:
+def _key(part: Part) -> _Key:
     """Tell what a part looks at from what others do: of a mean, the same serves all of them."""
     return part.statistic, part.layer, id(part if part.statistic.local else part.mask)
 
 
-def _looked_at(
-    extractor: FeatureExtractor, image: Tensor, parts: Sequence[Part], tile: Tile | None = None
-) -> dict[tuple[object, ...], Tensor]:
+def _features(
+    extractor: FeatureExtractor, image: Tensor, parts: Sequence[Part]
+) -> dict[str, Tensor]:
+    found: dict[str, Tensor] = extractor(image, {part.layer for part in parts if part.layer})
+    return found
+
+
+def _seen(
+    parts: Sequence[Part],
+    image: Tensor,
+    features: Mapping[str, Tensor],
+    tile: Tile | None = None,
+    tiles: Tiles | None = None,
+) -> dict[_Key, Tensor]:
     """Return all that parts need of a picture or of a tile, whose sum over tiles is the whole's.
 
     By `_key`, it is the distance of a part whose statistic is local, and a mean itself.
+
+    Args:
+        parts: that look at it.
+        image: the pixels.
+        features: activations of it, by layer.
+        tile: whose these are; None for those of a picture.
+        tiles: by which local distances are found where the tile is all of a picture.
     """
-    layers = {part.layer for part in parts if part.layer is not None}
-    features = extractor(image, layers) if layers else {}
-    seen: dict[tuple[object, ...], Tensor] = {}
-    found: dict[tuple[object, ...], Tensor] = {}
+    seen: dict[_Key, Tensor] = {}
+    found: dict[_Key, Tensor] = {}
+    cut = None if tile is None else _Cut(tile)
     for part in parts:
         place = part.statistic, part.layer, id(part.mask)
         x = image if part.layer is None else features[part.layer]
-        if tile and part.statistic.on_grid:
-            # Or all that comes between a layer and its distance would be kept for all layers.
-            found[_key(part)] = checkpoint(
-                _distance_on_grid, part, x, tile, use_reentrant=False, preserve_rng_state=False
-            )
+        if tiles and part.statistic.local:
+            found[_key(part)] = _distance_by_tiles(part, x, tiles)
             continue
         if place not in seen:
-            seen[place] = _statistic(part, x, tile)
+            seen[place] = part.statistic.of(x, part.mask) if cut is None else cut.statistic(part, x)
         if part.statistic.local:
             target = part.target if tile is None else _target_of_tile(part, tile)
             found[_key(part)] = part.distance(seen[place], target)
@@ -294,23 +337,43 @@ def _looked_at(
     return found
 
 
-def _statistic(part: Part, x: Tensor, tile: Tile | None) -> Tensor:
-    """Return the statistic of the tile's own positions; of a mean, the tile's share of the whole's.
+class _Cut:
+    """What a tile looks at of what layers give for it with all around it, each cut out once."""
 
-    `x` is what the layer gives for the tile with all around it.
-    """
-    if tile is None:
-        return part.statistic.of(x, part.mask)
-    if part.statistic.local:
-        return tile.own(part.statistic.of(x), part.layer)
-    return tile.mean(part.statistic, x, part.layer, part.mask)
+    def __init__(self, tile: Tile):
+        self._tile = tile
+        self._known: dict[tuple[object, ...], tuple[Tensor, Tensor]] = {}
+
+    def statistic(self, part: Part, x: Tensor) -> Tensor:
+        """Return the values at its own positions or places; of a mean, its share of the whole's."""
+        tile, layer = self._tile, part.layer
+        if part.statistic.on_grid:
+            where = tile.part_of(layer, on_grid=True)
+            return tile.places(self._out(part.statistic.of(x), where, layer), layer, where.first)
+        where = tile.part_of(layer, on_grid=False)
+        if part.statistic.local:
+            return self._out(part.statistic.of(x), where, layer)
+        return tile.mean(part.statistic, self._out(x, where, layer), layer, part.mask)
+
+    def _out(self, x: Tensor, where: PartOfLayer, layer: str | None) -> Tensor:
+        key = id(x), where.rows, where.columns
+        if key not in self._known:
+            self._known[key] = x, self._tile.cut_out(x, where, layer)  # x keeps its number
+        return self._known[key][1]
 
 
-def _distance_on_grid(part: Part, x: Tensor, tile: Tile) -> Tensor:
-    """Return the distance of the tile's own places, of what a layer gives for it."""
-    assert part.layer is not None  # noqa: S101 - no picture is brought to the grid
-    places = tile.places(part.statistic.of(x), part.layer)
-    return part.distance(places, _target_of_tile(part, tile))
+def _distance_by_tiles(part: Part, x: Tensor, tiles: Tiles) -> Tensor:
+    """Return the distance of a local statistic, of what a layer gives for all of a picture."""
+    on_grid = part.statistic.on_grid
+
+    def look(own: Tensor, of: PartOfLayer) -> list[Tensor]:
+        x = part.statistic.of(own)
+        if on_grid:
+            x = of.tile.places(x, part.layer, of.first)
+        return [part.distance(x, _target_of_tile(part, of.tile))]
+
+    (distance,) = tiles.summed_behind(x, part.layer, look, on_grid)
+    return distance
 
 
 def _target_of_tile(part: Part, tile: Tile) -> Target:

@@ -16,7 +16,7 @@ from nstcli.engine.objective import Objective, batched, judged_parts, parts, wei
 from nstcli.engine.pyramid import resized, share_steps
 from nstcli.engine.steps import OnSteps, Progress, Step
 from nstcli.engine.targets import Artwork, Content, Style
-from nstcli.engine.tiling import TileSize
+from nstcli.engine.tiling import Tiling
 from nstcli.errors import DivergedError
 from nstcli.optimizers import OPTIMIZERS
 from nstcli.recipe import Recipe
@@ -33,7 +33,7 @@ class Scale:
         guidance: what holds where, at the size of the content.
         init: the user's picture to start from, (1, 3, H, W) of any shape, if there is one.
         roles: what the pair has of these; something gray stands for the other.
-        tile: how much of it is looked at at a time; None for all of it.
+        tiling: how it is looked at in tiles; None for all of it at once.
     """
 
     content: Content
@@ -41,7 +41,7 @@ class Scale:
     guidance: Guidance = EVERYWHERE
     init: Tensor | None = None
     roles: frozenset[Role] = frozenset(INPUTS)
-    tile: TileSize | None = None
+    tiling: Tiling | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -210,11 +210,11 @@ def _objective(
     """
     pictures = [None] * len(scales) if painted is None else torch.split(painted, 1)
     of_each = [
-        parts(extractor, scale.content, scale.style, recipe, picture, scale.guidance, scale.tile)
+        parts(extractor, scale.content, scale.style, recipe, picture, scale.guidance, scale.tiling)
         for scale, picture in zip(scales, pictures, strict=True)
     ]
     shape = scales[0].content.image.shape
-    return Objective.of(extractor, batched(of_each), shape, scales[0].tile)
+    return Objective.of(extractor, batched(of_each), shape, scales[0].tiling)
 
 
 @torch.no_grad()
@@ -255,7 +255,7 @@ def _judged(
     """
     content = scale.content
     judged = judged_parts(content, scale.style, recipe, scale.guidance)
-    objective = Objective.of(extractor, judged, image.shape, scale.tile)
+    objective = Objective.of(extractor, judged, image.shape, scale.tiling)
     errors = objective.terms(image)
     of_style = [part for part in judged if part.term == "style"]
     if scale.guidance.plain:

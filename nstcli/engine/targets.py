@@ -10,7 +10,7 @@ from backbones.hooks import FeatureExtractor
 from nstcli.engine.losses import Statistic, Target, statistic_of
 from nstcli.engine.losses.statistics import full_precision
 from nstcli.engine.masks import covers, pooled
-from nstcli.engine.tiling import Sights, TileSize
+from nstcli.engine.tiling import Tiles, Tiling
 from nstcli.networks.mixing import mixed as mix_networks
 from nstcli.recipe import Recipe
 from nstcli.terms import TERMS
@@ -76,24 +76,25 @@ class Content:
         extractor: FeatureExtractor,
         image: Tensor,
         layers: Mapping[str, Iterable[str | None]],
-        tile: TileSize,
+        tiling: Tiling,
         mask: Tensor | None = None,
     ) -> "Content":
-        """Do the same with no more than a tile of the image at a time.
+        """Do the same in tiles.
 
         Features, of which there are many, stay in the network's own precision.
         """
         looked_at = _places(layers)
         names = {layer for _, layer in looked_at}
-        tiles = Sights.of(extractor, image.shape, names).tiles(tile)
+        tiles = Tiles.of(extractor, image.shape, names, tiling)
         grids = {layer: tiles.grid(layer) for layer in names}
         weights = {
             layer: None if mask is None else pooled(mask, grid) for layer, grid in grids.items()
         }
         found: dict[Place, Tensor] = {}
+        behind = tiles.activations_behind(extractor, image, names)
         for each in tiles:
             pixels = each.cut(image)
-            activations = extractor(pixels, [name for name in names if name is not None])
+            activations = behind | extractor(pixels, tiles.before(names))
             for place in looked_at:
                 statistic, layer = place
                 x = pixels if layer is None else activations[layer]
@@ -103,7 +104,7 @@ class Content:
                         found[place] = value.new_empty(*value.shape[:2], *grids[layer])
                     found[place][..., *each.where(layer)] = value
                 else:
-                    value = each.mean(statistic, x, layer, weights[layer])
+                    value = each.mean(statistic, each.own(x, layer), layer, weights[layer])
                     found[place] = found[place] + value if place in found else value
         return cls(image, found, grids)
 
@@ -194,11 +195,11 @@ def read_content(
     image: Tensor,
     recipe: Recipe,
     mask: Tensor | None = None,
-    tile: TileSize | None = None,
+    tiling: Tiling | None = None,
 ) -> Content:
     """Read a content image (1, 3, H, W) for the terms of a recipe; see `Content.of` for the mask.
 
-    With `tile`, no more than so many of its pixels, and those around, are read at a time.
+    With `tiling`, it is read in tiles.
 
     Raises:
         BackboneError: the image is below the backbone's minimum size.
@@ -208,8 +209,8 @@ def read_content(
         for term, names in layers_looked_at(recipe).items()
         if TERMS[term].target in ("content", "style")
     }
-    if tile:
-        return Content.in_tiles(extractor, image, layers, tile, mask)
+    if tiling:
+        return Content.in_tiles(extractor, image, layers, tiling, mask)
     wanted = {name for names in layers.values() for name in names if name is not None}
     return Content.of(image, extractor(image, wanted), layers, mask)
 
@@ -226,12 +227,12 @@ def read_style(
     recipe: Recipe,
     weights: Sequence[float] | None = None,
     masks: Sequence[Tensor | None] | None = None,
-    tile: TileSize | None = None,
+    tiling: Tiling | None = None,
 ) -> Style:
     """Read style images, each (1, 3, H, W), and mix them: the weighted mean of their statistics.
 
     Masks, (1, 1, H, W), tell how much each pixel of an image counts; None that all count alike.
-    With `tile`, no more than so many pixels are read at a time.
+    With `tiling`, they are read in tiles.
 
     Raises:
         BackboneError: an image is below the backbone's minimum size.
@@ -240,7 +241,7 @@ def read_style(
     masks = [None] * len(images) if masks is None else masks
     with extractor.seeing_no_tiles():
         styles = [
-            Style.of(read_content(extractor, image, recipe, mask, tile), mask)
+            Style.of(read_content(extractor, image, recipe, mask, tiling), mask)
             for image, mask in zip(images, masks, strict=True)
         ]
     return mixed(styles, [1.0] * len(images) if weights is None else weights)

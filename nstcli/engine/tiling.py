@@ -5,15 +5,19 @@ gradient; then each tile is looked at again, and the gradient of the loss with r
 statistics goes back through it. That is one forward pass more than a whole picture takes, and what
 tiles overlap by: around its positions a tile has all the pixels that these see. Where it ends
 inside of the picture, the network sees a border that is none; no position of the tile sees that.
+
+Both are small where tiles end at a neck: a layer that is a fraction of the picture's size, and
+through which all deeper ones see it. Laid side by side, the tiles' activations there are those of
+the whole, which the rest of the network, whose fields are wide, looks at at once.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -22,6 +26,7 @@ from torch.autograd.function import Function, once_differentiable
 from backbones.hooks import FeatureExtractor
 from nstcli.engine.losses.grid import STRIDE, Stretch, part_on_grid, places_along
 from nstcli.engine.losses.statistics import LEAST_SUM, Statistic
+from nstcli.engine.losses.window import layout_of, window
 
 # Numbers of parts that are looked at for an axis: beyond, tiles are all but what is around them.
 _MOST_CHOICES = 32
@@ -29,8 +34,36 @@ _MOST_CHOICES = 32
 TileSize = tuple[int, int]
 # What is looked at: a layer, or None for the picture itself.
 _Layer = str | None
-# (pixels of a tile, the tile) -> tensors, which add up to those of the whole picture.
-Look = Callable[[Tensor, "Tile"], list[Tensor]]
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """How a picture is looked at in tiles.
+
+    Attributes:
+        size: of a tile, at most.
+        neck: the layer at which tiles end; None where they go through all of the network.
+        kept: how many tiles' activations are kept from the first pass for the way back.
+        share: of a step's work, what is done in tiles.
+    """
+
+    size: TileSize
+    neck: str | None = None
+    kept: int = 1
+    share: float = 1.0
+
+    def work(self, pixels: int, count: int, whole: int) -> float:
+        """Return what a step takes, by what it would without tiles.
+
+        There and back, and once there before, without gradient, in all tiles but those kept.
+
+        Args:
+            pixels: of all tiles, with those around.
+            count: of tiles.
+            whole: pixels of the picture.
+        """
+        passes = 3 - min(self.kept, count) / count
+        return self.share * passes * pixels / (2 * whole) + 1 - self.share
 
 
 @dataclass(frozen=True)
@@ -55,7 +88,8 @@ class _Part:
         crop: those that are cut out; beyond a border where pictures wrap.
         positions: its own, of each layer.
         counts: of positions in the whole, of each layer.
-        first: what a crop's first position is in the whole, of each layer.
+        first: the first position there is, of each layer: that of the crop, or of the whole behind
+            a neck.
         places: its own, of the grid.
         stretches: the same, as they are made of the positions of each layer.
     """
@@ -79,6 +113,7 @@ class _Axis:
         wraps: whether what is behind the last pixel is the first.
         sights: of each layer, the picture itself included.
         means: whether a layer comes to the grid of places by means.
+        behind: the layers that come after the neck.
     """
 
     edge: int
@@ -86,11 +121,22 @@ class _Axis:
     wraps: bool
     sights: Mapping[_Layer, _Sight]
     means: Mapping[_Layer, bool]
+    behind: Collection[_Layer]
 
-    @property
+    @cached_property
     def unit(self) -> int:
         """The pixels at whose multiples positions of all layers begin, and places."""
         return math.lcm(STRIDE, *(sight.stride for sight in self.sights.values()))
+
+    @cached_property
+    def _before(self) -> Mapping[_Layer, _Sight]:
+        """What the layers see that are looked at in tiles."""
+        return {name: sight for name, sight in self.sights.items() if name not in self.behind}
+
+    @cached_property
+    def _step(self) -> int:
+        """The pixels at whose multiples positions of those layers begin."""
+        return math.lcm(*(sight.stride for sight in self._before.values()))
 
     def parts(self, tile: int, beyond: int = 0) -> list[_Part]:
         """Cut the axis into parts of about one length, of no more than `tile` pixels if it can be.
@@ -122,11 +168,15 @@ class _Axis:
             tile = -(-units // wanted) * self.unit
             if tile in found:
                 continue
-            crops = [len(part.crop) for part in self.parts(tile)]
-            found[tile] = _Choice(tile, len(crops), max(crops), sum(crops))
+            found[tile] = self.choice(tile)
             if len(found) == _MOST_CHOICES:
                 break
         return [*found.values()]
+
+    def choice(self, tile: int) -> _Choice:
+        """Tell what comes of parts of at most so many pixels."""
+        crops = [len(part.crop) for part in self.parts(tile)]
+        return _Choice(tile, len(crops), max(crops), sum(crops))
 
     def _own(self, pixels: range, stride: int, count: int) -> range:
         """Return the positions, of so many in the whole, that are those of a range of pixels."""
@@ -148,7 +198,10 @@ class _Axis:
             crop,
             own,
             {name: sight.count for name, sight in self.sights.items()},
-            {name: crop.start // sight.stride for name, sight in self.sights.items()},
+            {
+                name: 0 if name in self.behind else crop.start // sight.stride
+                for name, sight in self.sights.items()
+            },
             places,
             stretches,
         )
@@ -159,17 +212,17 @@ class _Axis:
         own: Mapping[_Layer, range],
         stretches: Mapping[_Layer, Stretch],
     ) -> range:
-        """Return all the pixels that positions see, from a multiple of the unit on."""
+        """Return all the pixels that positions see, from where one of each layer begins."""
         start, stop = pixels.start, pixels.stop
-        for name, sight in self.sights.items():
+        for name, sight in self._before.items():
             for seen in (own[name], *((stretches[name].needed,) if name in stretches else ())):
                 start = min(start, seen.start * sight.stride - sight.before)
                 stop = max(stop, (seen.stop - 1) * sight.stride + sight.after + 1)
         stop = max(stop, start + self.least)
-        start, stop = start // self.unit * self.unit, -(-stop // self.unit) * self.unit
+        start, stop = start // self._step * self._step, -(-stop // self._step) * self._step
         if not self.wraps:
             stop = min(self.edge, stop)
-            start = max(0, min(start, (stop - self.least) // self.unit * self.unit))
+            start = max(0, min(start, (stop - self.least) // self._step * self._step))
         return range(start, stop) if stop - start < self.edge else range(self.edge)
 
 
@@ -190,12 +243,44 @@ class _Choice:
     whole: int
 
 
-def _work(pixels: int, count: int) -> float:
-    """Count the passes over pixels, one way, that one gradient takes by so many tiles.
+@dataclass(frozen=True)
+class Cut:
+    """How a picture may be cut, as its axes may be.
 
-    There and back, and once there before, without gradient, in all tiles but the last.
+    Attributes:
+        size: of a tile, at most.
+        count: of tiles.
+        largest: pixels of the largest one, with those around.
+        pixels: those of all.
     """
-    return pixels * (3 - 1 / count)
+
+    size: TileSize
+    count: int
+    largest: int
+    pixels: int
+
+
+def _cut(rows: _Choice, columns: _Choice) -> Cut:
+    return Cut(
+        (rows.tile, columns.tile),
+        rows.count * columns.count,
+        rows.largest * columns.largest,
+        rows.whole * columns.whole,
+    )
+
+
+class _Piece(Protocol):
+    """A part of something (N, C, H, W) that is looked at by itself."""
+
+    def cut(self, x: Tensor) -> Tensor:
+        """Return what the part sees."""
+
+    def add(self, gradient: Tensor, own: Tensor) -> None:
+        """Add the gradient with respect to that to the gradient of the whole."""
+
+
+# What `cut` returns, and whose it is -> tensors, which add up to those of the whole.
+_Look = Callable[[Tensor, Any], list[Tensor]]
 
 
 @dataclass(frozen=True)
@@ -223,22 +308,24 @@ class Tile:
 
     def own(self, x: Tensor, layer: _Layer) -> Tensor:
         """Of what a layer gives for the pixels cut out, return the tile's own positions."""
+        return self.cut_out(x, self.part_of(layer, on_grid=False), layer)
+
+    def cut_out(self, x: Tensor, where: PartOfLayer, layer: _Layer) -> Tensor:
+        """Return what it looks at of what a layer gives for the pixels cut out."""
+        first = self.rows.first[layer], self.columns.first[layer]
         rows, columns = (
-            slice(own.start - first, own.stop - first)
-            for own, first in (
-                (part.positions[layer], part.first[layer]) for part in (self.rows, self.columns)
-            )
+            slice(own.start - start, own.stop - start)
+            for own, start in zip((where.rows, where.columns), first, strict=True)
         )
-        return x[..., rows, columns]
+        return window(x, rows, columns)
 
     def mean(
-        self, statistic: Statistic, x: Tensor, layer: _Layer, weights: Tensor | None = None
+        self, statistic: Statistic, own: Tensor, layer: _Layer, weights: Tensor | None = None
     ) -> Tensor:
-        """Return the tile's share of a statistic that is a mean over the whole picture.
+        """Return the share of a statistic that is a mean over the picture, of the own positions.
 
         `weights` of all positions of the layer, (1 or N, 1, h, w), tell how much each counts.
         """
-        own = self.own(x, layer)
         if weights is None:
             return statistic.of(own) * self._share(layer)
         counting = weights[..., *self.where(layer)]
@@ -246,11 +333,22 @@ class Tile:
         value = statistic.of(own, counting)
         return value * share.view(-1, *[1] * (value.dim() - 1))
 
-    def places(self, x: Tensor, layer: str) -> Tensor:
-        """Bring it to the tile's places of the grid, and those beyond that were asked for."""
+    def places(self, x: Tensor, layer: _Layer, first: tuple[int, int] | None = None) -> Tensor:
+        """Bring it to the tile's places of the grid, and those beyond that were asked for.
+
+        `first` are the row and the column that it begins with, where it is not all that there is.
+        """
         rows, columns = self.rows.stretches[layer], self.columns.stretches[layer]
-        first = self.rows.first[layer], self.columns.first[layer]
+        first = first or (self.rows.first[layer], self.columns.first[layer])
         return part_on_grid(x, rows, columns, first)
+
+    def part_of(self, layer: _Layer, on_grid: bool) -> PartOfLayer:
+        """Return its positions of a layer, or those of which its places on the grid are made."""
+        rows, columns = (
+            part.stretches[layer].needed if on_grid else part.positions[layer]
+            for part in (self.rows, self.columns)
+        )
+        return PartOfLayer(self, rows, columns)
 
     def own_places(self, x: Tensor) -> Tensor:
         """Leave out of what `places` returns the places beyond its own."""
@@ -258,6 +356,12 @@ class Tile:
             wider = next(iter(part.stretches.values())).wanted
             x = x.narrow(dim, part.places.start - wider.start, len(part.places))
         return x
+
+    def canvas(self, own: Tensor, layer: str) -> Tensor:
+        """Make room for what a layer has in the whole, where tiles have such as their own."""
+        counts = self.rows.counts[layer], self.columns.counts[layer]
+        size, layout = (*own.shape[:2], *counts), layout_of(own)
+        return torch.empty(size, dtype=own.dtype, device=own.device, memory_format=layout)
 
     def where(self, layer: _Layer) -> tuple[slice, slice]:
         """Return its own positions of a layer, as rows and columns of the whole."""
@@ -278,11 +382,50 @@ class Tile:
 
 
 @dataclass(frozen=True)
+class PartOfLayer:
+    """What a tile looks at of a layer that is there in the whole.
+
+    Attributes:
+        tile: that looks.
+        rows: of positions.
+        columns: likewise.
+    """
+
+    tile: Tile
+    rows: range
+    columns: range
+
+    def cut(self, x: Tensor) -> Tensor:
+        """Copy the positions, of all that the layer has."""
+        return x[..., *self._where].clone(memory_format=torch.preserve_format)
+
+    def add(self, gradient: Tensor, own: Tensor) -> None:
+        """Add to a gradient of the layer's that of what `cut` copies."""
+        gradient[..., *self._where] += own
+
+    @property
+    def first(self) -> tuple[int, int]:
+        """The row and the column that it begins with."""
+        return self.rows.start, self.columns.start
+
+    @property
+    def _where(self) -> tuple[slice, slice]:
+        return slice(self.rows.start, self.rows.stop), slice(self.columns.start, self.columns.stop)
+
+
+@dataclass(frozen=True)
 class Sights:
-    """A picture as a network sees it along both axes: what tiles can be cut from."""
+    """A picture as a network sees it along both axes: what tiles can be cut from.
+
+    Attributes:
+        rows: its axis from top to bottom.
+        columns: from left to right.
+        neck: where tiles end, if not at the deepest layer.
+    """
 
     rows: _Axis
     columns: _Axis
+    neck: str | None = None
 
     @classmethod
     def of(
@@ -291,6 +434,7 @@ class Sights:
         shape: Sequence[int],
         layers: Collection[_Layer],
         on_grid: Collection[_Layer] = (),
+        neck: str | None = None,
     ) -> Sights:
         """Find out what each position of some layers sees of a picture (…, H, W).
 
@@ -299,9 +443,13 @@ class Sights:
             shape: of the picture.
             layers: that are looked at.
             on_grid: those that are brought to the grid of places.
+            neck: where tiles are to end, if any layer comes after it.
         """
         edges = shape[-2], shape[-1]
         names = {name for name in layers if name is not None}
+        behind = extractor.behind(neck, names)
+        neck = neck if behind else None
+        names |= {neck} if neck else set()
         seen = [_sights(extractor, edge, names, axis) for axis, edge in enumerate(edges)]
         means = {
             name: any(
@@ -312,31 +460,34 @@ class Sights:
         }
         least = extractor.backbone.minimum_size
         rows, columns = (
-            _Axis(edge, least, extractor.wraps, {**sights, None: _Sight(1, 0, 1, edge)}, means)
+            _Axis(
+                edge,
+                least,
+                extractor.wraps,
+                {**sights, None: _Sight(1, 0, 1, edge)},
+                means,
+                behind,
+            )
             for edge, sights in zip(edges, seen, strict=True)
         )
-        return cls(rows, columns)
+        return cls(rows, columns, neck)
 
-    def fitting(self, most: float) -> TileSize:
-        """Return the tiles of at most so many pixels, with those around, that cost least work.
+    @property
+    def pixels(self) -> int:
+        """Those of the picture."""
+        return self.rows.edge * self.columns.edge
 
-        Where none are so small, the smallest there are.
-        """
-        rows, columns = (axis.choices() for axis in (self.rows, self.columns))
-        pairs = [(down, right) for down in rows for right in columns]
-        small = [pair for pair in pairs if pair[0].largest * pair[1].largest <= most]
-        if not small:
-            down, right = min(pairs, key=lambda pair: pair[0].largest * pair[1].largest)
-        else:
-            down, right = min(
-                small,
-                key=lambda pair: _work(
-                    pair[0].whole * pair[1].whole, pair[0].count * pair[1].count
-                ),
-            )
-        return down.tile, right.tile
+    def cuts(self) -> list[Cut]:
+        """List how the picture may be cut into tiles."""
+        return [
+            _cut(down, right) for down in self.rows.choices() for right in self.columns.choices()
+        ]
 
-    def tiles(self, size: TileSize, beyond: int = 0) -> Tiles:
+    def cut(self, size: TileSize) -> Cut:
+        """Tell what comes of cutting it into tiles of at most so many rows and columns."""
+        return _cut(self.rows.choice(size[0]), self.columns.choice(size[1]))
+
+    def tiles(self, size: TileSize, beyond: int = 0) -> list[Tile]:
         """Cut the picture into tiles of at most so many rows and columns of pixels.
 
         `beyond` places on all sides of their own are needed, too.
@@ -345,7 +496,7 @@ class Sights:
             axis.parts(most, beyond)
             for axis, most in zip((self.rows, self.columns), size, strict=True)
         )
-        return Tiles([Tile(row, column) for row in rows for column in columns], self)
+        return [Tile(row, column) for row in rows for column in columns]
 
 
 @dataclass(frozen=True)
@@ -354,6 +505,21 @@ class Tiles:
 
     tiles: list[Tile]
     sights: Sights
+    tiling: Tiling
+
+    @classmethod
+    def of(
+        cls,
+        extractor: FeatureExtractor,
+        shape: Sequence[int],
+        layers: Collection[_Layer],
+        tiling: Tiling,
+        on_grid: Collection[_Layer] = (),
+        beyond: int = 0,
+    ) -> Tiles:
+        """Cut a picture (…, H, W) into tiles; see `Sights.of` and `Sights.tiles`."""
+        sights = Sights.of(extractor, shape, layers, on_grid, tiling.neck)
+        return cls(sights.tiles(tiling.size, beyond), sights, tiling)
 
     def __iter__(self) -> Iterator[Tile]:
         return iter(self.tiles)
@@ -367,61 +533,122 @@ class Tiles:
         return max(len(tile.rows.crop) * len(tile.columns.crop) for tile in self.tiles)
 
     @cached_property
+    def whole(self) -> Tile:
+        """All of the picture as one tile: what is behind the neck."""
+        (tile,) = self.sights.tiles((self.sights.rows.edge, self.sights.columns.edge))
+        return tile
+
+    @property
     def work(self) -> float:
-        """What a gradient takes, by what it would of the whole picture at once."""
+        """What a step takes, by what it would without tiles."""
         pixels = sum(len(tile.rows.crop) * len(tile.columns.crop) for tile in self.tiles)
-        whole = self.sights.rows.edge * self.sights.columns.edge
-        return _work(pixels, len(self.tiles)) / _work(whole, 1)
+        return self.tiling.work(pixels, len(self.tiles), self.sights.pixels)
+
+    @property
+    def neck(self) -> str | None:
+        """Where they end; None where they go through all layers."""
+        return self.sights.neck
+
+    def behind(self, layer: _Layer) -> bool:
+        """Tell whether a layer comes after the neck."""
+        return layer in self.sights.rows.behind
+
+    def before(self, layers: Iterable[_Layer]) -> list[str]:
+        """Return those of the layers that are looked at in tiles, the neck, if any, included."""
+        names = [name for name in layers if name is not None and not self.behind(name)]
+        return [*names, self.neck] if self.neck else names
 
     def grid(self, layer: _Layer) -> tuple[int, int]:
         """Return how many rows and columns of positions a layer has in the whole picture."""
         return self.sights.rows.sights[layer].count, self.sights.columns.sights[layer].count
 
-    def summed(self, image: Tensor, look: Look) -> list[Tensor]:
+    def summed(self, image: Tensor, look: _Look) -> list[Tensor]:
         """Add up what `look` finds in the tiles of a picture (N, 3, H, W), with gradients.
 
-        Nothing of a tile is kept but the last one's, for which the way back begins with it.
+        Where there is a neck, what it finds last is the tile's own positions there, which are
+        laid side by side. The way back begins with the last tiles.
         """
-        keep = torch.is_grad_enabled() and image.requires_grad
-        found: tuple[Tensor, ...] = _Summed.apply(image, look, self.tiles, keep)
-        return list(found)
+        return _summed(image, look, self.tiles, self.tiling.kept, self.neck)
+
+    def summed_behind(self, x: Tensor, layer: _Layer, look: _Look, on_grid: bool) -> list[Tensor]:
+        """Add up what `look` finds in tiles of a layer that is there in the whole, with gradients.
+
+        `on_grid` tells whether it brings them to the grid of places.
+        """
+        return _summed(x, look, [tile.part_of(layer, on_grid) for tile in self.tiles], kept=0)
+
+    @torch.no_grad()
+    def activations_behind(
+        self, extractor: FeatureExtractor, image: Tensor, layers: Iterable[_Layer]
+    ) -> dict[str, Tensor]:
+        """Return the activations of a whole picture at those of the layers after the neck."""
+        behind = [name for name in layers if name is not None and self.behind(name)]
+        if not behind:
+            return {}
+        neck = self.before(())
+        (x,) = self.summed(
+            image, lambda crop, tile: [tile.own(extractor(crop, neck)[neck[0]], neck[0])]
+        )
+        return extractor.onward(x, neck[0], behind)
+
+
+def _summed(
+    x: Tensor, look: _Look, pieces: Sequence[_Piece], kept: int, neck: str | None = None
+) -> list[Tensor]:
+    kept = kept if torch.is_grad_enabled() and x.requires_grad else 0
+    found: tuple[Tensor, ...] = _Summed.apply(x, look, pieces, kept, neck)
+    return list(found)
 
 
 class _Summed(Function):
-    """The sum over tiles, whose gradient goes back through one tile after the other."""
+    """The sum over pieces, whose gradient goes back through one piece after the other."""
 
     @staticmethod
     def forward(
-        ctx: Any, image: Tensor, look: Look, tiles: Sequence[Tile], keep: bool
+        ctx: Any,
+        x: Tensor,
+        look: _Look,
+        pieces: Sequence[Any],
+        kept: int,
+        neck: str | None,
     ) -> tuple[Tensor, ...]:
-        ctx.save_for_backward(image)
-        ctx.look, ctx.tiles, ctx.last = look, tiles, None
-        found: list[Tensor] = []
-        for tile in tiles:
-            with torch.set_grad_enabled(keep and tile is tiles[-1]):
-                crop = tile.cut(image).requires_grad_(torch.is_grad_enabled())
-                own = look(crop, tile)
+        ctx.save_for_backward(x)
+        ctx.look, ctx.pieces, ctx.neck = look, pieces, neck
+        ctx.kept = []
+        sums: list[Tensor] = []
+        laid: Tensor | None = None
+        for number, piece in enumerate(pieces):
+            with torch.set_grad_enabled(number >= len(pieces) - kept):
+                crop = piece.cut(x.detach()).requires_grad_(torch.is_grad_enabled())
+                own = look(crop, piece)
             if crop.requires_grad:
-                ctx.last = crop, own
+                ctx.kept.append((crop, own))
             values = [each.detach() for each in own]
-            found = [a + b for a, b in zip(found, values, strict=True)] if found else values
-        return tuple(found)
+            if neck:
+                *values, at_neck = values
+                laid = piece.canvas(at_neck, neck) if laid is None else laid
+                laid[..., *piece.where(neck)] = at_neck
+            sums = [a + b for a, b in zip(sums, values, strict=True)] if sums else values
+        return tuple(sums) if laid is None else (*sums, laid)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
-        (image,) = ctx.saved_tensors
-        total = torch.zeros_like(image)
-        for tile in reversed(ctx.tiles):
-            if ctx.last is None:
-                with torch.enable_grad():
-                    crop = tile.cut(image).requires_grad_()
-                    own = ctx.look(crop, tile)
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None, None]:
+        (x,) = ctx.saved_tensors
+        total = torch.zeros_like(x)
+        for piece in reversed(ctx.pieces):
+            if ctx.kept:
+                crop, own = ctx.kept.pop()
             else:
-                (crop, own), ctx.last = ctx.last, None
+                with torch.enable_grad():
+                    crop = piece.cut(x.detach()).requires_grad_()
+                    own = ctx.look(crop, piece)
+            wanted = [*gradients]
+            if ctx.neck:
+                wanted[-1] = wanted[-1][..., *piece.where(ctx.neck)]
             pairs = [
                 (value, gradient)
-                for value, gradient in zip(own, gradients, strict=True)
+                for value, gradient in zip(own, wanted, strict=True)
                 if value.requires_grad
             ]
             del own
@@ -429,9 +656,9 @@ class _Summed(Function):
             del pairs
             (back,) = torch.autograd.grad(values, crop, given)
             del values
-            tile.add(total, back)
+            piece.add(total, back)
             del crop, back
-        return total, None, None, None
+        return total, None, None, None, None
 
 
 def _segments(crop: range, edge: int) -> Iterator[tuple[slice, slice]]:

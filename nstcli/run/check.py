@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -479,11 +479,13 @@ def _memory_of(jobs: Sequence[Job], execution: Execution) -> Foretold:
         style,
         execution.tile,
         _free(execution),
-        lambda shape: tiling.sights(shape, recipe),
+        partial(tiling.in_tiles, recipe, regions),
+        partial(tiling.sights, recipe=recipe),
     )
     pixels = [math.prod(shape) for shape in scales]
     work = sum(a * b for a, b in zip(pixels, look.work, strict=True)) / max(1, sum(pixels))
-    return Foretold(round(look.peak), look.tiles[-1], work)
+    tiles = look.tilings[-1]
+    return Foretold(round(look.peak), tiles.size if tiles else None, work)
 
 
 def _free(execution: Execution) -> float:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -19,13 +20,13 @@ from nstcli.engine.colors import COLORS
 from nstcli.engine.face_mask import face_mask, kept
 from nstcli.engine.guidance import EVERYWHERE, Guidance, Region
 from nstcli.engine.masks import fitted
-from nstcli.engine.memory import Needs, advice, free_bytes, largest_size
+from nstcli.engine.memory import InTiles, Needs, advice, free_bytes, largest_size
 from nstcli.engine.methods import BegunPainter, NetworkPainter, Painter, TilingPainter
 from nstcli.engine.pyramid import shape_at, shrunk
 from nstcli.engine.stylize import Scale
 from nstcli.engine.targets import Content, Style, mixed
 from nstcli.engine.tile_size import Chosen, chosen
-from nstcli.engine.tiling import TileSize
+from nstcli.engine.tiling import Tiling
 from nstcli.errors import InputError
 from nstcli.faces import Face
 from nstcli.images import Picture
@@ -120,8 +121,8 @@ class _At:
     """A scale by its factor, and the tiles that its content and its artworks are looked at in."""
 
     factor: float
-    tile: TileSize | None
-    style_tile: TileSize | None
+    tiling: Tiling | None
+    style_tiling: Tiling | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,6 +158,7 @@ class Loader:
         self._content: _Image | None = None
         self._styles: dict[tuple[str, _View], _Image] = {}
         self._needs: dict[tuple[str, int], Needs] = {}
+        self._in_tiles: dict[tuple[str, int], Sequence[InTiles]] = {}
         self._finder = FaceFinder(device, execution.offline)
 
     def load(self, job: Job) -> Loaded:
@@ -174,7 +176,7 @@ class Loader:
         smallest = min((style.pixels for style in decoded), key=lambda x: min(x.shape[-2:]))
         finish = content.finish_factor
         wanted = self._painter.factors(recipe, content.pixels, smallest, finish)
-        look = self._fitting(job, content, decoded, needed, wanted)
+        look = self._fitting(job, content, decoded, needed, wanted, known.regions)
         styles = [_prepared(each, content, recipe) for each in decoded]
         begun = self._init_of(job, content)
         scales = [
@@ -182,11 +184,11 @@ class Loader:
                 content,
                 styles,
                 known,
-                _At(factor, tile, look.style),
+                _At(factor, tiling, look.style),
                 job,
                 begun.at(factor, recipe.wraps) if begun else None,
             )
-            for factor, tile in zip(wanted, look.tiles, strict=True)
+            for factor, tiling in zip(wanted, look.tilings, strict=True)
         ]
         if recipe.begun_by:
             with _naming_file(content.path):
@@ -201,7 +203,7 @@ class Loader:
 
     def fitting(self, loaded: Loaded) -> int:
         """Return how many pairs of this shape fit into memory at once, with some room left."""
-        if any(scale.tile for scale in loaded.scales):
+        if any(scale.tiling for scale in loaded.scales):
             return 1
         image, needed = loaded.scales[-1].content.image, loaded.needs
         free = 0.8 * free_bytes(image.device, self._memory) - needed.fixed
@@ -214,6 +216,7 @@ class Loader:
         styles: Sequence[_Image],
         needed: Needs,
         factors: Sequence[float],
+        regions: int,
     ) -> Chosen:
         """Choose how a pair is looked at, so that it fits into memory.
 
@@ -229,18 +232,24 @@ class Loader:
             for factor in factors
         ]
         largest = max((_shape(style.largest) for style in styles), key=math.prod)
-        if isinstance(self._tile, int) and needed.in_tiles is None:
+        if isinstance(self._tile, int) and not needed.tiled:
             raise InputError(
                 f"{shown(content.path)}: --tile {self._tile} is for --method optimize without the "
                 "sliced term, whose distributions do not add up over tiles; leave it out"
             )
         painter, recipe = cast(TilingPainter, self._painter), job.settings.recipe
         look = chosen(
-            needed, shapes, largest, self._tile, free, lambda shape: painter.sights(shape, recipe)
+            needed,
+            shapes,
+            largest,
+            self._tile,
+            free,
+            partial(self._in_tiles_of, recipe, regions),
+            partial(painter.sights, recipe=recipe),
         )
         if look.peak <= free:
             return look
-        if any(look.tiles):
+        if any(look.tilings):
             (height, width), gib = shapes[-1], 2**30
             each = (look.peak - fixed) / (height * width)
             fitting = largest_size(height, width, lambda pixels: each * pixels, free - fixed)
@@ -278,6 +287,14 @@ class Loader:
         if kind not in self._needs:
             self._needs[kind] = self._painter.needs(recipe, regions)
         return self._needs[kind]
+
+    def _in_tiles_of(self, recipe: Recipe, regions: int) -> Sequence[InTiles]:
+        """Do the same in tiles, which takes longer."""
+        kind = digest(recipe.per_pixel()), regions
+        if kind not in self._in_tiles:
+            painter = cast(TilingPainter, self._painter)
+            self._in_tiles[kind] = painter.in_tiles(recipe, regions)
+        return self._in_tiles[kind]
 
     def _content_of(self, job: Job) -> _Image:
         """Take the content from the pair before if it is the same: contents change least often.
@@ -355,7 +372,7 @@ class Loader:
         guidance = _guidance(content, at.factor, recipe).times(*maps)
         if not whole:
             guidance = replace(guidance, regions=tuple(regions))
-        return Scale(read, held[0][1], guidance, begun, job.pair.roles, at.tile)
+        return Scale(read, held[0][1], guidance, begun, job.pair.roles, at.tiling)
 
     def _style(self, area: Area, styles: Sequence[_Image], at: _At, recipe: Recipe) -> Style:
         """Read the style of an area of the picture."""
@@ -382,8 +399,8 @@ class Loader:
             with _naming_file(image.path):
                 pixels = image.at(at.factor, recipe.wraps)
                 image.contents[at.factor] = (
-                    cast(TilingPainter, self._painter).read_content(pixels, recipe, at.tile)
-                    if at.tile
+                    cast(TilingPainter, self._painter).read_content(pixels, recipe, at.tiling)
+                    if at.tiling
                     else self._painter.read_content(pixels, recipe)
                 )
         return image.contents[at.factor]
@@ -396,9 +413,9 @@ class Loader:
             pixels = image.at(at.factor)
             mask = None if part.mask is None else self._at(part.mask, _shape(pixels))
             with _naming_file(image.path):
-                if at.style_tile:
+                if at.style_tiling:
                     painter = cast(TilingPainter, self._painter)
-                    image.styles[place] = painter.read_style(pixels, mask, recipe, at.style_tile)
+                    image.styles[place] = painter.read_style(pixels, mask, recipe, at.style_tiling)
                 else:
                     image.styles[place] = self._painter.read_style(pixels, mask, recipe)
         return image.styles[place]

@@ -21,6 +21,7 @@ from tests.benchmarks import (
     report,
     speed,
     startup,
+    tiles,
 )
 from tests.benchmarks.report import Section
 from tests.benchmarks.scope import Scope
@@ -29,6 +30,7 @@ SECTIONS: Mapping[str, Callable[[Scope], Section]] = {
     "speed": speed.measure,
     "objective": objective.measure,
     "memory": memory.measure,
+    "tiles": tiles.measure,
     "growth": growth.measure,
     "crowd": crowd.measure,
     "startup": startup.measure,

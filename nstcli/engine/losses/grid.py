@@ -8,10 +8,13 @@ the distance of the grid come of that.
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d, interpolate
+
+from nstcli.engine.losses.window import window
 
 # Pixels from one place to the next, each way.
 STRIDE = 4
@@ -81,16 +84,15 @@ class Stretch:
             first, length, step = start, stop - start, 0
         yield slice(first, start + length), length, step or 1
 
-    def sampled(self, x: Tensor, dim: int, first: int) -> Tensor:
-        """Interpolate along a dimension of (N, C, H, W), which begins at a position."""
-        low, high, share = zip(*map(self._between, self.wanted), strict=True)
-        shape = [1] * x.dim()
-        shape[dim] = -1
-        shares = torch.tensor(share, device=x.device).to(x.dtype).view(shape)
-        start, end = (
-            x.index_select(dim, torch.tensor(each, device=x.device) - first) for each in (low, high)
-        )
-        return torch.lerp(start, end, shares)
+    @cached_property
+    def shares(self) -> Tensor:
+        """How much of each position needed is in each place, (places, positions)."""
+        found = torch.zeros(len(self.wanted), len(self.needed), dtype=torch.float64)
+        for row, place in enumerate(self.wanted):
+            low, high, share = self._between(place)
+            found[row, low - self.needed.start] += 1 - share
+            found[row, high - self.needed.start] += share
+        return found
 
 
 def part_on_grid(x: Tensor, rows: Stretch, columns: Stretch, first: tuple[int, int]) -> Tensor:
@@ -103,17 +105,35 @@ def part_on_grid(x: Tensor, rows: Stretch, columns: Stretch, first: tuple[int, i
         first: the row and the column of positions that `x` begins with.
     """
     if not rows.means:
-        sampled = rows.sampled(x, 2, first[0])
-        return columns.sampled(sampled, 3, first[1])
+        return _between_positions(x, rows, columns, first)
     found = []
     for along, height, down in rows.windows():
-        lines = x[:, :, _moved(along, first[0])]
         means = [
-            avg_pool2d(lines[..., _moved(across, first[1])], (height, width), (down, right))
+            avg_pool2d(
+                window(x, _moved(along, first[0]), _moved(across, first[1])),
+                (height, width),
+                (down, right),
+            )
             for across, width, right in columns.windows()
         ]
         found.append(torch.cat(means, 3) if len(means) > 1 else means[0])
     return torch.cat(found, 2) if len(found) > 1 else found[0]
+
+
+def _between_positions(
+    x: Tensor, rows: Stretch, columns: Stretch, first: tuple[int, int]
+) -> Tensor:
+    """Interpolate bilinearly, by products of matrices: places may be of any width."""
+    down, right = (
+        _moved(slice(each.needed.start, each.needed.stop), start)
+        for each, start in zip((rows, columns), first, strict=True)
+    )
+    # In the order in which activations are in memory, mostly.
+    lines = window(x, down, right).permute(0, 2, 3, 1)
+    n, height, width, channels = lines.shape
+    by_row, by_column = (each.shares.to(x) for each in (rows, columns))
+    lines = (by_row @ lines.reshape(n, height, -1)).view(n, len(by_row), width, channels)
+    return (by_column @ lines).permute(0, 3, 1, 2)
 
 
 def _moved(positions: slice, first: int) -> slice:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 
 import torch
 from torch import Tensor
@@ -23,7 +24,8 @@ class Target:
         count: of how many values a mean is taken. A target may be that of a tile: its energy and
             its count are those of the whole.
         rows: where the value is a list of vectors, (M, C), instead: which of them stands where,
-            (h, w).
+            (1 or N, h, w).
+        squares: of the lengths of these vectors, (M,).
     """
 
     value: Tensor
@@ -31,6 +33,15 @@ class Target:
     weights: Tensor | None = None
     count: int = 1
     rows: Tensor | None = None
+    squares: Tensor | None = None
+
+    @classmethod
+    def of_rows(cls, vectors: Tensor, rows: Tensor, weights: Tensor) -> Target:
+        """Aim at vectors of a list, (M, C), of which `rows` tells which stand where, (h, w)."""
+        squares = full_precision(vectors).square().sum(1)
+        energy = squares[rows].sum().view(1).clamp(min=1e-30)
+        count = vectors.shape[1] * rows.numel()
+        return cls(vectors, energy, weights, count, rows[None], squares)
 
     @classmethod
     def of(cls, value: Tensor, floor: Tensor | float = 0.0) -> Target:
@@ -49,6 +60,16 @@ class Target:
         """Aim at no image, but at differences of 0, of so many."""
         return replace(cls.of(torch.zeros(1, 1)), count=count)
 
+    def by_rows(self) -> Target:
+        """Return the same as a list of vectors, each at its own place where it was a map."""
+        if self.rows is not None:
+            return self
+        n, channels, height, width = self.value.shape
+        vectors = self.value.permute(0, 2, 3, 1).reshape(-1, channels)
+        rows = torch.arange(len(vectors), device=vectors.device).view(n, height, width)
+        squares = full_precision(vectors).square().sum(1)
+        return replace(self, value=vectors, rows=rows, squares=squares)
+
     @property
     def grid(self) -> tuple[int, int]:
         """Rows and columns of a local target."""
@@ -60,8 +81,7 @@ class Target:
         weights = None if self.weights is None else self.weights[..., rows, columns]
         if self.rows is None:
             return replace(self, value=self.value[..., rows, columns], weights=weights)
-        value = self.value[self.rows[rows, columns]].permute(2, 0, 1)[None]
-        return replace(self, value=value, weights=weights, rows=None)
+        return replace(self, rows=self.rows[..., rows, columns], weights=weights)
 
     @classmethod
     def stacked(cls, targets: Sequence[Target]) -> Target:
@@ -76,7 +96,17 @@ class Target:
         value = values[0] if shared else torch.cat(values)
         weights = stacked_weights([target.weights for target in targets])
         energies = torch.cat([target.energy for target in targets])
-        return cls(value, energies, weights, targets[0].count)
+        found = cls(value, energies, weights, targets[0].count)
+        rows = [target.rows for target in targets if target.rows is not None]
+        if not rows:
+            return found
+        squares = [target.squares for target in targets if target.squares is not None]
+        if shared:
+            return replace(found, rows=torch.cat(rows), squares=squares[0])
+        # The lists stand one after the other.
+        starts = [0, *accumulate(len(each) for each in values[:-1])]
+        moved = [each + start for each, start in zip(rows, starts, strict=True)]
+        return replace(found, rows=torch.cat(moved), squares=torch.cat(squares))
 
     def squared_error(self, x: Tensor) -> Tensor:
         """Σ (x − value)² over all but the batch, as positions count: (N, …) -> (N,)."""

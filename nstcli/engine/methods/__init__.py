@@ -16,12 +16,12 @@ from typing import Protocol, cast
 from torch import Tensor, nn
 
 from backbones.hooks import FeatureExtractor
-from nstcli.engine.memory import Needs
+from nstcli.engine.memory import InTiles, Needs
 from nstcli.engine.precision import Precision
 from nstcli.engine.steps import OnSteps
 from nstcli.engine.stylize import Scale
 from nstcli.engine.targets import Content, Style
-from nstcli.engine.tiling import Sights, TileSize
+from nstcli.engine.tiling import Sights, Tiling
 from nstcli.errors import DivergedError
 from nstcli.methods import METHODS
 from nstcli.recipe import Recipe
@@ -132,18 +132,21 @@ class Painter(Protocol):
 
 
 class TilingPainter(Painter, Protocol):
-    """A method that can look at pictures in tiles; see `Needs.in_tiles`."""
+    """A method that can look at pictures in tiles; see `Needs.tiled`."""
 
-    def read_content(self, image: Tensor, recipe: Recipe, tile: TileSize | None = None) -> Content:
-        """Read a photo in tiles of at most so many rows and columns, if any."""
+    def read_content(self, image: Tensor, recipe: Recipe, tiling: Tiling | None = None) -> Content:
+        """Read a photo in tiles, if it is said how."""
 
     def read_style(
-        self, image: Tensor, mask: Tensor | None, recipe: Recipe, tile: TileSize | None = None
+        self, image: Tensor, mask: Tensor | None, recipe: Recipe, tiling: Tiling | None = None
     ) -> Style:
         """Read an artwork likewise."""
 
-    def sights(self, shape: tuple[int, int], recipe: Recipe) -> Sights:
-        """Find out what is seen of a picture of so many rows and columns."""
+    def in_tiles(self, recipe: Recipe, regions: int) -> Sequence[InTiles]:
+        """Return the memory that pictures need in tiles, by the layers that these may end at."""
+
+    def sights(self, shape: tuple[int, int], recipe: Recipe, neck: str | None) -> Sights:
+        """Find out what is seen of a picture of so many rows and columns; see `Sights.of`."""
 
 
 class NetworkPainter(Painter, Protocol):

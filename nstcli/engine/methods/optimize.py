@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 
 from backbones.hooks import FeatureExtractor
-from nstcli.engine.memory import Needs, needs
+from nstcli.engine.memory import InTiles, Needs, in_tiles, needs
 from nstcli.engine.methods import Painted, Parts, adain
 from nstcli.engine.methods.adain import AdaIN
 from nstcli.engine.objective import sights
@@ -18,7 +18,7 @@ from nstcli.engine.shortfall import shortfall
 from nstcli.engine.steps import OnSteps
 from nstcli.engine.stylize import Result, Scale, stylize_together
 from nstcli.engine.targets import Content, Style, read_content, read_style
-from nstcli.engine.tiling import Sights, TileSize
+from nstcli.engine.tiling import Sights, Tiling
 from nstcli.errors import DivergedError
 from nstcli.recipe import Recipe
 from nstcli.terms import Role
@@ -67,19 +67,23 @@ class Optimizing:
         found = factors(recipe, content, style, self.minimum_size)
         return [*found, finish] if finish else found
 
-    def read_content(self, image: Tensor, recipe: Recipe, tile: TileSize | None = None) -> Content:
+    def read_content(self, image: Tensor, recipe: Recipe, tiling: Tiling | None = None) -> Content:
         """Read a photo for the terms of the recipe."""
-        return read_content(self.extractor, image, recipe, tile=tile)
+        return read_content(self.extractor, image, recipe, tiling=tiling)
 
     def read_style(
-        self, image: Tensor, mask: Tensor | None, recipe: Recipe, tile: TileSize | None = None
+        self, image: Tensor, mask: Tensor | None, recipe: Recipe, tiling: Tiling | None = None
     ) -> Style:
         """Read an artwork for the terms of the recipe."""
-        return read_style(self.extractor, [image], recipe, None, [mask], tile)
+        return read_style(self.extractor, [image], recipe, None, [mask], tiling)
 
-    def sights(self, shape: tuple[int, int], recipe: Recipe) -> Sights:
+    def in_tiles(self, recipe: Recipe, regions: int) -> list[InTiles]:
+        """Return the memory that pictures need in tiles."""
+        return in_tiles(self.extractor, recipe, regions)
+
+    def sights(self, shape: tuple[int, int], recipe: Recipe, neck: str | None) -> Sights:
         """Find out what the terms of the recipe see of a picture."""
-        return sights(self.extractor, shape, recipe)
+        return sights(self.extractor, shape, recipe, neck)
 
     def style_layers(self, recipe: Recipe) -> Sequence[str]:
         """Return the layers of the style term, if it weighs anything."""
@@ -116,8 +120,8 @@ def _painted(result: Result, recipe: Recipe, scale: Scale) -> Painted:
         "step_seconds": float(f"{result.pace[0]:.4g}"),
         "step_spread": float(f"{result.pace[1]:.4g}"),
     }
-    if scale.tile:
-        figures["tile_height"], figures["tile_width"] = scale.tile
+    if scale.tiling:
+        figures["tile_height"], figures["tile_width"] = scale.tiling.size
         figures["tile_work"] = float(f"{result.work:.4g}")
     short = shortfall(result, recipe)
     return Painted(result.image, figures, result.steps, result.stopped, result.curve, short)

@@ -21,3 +21,9 @@ def loss_of(term: str, convention: str) -> Distance:
     """Return a term as a function of activations (N, C, H, W) and a target: (N,)."""
     statistic, distance = statistic_of(term), distances_of(term)[convention]
     return lambda x, target: distance(statistic.of(x), target)
+
+
+def standing(target: Target) -> Tensor:
+    """Return the vectors of a list where they stand: (1, C, h, w)."""
+    assert target.rows is not None
+    return target.value[target.rows].permute(0, 3, 1, 2)

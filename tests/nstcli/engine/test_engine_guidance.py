@@ -17,7 +17,7 @@ from nstcli.engine.objective import evaluate, judged_parts, parts
 from nstcli.engine.stylize import Result, Scale, stylize, stylize_together
 from nstcli.engine.targets import mixed, read_content, read_style
 from nstcli.recipe import Recipe
-from tests.nstcli.engine.drawn import features
+from tests.nstcli.engine.drawn import features, standing
 from tests.nstcli.engine.scene import CONTENT, OTHER, STYLE, picture, recipe
 
 ALL_TERMS = {"content_weight": 1.0, "style_weight": 30.0, "nearest_weight": 15.0}
@@ -247,8 +247,8 @@ def test_only_places_within_the_mask_of_a_style_are_offered(extractor: FeatureEx
     left, _ = halves(24, 32)
     whole = torch.cat([STYLE[..., :16], OTHER[..., :20, :16]], -1)
     masked = read_style(extractor, [whole], asked, masks=[left[..., :20, :]])
-    found = matched(extractor, CONTENT, masked.artworks, None, {"relu1": 1.0})["relu1"].value
-    places = set(map(tuple, found[0].flatten(1).T.tolist()))
+    found = matched(extractor, CONTENT, masked.artworks, None, {"relu1": 1.0})["relu1"]
+    places = set(map(tuple, standing(found)[0].flatten(1).T.tolist()))
     allowed = set()
     for turns in range(4):
         image = torch.rot90(whole, turns, (2, 3)).contiguous()
@@ -263,7 +263,9 @@ def test_only_places_within_the_mask_of_a_style_are_offered(extractor: FeatureEx
 
 def test_memory_of_regions_is_foretold(extractor: FeatureExtractor) -> None:
     asked = recipe(**ALL_TERMS)
-    _, expected, many = memory.measure_tensors(extractor, asked, regions=3)
-    (_, taken, few), (_, plain, _) = (memory._measured(extractor, asked, n, 128) for n in (3, 0))
+    _, expected, _, many = memory.measure_tensors(extractor, asked, regions=3)
+    (_, taken, _, few), (_, plain, *_) = (
+        memory._measured(extractor, asked, n, 128) for n in (3, 0)
+    )
     assert expected.peak / many == pytest.approx(taken.peak / few, rel=0.05)
     assert taken.peak > plain.peak

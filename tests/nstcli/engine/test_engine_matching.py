@@ -16,7 +16,7 @@ from nstcli.engine.losses.nearest import cosine
 from nstcli.engine.losses.target import Target
 from nstcli.engine.matching import matched
 from nstcli.engine.targets import Artwork
-from tests.nstcli.engine.drawn import features
+from tests.nstcli.engine.drawn import features, standing
 from tests.nstcli.engine.scene import CONTENT, OTHER, STYLE, paint, picture, recipe, scales
 
 ARTWORKS = [Artwork(STYLE)]
@@ -57,7 +57,7 @@ def test_every_place_gets_the_most_similar_one(
     assert list(found) == list(LAYERS)
     for name, target in found.items():
         value = expected[name].T.view(1, -1, 6, 8)
-        torch.testing.assert_close(target.value, value)
+        torch.testing.assert_close(standing(target), value)
         torch.testing.assert_close(target.energy, value.square().sum().view(1))
 
 
@@ -67,7 +67,7 @@ def test_blocks_are_no_part_of_the_answer(
     whole = matched(extractor, CONTENT, ARTWORKS, None, LAYERS)
     monkeypatch.setattr(matching, "_BLOCK", 1000)
     for name, target in matched(extractor, CONTENT, ARTWORKS, None, LAYERS).items():
-        assert torch.equal(target.value, whole[name].value)
+        assert torch.equal(standing(target), standing(whole[name]))
 
 
 def test_of_too_many_places_some_are_drawn_the_same_every_time(
@@ -76,9 +76,9 @@ def test_of_too_many_places_some_are_drawn_the_same_every_time(
     monkeypatch.setattr(matching, "_MOST_PLACES", 40)
     first, again = (matched(extractor, CONTENT, ARTWORKS, None, LAYERS) for _ in range(2))
     everything = matched(extractor, STYLE, ARTWORKS, None, LAYERS)
-    assert len({tuple(row) for row in everything["relu1"].value[0].flatten(1).T.tolist()}) <= 40
+    assert len({tuple(row) for row in standing(everything["relu1"])[0].flatten(1).T.tolist()}) <= 40
     for name in LAYERS:
-        assert torch.equal(first[name].value, again[name].value)
+        assert torch.equal(standing(first[name]), standing(again[name]))
 
 
 def test_a_picture_is_matched_with_itself_and_with_its_turns(extractor: FeatureExtractor) -> None:

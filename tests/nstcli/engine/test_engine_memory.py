@@ -49,7 +49,7 @@ def test_what_autograd_keeps_is_measured(extractor: FeatureExtractor) -> None:
     with int64 indices of twice its size, and the difference that the content term squares (12/4).
     Of style layers come gradients before anything is let go: 8, 12/4 and 16/16.
     """
-    _, optimizing, pixels = measure_tensors(extractor, recipe())
+    _, optimizing, _, pixels = measure_tensors(extractor, recipe())
     images, activations = 3 + 3 + 3, 8 + 12 / 4 + 16 / 16 + 8 / 4 + 12 / 16
     indices, content = 2 * (8 / 4 + 12 / 16), 12 / 4 + 12 / 4
     least = 4 * (images + activations + indices + content + 8 + 12 / 4 + 16 / 16)

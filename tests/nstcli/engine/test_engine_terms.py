@@ -87,7 +87,7 @@ def test_gradient_of_every_distance(term: str, name: str) -> None:
 def test_zero_at_the_target(term: str, name: str) -> None:
     if TERMS[term].target:
         x = features(1, 3, 4, 5)
-        assert loss_of(term, name)(x, target_for(term, x)).item() == 0.0
+        assert 0 <= loss_of(term, name)(x, target_for(term, x)).item() < 1e-15
 
 
 @pytest.mark.parametrize(("term", "name"), DISTANCES)
@@ -220,8 +220,8 @@ def test_memory_of_a_term_is_foretold(extractor: FeatureExtractor, term: str) ->
     asked = alone(term)
     foretold = memory.needs(extractor, asked)
     assert foretold.painting >= foretold.reading > 0
-    _, expected, many = memory.measure_tensors(extractor, asked)
-    _, taken, few = memory._measured(extractor, asked, 0, 256)
+    _, expected, _, many = memory.measure_tensors(extractor, asked)
+    _, taken, _, few = memory._measured(extractor, asked, 0, 256)
     assert (many, few) == (1024**2, 256**2)
     assert expected.peak / many == pytest.approx(taken.peak / few, rel=0.05)
 

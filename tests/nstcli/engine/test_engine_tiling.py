@@ -16,7 +16,7 @@ from nstcli.engine.losses.grid import Stretch, on_grid, part_on_grid
 from nstcli.engine.objective import Objective, Part, parts, weighted
 from nstcli.engine.precision import adapted
 from nstcli.engine.targets import read_content, read_style
-from nstcli.engine.tiling import Sights
+from nstcli.engine.tiling import Tiles, Tiling
 from nstcli.recipe import DEFAULT, Recipe, resolve
 from nstcli.terms import TERMS
 from tests import tiny
@@ -39,14 +39,14 @@ def objective_of(
     asked: Recipe,
     shape: tuple[int, int],
     regions: int = 0,
-    tile: tuple[int, int] | None = None,
+    tiling: Tiling | None = None,
 ) -> list[Part]:
     """Make the loss of a drawn pair, with maps and so many regions where there are any."""
     height, width = shape
     painted = picture(height, width, seed=8).double()
-    content = read_content(extractor, picture(height, width, seed=0).double(), asked, None, tile)
+    content = read_content(extractor, picture(height, width, seed=0).double(), asked, None, tiling)
     styles = [
-        read_style(extractor, [picture(20, 28, seed=seed).double()], asked, tile=tile)
+        read_style(extractor, [picture(20, 28, seed=seed).double()], asked, tiling=tiling)
         for seed in range(1, 2 + regions)
     ]
     guidance = EVERYWHERE
@@ -54,7 +54,7 @@ def objective_of(
         maps = features(regions + 2, 1, height, width, seed=5).sigmoid()
         held = [Region(each[None], own) for each, own in zip(maps[2:], styles, strict=False)]
         guidance = Guidance(maps[:1], maps[1:2], tuple(held))
-    return parts(extractor, content, styles[0], asked, painted, guidance, tile)
+    return parts(extractor, content, styles[0], asked, painted, guidance, tiling)
 
 
 def gradient_of(objective: Objective, image: Tensor, asked: Recipe) -> tuple[Tensor, Tensor]:
@@ -71,16 +71,23 @@ def gradient_of(objective: Objective, image: Tensor, asked: Recipe) -> tuple[Ten
     tile=st.tuples(st.integers(1, 70), st.integers(1, 70)),
     padding=st.sampled_from(["own", "replicate", "reflect", "circular"]),
     regions=st.integers(0, 2),
+    neck=st.sampled_from([None, "pool1", "pool2", "relu2"]),
+    kept=st.integers(0, 9),
 )
 def test_tiles_of_any_size_are_exact(
-    shape: tuple[int, int], tile: tuple[int, int], padding: str, regions: int
+    shape: tuple[int, int],
+    tile: tuple[int, int],
+    padding: str,
+    regions: int,
+    neck: str | None,
+    kept: int,
 ) -> None:
     """Content, style and matches are read in tiles, too: nothing may depend on them."""
     asked = recipe(padding=padding, **EVERYTHING)
-    extractor = double(asked)
-    whole, tiled = (objective_of(extractor, asked, shape, regions, each) for each in (None, tile))
+    extractor, tiling = double(asked), Tiling(tile, neck, kept)
+    whole, tiled = (objective_of(extractor, asked, shape, regions, each) for each in (None, tiling))
     image = picture(*shape, seed=9).double()
-    found, gradient = gradient_of(Objective.of(extractor, tiled, shape, tile), image, asked)
+    found, gradient = gradient_of(Objective.of(extractor, tiled, shape, tiling), image, asked)
     expected, gradient_of_whole = gradient_of(Objective(extractor, whole), image, asked)
     torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-12)
     bound = 1e-6 * gradient_of_whole.abs().max().item()
@@ -147,15 +154,18 @@ def test_tiles_of_every_backbone_are_exact(name: str, choices: dict[str, Any]) -
     style = read_style(extractor, [picture(32, 32, seed=1).double()], asked)
     pieces = parts(extractor, content, style, asked)
     image = picture(33, width, seed=2).double()
-    tiled = Objective.of(extractor, pieces, image.shape, (999, 112))
-    assert tiled.tiles
-    assert len(tiled.tiles) >= 3
-    assert tiled.tiles.largest < image[0, 0].numel()
-    found, gradient = gradient_of(tiled, image, asked)
     expected, gradient_of_whole = gradient_of(Objective(extractor, pieces), image, asked)
-    torch.testing.assert_close(found, expected, rtol=1e-6, atol=0)
-    bound = 1e-6 * gradient_of_whole.abs().max().item()
-    torch.testing.assert_close(gradient, gradient_of_whole, rtol=0, atol=bound)
+    necks = extractor.necks(asked.layers_of_terms["style"])
+    assert len(necks) > 1
+    for neck in (None, *necks):
+        tiled = Objective.of(extractor, pieces, image.shape, Tiling((999, 112), neck))
+        assert tiled.tiles
+        assert len(tiled.tiles) >= 3
+        assert tiled.tiles.largest < image[0, 0].numel()
+        found, gradient = gradient_of(tiled, image, asked)
+        torch.testing.assert_close(found, expected, rtol=1e-6, atol=0)
+        bound = 1e-6 * gradient_of_whole.abs().max().item()
+        torch.testing.assert_close(gradient, gradient_of_whole, rtol=0, atol=bound)
 
 
 @pytest.mark.parametrize("layer", ["relu1_1", "relu2_1"])
@@ -163,6 +173,6 @@ def test_a_shallow_layer_of_a_network_that_needs_many_pixels_is_measured(layer: 
     """What it sees is few pixels, and still no picture may be smaller than the network needs."""
     backbone = backbones.get("vgg19")
     extractor = FeatureExtractor(backbone, backbone.build(), tiny.IMAGENET)
-    tiles = Sights.of(extractor, (40, 200), {layer}).tiles((999, 64))
+    tiles = Tiles.of(extractor, (40, 200), {layer}, Tiling((999, 64)))
     assert len(tiles) > 1
     assert tiles.largest < 40 * 200
