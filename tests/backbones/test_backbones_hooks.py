@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from timm.layers.conv2d_same import Conv2dSame
 from torch import Tensor, nn
 
+import backbones
 from backbones import Backbone, BackboneError, Layer, Preprocessing
 from backbones.hooks import BEYOND, POOLS, FeatureExtractor
 from backbones.spec import CAFFE, IMAGENET
@@ -261,3 +262,82 @@ def test_the_padding_that_came_last_holds_however_small_the_picture() -> None:
     found = extractor(one, ["tap0", "tap1"])
     expected = nn.functional.conv2d(found["tap0"].expand(-1, -1, 5, 5), conv.weight, conv.bias)
     torch.testing.assert_close(found["tap1"], expected)
+
+
+class Residual(nn.Module):
+    """A block whose output is also its input, past what is inside of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inside = nn.Conv2d(3, 3, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        inside: Tensor = self.inside(x)
+        return x + inside
+
+
+def with_residual() -> FeatureExtractor:
+    """Make an extractor: a pool, a residual block and a pool after it, the rest of stride 1."""
+    layers = (
+        Layer("pool1", "0", "pool", 3, 2, 2),
+        Layer("inside", "1.inside", "conv", 1, 2, 6),  # so few that it would be the first choice
+        Layer("block", "1", "residual", 3, 2, 6),
+        Layer("pool2", "2", "pool", 3, 4, 8),
+        Layer("last", "3", "conv", 3, 4, 16),
+    )
+    first = {"last": 1.0}
+    backbone = Backbone("residual", "", nn.Identity, layers, first, first, TINY.weight_sets)
+    network = nn.Sequential(
+        nn.MaxPool2d(2), Residual(), nn.MaxPool2d(2), nn.Conv2d(3, 3, 3, padding=1)
+    )
+    return FeatureExtractor(backbone, network, IMAGENET)
+
+
+def test_layers_after_another_one(extractor: FeatureExtractor) -> None:
+    assert extractor.behind("pool1", NAMES) == NAMES[NAMES.index("pool1") + 1 :]
+    assert extractor.behind(NAMES[-1], NAMES) == extractor.behind(None, NAMES) == []
+
+
+@pytest.mark.parametrize("neck", ["conv1", "pool1", "pool2"])
+def test_the_rest_of_the_network_goes_on_from_a_layer(
+    extractor: FeatureExtractor, neck: str
+) -> None:
+    found = extractor(IMAGE, NAMES)
+    behind = extractor.behind(neck, NAMES)
+    onward = extractor.onward(found[neck], neck, behind)
+    assert list(onward) == behind
+    for name in behind:
+        assert torch.equal(onward[name], found[name])
+    assert not hook_count(extractor)
+
+
+def test_gradient_goes_back_to_the_layer_it_went_on_from(extractor: FeatureExtractor) -> None:
+    x = extractor(IMAGE, ["pool1"])["pool1"].requires_grad_()
+    extractor.onward(x, "pool1", ["relu3"])["relu3"].sum().backward()
+    assert x.grad is not None
+    assert x.grad.abs().sum() > 0
+
+
+def test_a_neck_is_a_layer_of_each_stride_past_which_nothing_is_seen() -> None:
+    extractor = with_residual()
+    assert extractor.necks(["block", "last"]) == ["pool1", "pool2"]
+    image = torch.rand(1, 3, 32, 32)
+    inside = extractor(image, ["inside"])["inside"]
+    assert extractor.onward(inside, "inside", ["last"])["last"].isnan().any()
+
+
+def test_where_no_layer_comes_after_there_is_no_neck(extractor: FeatureExtractor) -> None:
+    assert extractor.necks(["relu1"]) == []
+    assert extractor.necks(["pool1"]) == []
+    assert extractor.necks(NAMES) == ["pool1", "pool2"]
+
+
+def test_a_dense_stem_has_strides_of_its_own() -> None:
+    for dense in (False, True):
+        backbone = backbones.get("squeezenet")
+        extractor = FeatureExtractor(backbone, backbone.build(), IMAGENET)
+        if dense:
+            extractor.use_dense_stem()
+        necks = extractor.necks(["conv1", "fire7"])
+        strides = [extractor.layer(name).stride for name in necks]
+        assert strides == ([2, 4, 8] if dense else [2, 4, 8, 16])

@@ -11,6 +11,7 @@ from torch.nn.functional import cosine_similarity
 
 from backbones.hooks import FeatureExtractor
 from nstcli.engine import matching, stylize
+from nstcli.engine.losses import nearest
 from nstcli.engine.losses.grid import on_grid
 from nstcli.engine.losses.nearest import cosine
 from nstcli.engine.losses.target import Target
@@ -211,3 +212,30 @@ def test_pictures_of_a_batch_have_places_of_their_own(extractor: FeatureExtracto
         alone = stylize.stylize(extractor, pair, asked)
         assert isinstance(result, stylize.Result)
         torch.testing.assert_close(result.image, alone.image, rtol=0, atol=1e-3)
+
+
+def test_a_batch_has_a_list_each_or_one_together() -> None:
+    """Each picture has the distance that it has alone."""
+    x = features(2, 5, 3, 4)
+    rows = torch.arange(12).view(3, 4)
+    lists = [features(20, 5, seed=1), features(30, 5, seed=2)]
+    weights = [features(1, 1, 3, 4, seed=seed).sigmoid() for seed in (3, 4)]
+    for vectors in (lists, lists[:1] * 2):
+        targets = [
+            Target.of_rows(each, rows + number, weight)
+            for number, (each, weight) in enumerate(zip(vectors, weights, strict=True))
+        ]
+        together = cosine(x, Target.stacked(targets))
+        alone = [cosine(x[n : n + 1], each) for n, each in enumerate(targets)]
+        torch.testing.assert_close(together, torch.cat(alone))
+
+
+def test_blocks_are_no_part_of_a_distance(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = features(1, 5, 3, 4).requires_grad_()
+    target = Target.of(features(1, 5, 3, 4, seed=1))
+    expected = cosine(x, target)
+    (slope,) = torch.autograd.grad(expected.sum(), x)
+    monkeypatch.setattr(nearest, "_BLOCK", {"cpu": 17})
+    found = cosine(x, target)
+    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(torch.autograd.grad(found.sum(), x)[0], slope)

@@ -13,6 +13,7 @@ from backbones.hooks import FeatureExtractor
 from nstcli.engine.guidance import EVERYWHERE, Guidance, Region
 from nstcli.engine.losses import statistic_of
 from nstcli.engine.losses.grid import Stretch, on_grid, part_on_grid
+from nstcli.engine.losses.window import window
 from nstcli.engine.objective import Objective, Part, parts, weighted
 from nstcli.engine.precision import adapted
 from nstcli.engine.targets import read_content, read_style
@@ -176,3 +177,37 @@ def test_a_shallow_layer_of_a_network_that_needs_many_pixels_is_measured(layer: 
     tiles = Tiles.of(extractor, (40, 200), {layer}, Tiling((999, 64)))
     assert len(tiles) > 1
     assert tiles.largest < 40 * 200
+
+
+@pytest.mark.parametrize("layout", [torch.channels_last, torch.contiguous_format])
+def test_a_window_has_a_gradient_as_its_activations_lie(layout: torch.memory_format) -> None:
+    x = features(2, 3, 7, 9).contiguous(memory_format=layout).requires_grad_()
+    weights = features(2, 3, 4, 5, seed=1)
+    found = window(x, slice(2, 6), slice(0, 5))
+    assert torch.equal(found, x[..., 2:6, 0:5])
+    (gradient,) = torch.autograd.grad((found * weights).sum(), x)
+    (expected,) = torch.autograd.grad((x[..., 2:6, 0:5] * weights).sum(), x)
+    assert torch.equal(gradient, expected)
+    assert gradient.is_contiguous(memory_format=layout)
+
+
+def test_a_window_of_everything_is_no_copy() -> None:
+    x = features(1, 2, 3, 4)
+    assert window(x, slice(0, 3), slice(0, 4)) is x
+
+
+def test_nothing_behind_the_neck_is_read_twice(extractor: FeatureExtractor) -> None:
+    """The deep layers see the whole picture once in a step, however many tiles there are."""
+    asked = recipe(**EVERYTHING)
+    image, tiling = picture(64, 64), Tiling((16, 16), "pool1")
+    content = read_content(extractor, image, asked)
+    style = read_style(extractor, [image], asked)
+    pieces = parts(extractor, content, style, asked, tiling=tiling)
+    objective = Objective.of(extractor, pieces, image.shape, tiling)
+    assert objective.tiles
+    assert len(objective.tiles) == 16
+    shapes: list[tuple[int, int]] = []
+    deep = extractor.get_submodule("network.6")
+    deep.register_forward_hook(lambda module, inputs, x: shapes.append((x.shape[2], x.shape[3])))
+    gradient_of(objective, image, asked)
+    assert shapes == [(16, 16)]
