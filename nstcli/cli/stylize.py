@@ -50,7 +50,7 @@ def stylize(
     ],
     recipe: RecipeOptions,
     execution: Annotated[
-        ExecutionOptions, only("device", "precision", "tile", "timeout", "offline")
+        ExecutionOptions, only("device", "precision", "tile", "memory", "timeout", "offline")
     ],
     messages: MessageOptions,
 ) -> None:
