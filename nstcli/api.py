@@ -100,7 +100,7 @@ _End = PairDone | PairFailed | PairFound
 _SMALL = 512
 # What one picture takes besides the recipe.
 _OF_ANIMATIONS = {"animation", "boomerang", "animation_size", "animation_seconds"}
-_OF_ONE = {"bits", "device", "precision", "tile", "timeout", "offline", "max_pixels"}
+_OF_ONE = {"bits", "device", "precision", "tile", "memory", "timeout", "offline", "max_pixels"}
 _OF_ONE |= {*_OF_ANIMATIONS, *GUIDES}
 
 
@@ -252,7 +252,7 @@ def stylize(
             picture so far is the result.
         progress: show a bar on the standard error stream.
         **options: fields of the recipe, of which `init` may be a picture, too; `preset`, `config`,
-            `bits`, `device`, `precision`, `tile`, `timeout`, `offline` and `max_pixels`;
+            `bits`, `device`, `precision`, `tile`, `memory`, `timeout`, `offline` and `max_pixels`;
             `animation` and what belongs to it; masks and maps (`content_mask` and so on), which may
             be pictures, and arrays and tensors of them need no channels.
 

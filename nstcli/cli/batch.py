@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nstcli.cli.groups import PreviewOption, ResultsFolder, takes_groups
+from nstcli.cli.groups import DryRun, PreviewOption, ResultsFolder, takes_groups
 from nstcli.config.options import (
     ExecutionOptions,
     InputOptions,
@@ -33,15 +33,7 @@ def batch(
     *,
     input_options: InputOptions,
     output: ResultsFolder = Path("stylized"),
-    dry_run: Annotated[
-        bool,
-        typer.Option(
-            "-n",
-            "--dry-run",
-            help="List every pair and how it stands; make none",
-            rich_help_panel=OutputOptions.panel,
-        ),
-    ] = False,
+    dry_run: DryRun = False,
     preview: PreviewOption = None,
     cells: Annotated[
         str,

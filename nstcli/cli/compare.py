@@ -42,7 +42,9 @@ Written = Annotated[
     OutputOptions,
     only("format", "quality", "bits", "overwrite", "force", "metadata", "gallery"),
 ]
-Machine = Annotated[ExecutionOptions, only("device", "precision", "tile", "timeout", "offline")]
+Machine = Annotated[
+    ExecutionOptions, only("device", "precision", "tile", "memory", "timeout", "offline")
+]
 
 
 @takes_groups

@@ -36,6 +36,18 @@ ResultsFolder = Annotated[
 ]
 
 
+# The option of commands that make pictures.
+DryRun = Annotated[
+    bool,
+    typer.Option(
+        "-n",
+        "--dry-run",
+        help="Tell what would be made, in what memory and time; make nothing",
+        rich_help_panel=OutputOptions.panel,
+    ),
+]
+
+
 # What `--preview` takes; alone, it is the first.
 PREVIEWS = ("auto", "adain", "small")
 # An option of commands that make previews.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nstcli.cli.groups import ResultsFolder, only, takes_groups
+from nstcli.cli.groups import DryRun, ResultsFolder, only, takes_groups
 from nstcli.config.options import (
     GUIDES,
     ExecutionOptions,
@@ -49,15 +49,7 @@ def invert(
     ] = "",
     input_options: Annotated[InputOptions, only(*_INPUTS, others=True)],
     output: ResultsFolder = Path("inverted"),
-    dry_run: Annotated[
-        bool,
-        typer.Option(
-            "-n",
-            "--dry-run",
-            help="List every picture and how it stands; make none",
-            rich_help_panel=OutputOptions.panel,
-        ),
-    ] = False,
+    dry_run: DryRun = False,
     output_options: OutputOptions,
     recipe: Annotated[RecipeOptions, only(*_RECIPE, others=True)],
     execution: ExecutionOptions,

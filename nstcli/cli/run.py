@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nstcli.cli.groups import PreviewOption, only, takes_groups
+from nstcli.cli.groups import DryRun, PreviewOption, only, takes_groups
 from nstcli.config.options import (
     ExecutionOptions,
     InputOptions,
@@ -89,15 +89,7 @@ def run(
             rich_help_panel=OutputOptions.panel,
         ),
     ] = None,
-    dry_run: Annotated[
-        bool,
-        typer.Option(
-            "-n",
-            "--dry-run",
-            help="List every picture and how it stands; make none",
-            rich_help_panel=OutputOptions.panel,
-        ),
-    ] = False,
+    dry_run: DryRun = False,
     input_options: Annotated[InputOptions, only(others=True)],
     output_options: Annotated[OutputOptions, only("overwrite", "force", "gallery", others=True)],
     recipe: Annotated[RecipeOptions, only("method", others=True)],

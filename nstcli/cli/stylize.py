@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nstcli.cli.groups import only, takes_groups
+from nstcli.cli.groups import DryRun, only, takes_groups
 from nstcli.config.options import (
     GUIDES,
     ExecutionOptions,
@@ -40,6 +40,7 @@ def stylize(
             rich_help_panel=OutputOptions.panel,
         ),
     ] = None,
+    dry_run: DryRun = False,
     output_options: Annotated[
         OutputOptions,
         only(
@@ -49,7 +50,7 @@ def stylize(
     ],
     recipe: RecipeOptions,
     execution: Annotated[
-        ExecutionOptions, only("device", "precision", "tile", "timeout", "offline")
+        ExecutionOptions, only("device", "precision", "tile", "memory", "timeout", "offline")
     ],
     messages: MessageOptions,
 ) -> None:
@@ -97,6 +98,7 @@ def stylize(
         execution,
         messages,
         header_of([pair], settings),
+        dry_run=dry_run,
         keep_best=True,
         finish=lambda: _made(path, results.stages(pair)),
     )

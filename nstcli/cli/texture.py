@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from nstcli.cli.groups import ResultsFolder, only, takes_groups
+from nstcli.cli.groups import DryRun, ResultsFolder, only, takes_groups
 from nstcli.config.options import (
     GUIDES,
     ExecutionOptions,
@@ -64,15 +64,7 @@ def texture(
     ] = "",
     input_options: Annotated[InputOptions, only(*_INPUTS, others=True)],
     output: ResultsFolder = Path("textures"),
-    dry_run: Annotated[
-        bool,
-        typer.Option(
-            "-n",
-            "--dry-run",
-            help="List every texture and how it stands; make none",
-            rich_help_panel=OutputOptions.panel,
-        ),
-    ] = False,
+    dry_run: DryRun = False,
     output_options: OutputOptions,
     recipe: Annotated[RecipeOptions, only(*_RECIPE, others=True)],
     execution: ExecutionOptions,

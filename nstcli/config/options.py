@@ -209,6 +209,15 @@ class ExecutionOptions:
             parse=parsers.auto_off_or_count,
         ),
     ] = "auto"
+    memory: Annotated[
+        int | None,
+        Option(
+            "Most main memory for all workers of a computer together: 4GB, 800MB (all that is "
+            "free)",
+            metavar="SIZE",
+            parse=parsers.memory,
+        ),
+    ] = None
     fail_fast: Annotated[bool, Option("Stop at the first pair that fails")] = False
     timeout: Annotated[
         float | None,

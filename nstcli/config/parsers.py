@@ -8,7 +8,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from string import ascii_letters
 from typing import Literal
+
+# Bytes of a unit of memory, as it is written in small letters.
+_UNITS = {
+    "": 1,
+    "b": 1,
+    "kb": 10**3,
+    "mb": 10**6,
+    "gb": 10**9,
+    "tb": 10**12,
+    "kib": 2**10,
+    "mib": 2**20,
+    "gib": 2**30,
+    "tib": 2**40,
+}
+_MB = _UNITS["mb"]
 
 
 def seconds(written: object) -> float:
@@ -38,6 +54,21 @@ def auto_off_or_count(written: object) -> int | Literal["auto", "off"]:
         return auto_or_count(written)
     except ValueError:
         raise ValueError("should be 'auto', 'off' or a whole number from 1 on") from None
+
+
+def memory(written: object) -> int:
+    """Read a size of memory: `4GB` or `1.5 GiB`, in letters of either case, or a number of bytes.
+
+    Less than 1 MB is none: whoever writes 4 means something else than four bytes.
+    """
+    amount, unit = written, ""
+    if isinstance(written, str):
+        amount = written.strip().rstrip(ascii_letters)
+        unit = written.strip()[len(amount) :].lower()
+    value = _number(amount)
+    if value is None or unit not in _UNITS or not _MB <= value * _UNITS[unit] < math.inf:
+        raise ValueError("should be a size like 4GB or 1.5GiB, or bytes, from 1 MB on")
+    return round(value * _UNITS[unit])
 
 
 def aspect(written: object) -> str:

@@ -501,7 +501,9 @@ def _free(execution: Execution) -> float:
         return math.inf
     count = max(execution.jobs, len(devices))
     places = [devices[n % len(devices)] for n in range(count)]
-    return free_bytes(torch.device(places[0])) / places.count(places[0])
+    device, workers = torch.device(places[0]), places.count(places[0])
+    share = free_bytes(device, execution.memory / workers)
+    return min(share, free_bytes(device) / workers)
 
 
 def _most_needed(ready: NetworkPainter, recipe: Recipe, regions: int, jobs: Iterable[Job]) -> Needs:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
@@ -121,7 +122,8 @@ class Execution:
         backend: a name of `BACKENDS`, or `auto`.
         tile: pixels of a part that pictures are looked at in, each way; `auto` where memory would
             not do otherwise, `off` for all of a picture at once.
-        memory: bytes of the main memory that a worker may take, None for what there is.
+        memory: bytes of the main memory that all workers of a computer may take together, infinite
+            for what there is; a worker is told of its share.
         address: of the Ray cluster to join, None for one of its own.
         gpus_per_worker: there; None for one, where there are any.
     """
@@ -135,7 +137,7 @@ class Execution:
     max_pixels: int = DEFAULT_MAX_PIXELS
     backend: str = "auto"
     tile: int | Literal["auto", "off"] = "auto"
-    memory: float | None = None
+    memory: float = math.inf
     address: str | None = None
     gpus_per_worker: float | None = None
 
@@ -189,6 +191,7 @@ def execution_of(options: ExecutionOptions, max_pixels: int) -> Execution:
         offline=options.offline,
         max_pixels=max_pixels,
         tile=options.tile,
+        memory=math.inf if options.memory is None else options.memory,
         backend=options.backend or "auto",
         address=options.address,
         gpus_per_worker=options.gpus_per_worker,

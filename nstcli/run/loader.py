@@ -154,7 +154,7 @@ class Loader:
         self._device = device
         self._max_pixels = execution.max_pixels
         self._tile = execution.tile
-        self._memory = math.inf if execution.memory is None else execution.memory
+        self._memory = execution.memory
         self._content: _Image | None = None
         self._styles: dict[tuple[str, _View], _Image] = {}
         self._needs: dict[tuple[str, int], Needs] = {}

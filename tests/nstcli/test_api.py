@@ -491,6 +491,7 @@ def test_weights_may_be_a_path(expected: NDArray[np.uint8]) -> None:
         ({"timeout": 0}, r"^timeout=0: "),
         ({"style_layers": {}}, r"^style_layers={}: "),
         ({"max_pixels": 0}, r"^max_pixels=0: "),
+        ({"memory": 4}, r"^memory=4: should be a size like 4GB"),
         ({"stepss": 3}, r"unknown option 'stepss' \(did you mean 'steps'\?\)"),
         ({"style-weight": 3}, r"unknown option 'style-weight' \(did you mean 'style_weight'\?\)"),
     ],
@@ -504,6 +505,12 @@ def test_options_that_cannot_be_are_named(options: dict[str, Any], message: str)
     assert not Path("out").exists()
 
 
+def test_no_more_memory_is_taken_than_allowed() -> None:
+    assert nstcli.stylize(CONTENT, STYLE, memory=2**50, **FAST).record
+    with pytest.raises(NstError, match="out of memory at 32 px"):  # python alone takes more
+        nstcli.stylize(CONTENT, STYLE, memory="1 MB", **FAST)
+
+
 def test_unknown_names_are_told_with_those_that_there_are() -> None:
     with pytest.raises(BackboneError, match="did you mean 'tiny'"):
         nstcli.stylize(CONTENT, STYLE, **{**FAST, "model": "tinny"})
@@ -515,7 +522,7 @@ def test_unknown_names_are_told_with_those_that_there_are() -> None:
 
 def test_what_belongs_to_a_batch_is_refused_for_one_picture() -> None:
     of_one = {f.name for f in dataclasses.fields(RecipeOptions)} | {
-        "bits", "device", "precision", "tile", "timeout", "offline", "max_pixels",
+        "bits", "device", "precision", "tile", "memory", "timeout", "offline", "max_pixels",
         "animation", "boomerang", "animation_size", "animation_seconds", *GUIDES}  # fmt: skip
     for group in (InputOptions, OutputOptions, ExecutionOptions):
         for field in dataclasses.fields(group):

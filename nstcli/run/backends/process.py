@@ -34,8 +34,8 @@ def work(settings: Settings, execution: Execution, driver: Driver) -> None:
     count = max(execution.jobs, len(devices))
     places = [devices[n % len(devices)] for n in range(count)]
     # Told now: once they are at work, none of them sees what is free for all.
-    share = free_bytes(torch.device("cpu")) / max(1, places.count("cpu"))
-    execution = replace(execution, memory=share)
+    free = min(free_bytes(torch.device("cpu")), execution.memory)
+    execution = replace(execution, memory=free / max(1, places.count("cpu")))
     staff = Staff(
         places,
         start=lambda settings, device: WorkerProcess(settings, execution, device, count),

@@ -363,8 +363,8 @@ class _Mailbox:
     def _serve(self) -> None:
         settings, execution, beside, needed = self._start
         _fetch(needed)
-        share = _free_bytes() / beside if execution.memory is None else execution.memory
-        execution = replace(execution, memory=share)
+        free = min(_free_bytes(), execution.memory)
+        execution = replace(execution, memory=free / beside)
         serve(self, settings, execution, execution.device, beside, self._read)
 
     def _read(self, path: Path, sha256: str) -> bytes:

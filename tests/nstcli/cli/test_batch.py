@@ -1,7 +1,9 @@
 """`nst batch` from outside: what is made, what is skipped, what is refused, what is said."""
 
 import json
+import math
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -548,6 +550,62 @@ def test_tiles_change_no_picture_by_more_than_rounding(nst: Nst, tmp_path: Path)
     assert nst(*RUN, "--limit", "1", "--tile", "off", "--force").code == 0
     whole = decode((tmp_path / "out/cat__ink.png").read_bytes(), "whole").rgb.astype(int)
     assert abs(tiled - whole).max() <= 1
+
+
+@pytest.fixture
+def roomy(
+    folders: None, monkeypatch: pytest.MonkeyPatch, write_picture: Callable[..., Path]
+) -> None:
+    """Have larger pictures, and a machine of 1 TiB on which this process has taken nothing yet."""
+    for number, name in enumerate(("photos/cat.png", "art/ink.png")):
+        write_picture(name, 192, 256, seed=number)
+
+    def free_bytes(device: object, share: float = math.inf) -> float:
+        return min(2**40, share)
+
+    monkeypatch.setattr("nstcli.run.loader.free_bytes", free_bytes)
+    monkeypatch.setattr("nstcli.engine.memory.free_bytes", free_bytes)
+
+
+# Of larger pictures, this takes 20 MB, and in the smallest of tiles 9 MB.
+ONE = (
+    *(*RUN, "--limit", "1", "--nearest-weight", "0"),
+    *("--optimizer", "adam", "--precision", "float32"),
+)
+
+
+@pytest.mark.usefixtures("roomy")
+def test_a_pair_that_needs_more_memory_than_allowed_is_looked_at_in_tiles(
+    nst: Nst, tmp_path: Path
+) -> None:
+    for enough in ((), ("--memory", "25MB"), ("--memory", "50MB", "-j", "2")):
+        assert "tiles" not in nst(*ONE, *enough, "-n").err
+    told = re.search(r"in tiles of (\d+)×(\d+) px", nst(*ONE, "--memory", "15MB", "-n").err)
+    assert told
+    # Each of two workers has half of it.
+    assert told[0] in nst(*ONE, "--memory", "30MB", "-j", "2", "-n").err
+    assert nst(*ONE, "--memory", "15MB").code == 0
+    record = json.loads((tmp_path / "out/.nst/pairs/cat__ink.png.json").read_text())
+    tile = record["figures"]["tile_width"], record["figures"]["tile_height"]
+    assert tile == (int(told[1]), int(told[2]))
+    assert math.prod(tile) < 192 * 256
+    assert "1 cached" in nst(*ONE, "--memory", "50MB").err
+
+
+@pytest.mark.usefixtures("roomy")
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (("--memory", "15MB", "--tile", "off"), "out of memory at 256 px (needs about "),
+        (("--memory", "4MB"), "out of memory at 256 px, even in tiles (needs about "),
+    ],
+)
+def test_a_pair_that_does_not_fit_into_the_memory_allowed_is_refused(
+    nst: Nst, given: tuple[str, ...], told: str
+) -> None:
+    ended = nst(*ONE, *given)
+    assert (ended.code, f"photos/cat.png: {told}" in ended.err) == (1, True)
+    assert "; try --size " in ended.err
 
 
 def test_what_does_not_add_up_is_refused_in_tiles(nst: Nst) -> None:

@@ -98,6 +98,7 @@ GIVEN: dict[str, tuple[list[str], Any]] = {
     "jobs": (["-j", "4"], 4),
     "pairs_per_step": (["--pairs-per-step", "8"], 8),
     "tile": (["--tile", "512"], 512),
+    "memory": (["--memory", "1.5 GiB"], 3 * 2**29),
     "fail_fast": (["--fail-fast"], True),
     "timeout": (["--timeout", "90"], 90.0),
     "shard": (["--shard", "2/8"], Shard(2, 8)),
@@ -315,6 +316,14 @@ def test_the_commands_show_options_by_the_name_that_files_have() -> None:
             if parameter.name in keys:
                 assert f"--{keys[parameter.name]}" in parameter.opts
                 assert parameter.default is None
+
+
+def test_what_can_look_in_tiles_can_be_told_for_which_memory() -> None:
+    commands: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    options = {name: {p.name for p in getattr(c, "params", ())} for name, c in commands.items()}
+    tiling = {name for name, own in options.items() if "tile" in own}
+    assert tiling >= {"batch", "stylize", "texture", "invert", "run", "compare-backbones"}
+    assert tiling == {name for name, own in options.items() if "memory" in own}
 
 
 def test_help_tells_the_default_of_each_option() -> None:

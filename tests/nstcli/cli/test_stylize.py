@@ -48,6 +48,33 @@ def test_again_it_has_nothing_to_do_and_other_settings_need_consent(
     assert result.read_bytes() != before
 
 
+def test_a_dry_run_tells_what_would_be_made_and_makes_nothing(nst: Nst, tmp_path: Path) -> None:
+    before = {*tmp_path.rglob("*")}
+    ended = nst("stylize", *PAIR, "-o", "one.png", "-n")
+    assert (ended.code, ended.out) == (0, f"{'missing':24}  cat.png × wave.png → one.png\n")
+    assert "besides torch and the network\n" in ended.err
+    assert "time: unknown until the first such picture is made here" in ended.err
+    assert ended.err == nst("batch", *PAIR, "-n").err
+    assert "in tiles of 8×8 px" in nst("stylize", *PAIR, "--dry-run", "--tile", "8").err
+    document = json.loads(nst("stylize", *PAIR, "-n", "--json").out)
+    assert [pair["state"] for pair in document["pairs"]] == ["missing"]
+    assert document["peak_memory"] > 0
+    assert {*tmp_path.rglob("*")} == before
+
+
+def test_a_dry_run_knows_what_lies_there(nst: Nst, tmp_path: Path) -> None:
+    nst("stylize", *PAIR)
+    result = tmp_path / "cat__wave.png"
+    made = result.read_bytes()
+    assert nst("stylize", *PAIR, "-n").out.startswith("up to date  ")
+    stale = nst("stylize", *PAIR, "--content-weight", "2", "-n")
+    assert (stale.code, stale.out.startswith("made with other settings  ")) == (0, True)
+    assert "by this machine's pace so far" in stale.err
+    (tmp_path / "photos/cat.png").write_bytes(b"no picture")
+    assert "photos/cat.png: " in nst("stylize", *PAIR, "-n").out
+    assert result.read_bytes() == made
+
+
 @pytest.mark.parametrize("suffix", ["png", "jpg"])
 def test_a_result_that_was_cut_short_is_made_again(nst: Nst, tmp_path: Path, suffix: str) -> None:
     result = tmp_path / f"one.{suffix}"

@@ -1,6 +1,7 @@
 """What users write in a form of their own: seconds, counts, lists, layers."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from nstcli.config.parsers import (
     auto_off_or_count,
     auto_or_count,
     layers,
+    memory,
     seconds,
     strength,
     texts,
@@ -62,6 +64,39 @@ def test_a_count_has_its_end() -> None:
     assert auto_or_count("16", most=16) == 16
     with pytest.raises(ValueError, match=r"from 1 to 16$"):
         auto_or_count(17, most=16)
+
+
+UNITS = {"MB": 10**6, "GB": 10**9, "TB": 10**12, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
+
+
+@given(
+    count=st.integers(1, 9000),
+    unit=st.sampled_from(list(UNITS)),
+    space=st.sampled_from(["", " "]),
+    case=st.sampled_from([str, str.lower, str.upper]),
+)
+def test_memory(count: int, unit: str, space: str, case: Callable[[str], str]) -> None:
+    found = memory(f"{count}{space}{case(unit)}")
+    assert found == count * UNITS[unit]
+    assert {memory(found), memory(str(found)), memory(f"{found}B"), memory(float(found))} == {found}
+    assert memory(f"{count}.5{space}{case(unit)}") == found + UNITS[unit] // 2
+
+
+@pytest.mark.parametrize(("written", "value"), [("2e6", 2_000_000), ("2000 kB", 2_000_000)])
+def test_memory_in_small_units(written: str, value: int) -> None:
+    assert memory(written) == value
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        *("", "GB", "4", "0GB", "-4GB", "4G", "4 gigs", "4,5GB", "999kB", "nan GB", "1e999GB"),
+        *(0, 4, 999_999, -(10**9), math.inf, True, None, ["4GB"]),
+    ],
+)
+def test_no_memory(written: object) -> None:
+    with pytest.raises(ValueError, match=r"a size like 4GB or 1\.5GiB, or bytes, from 1 MB on"):
+        memory(written)
 
 
 @pytest.mark.parametrize(

@@ -275,7 +275,7 @@ class Puppet:
     alive: list[Puppet]
     started: int
 
-    shares: list[float | None]
+    shares: list[float]
 
     def __init__(self, settings: object, execution: Execution, device: str, workers: int):
         Puppet.shares.append(execution.memory)
@@ -405,3 +405,12 @@ def test_workers_on_the_cpu_share_what_is_free_at_first(
     execution = replace(by("process", jobs=4), device="cuda:0,cpu")
     process.work(None, execution, Recorder(plain_jobs(9)))  # type: ignore[arg-type]
     assert set(puppets.shares) == {600}
+
+
+@pytest.mark.parametrize(("memory", "share"), [(1000.0, 250), (5000.0, 300)])
+def test_workers_on_the_cpu_share_what_they_may_take(
+    puppets: type[Puppet], monkeypatch: pytest.MonkeyPatch, memory: float, share: float
+) -> None:
+    monkeypatch.setattr(process, "free_bytes", lambda device: 1200)
+    with_puppets(Recorder(plain_jobs(9)), jobs=4, memory=memory)
+    assert set(puppets.shares) == {share}

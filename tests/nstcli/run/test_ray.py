@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import socket
@@ -12,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import psutil
@@ -99,6 +101,22 @@ def everything_is_made_once(folder: Path) -> None:
     )
     assert found.returncode == 0
     assert not (folder / "home").exists()
+
+
+@pytest.mark.parametrize(("memory", "share"), [(math.inf, 600.0), (2000.0, 600.0), (500.0, 250.0)])
+def test_workers_on_one_machine_share_what_they_may_take(
+    monkeypatch: pytest.MonkeyPatch, memory: float, share: float
+) -> None:
+    shares: SimpleQueue[float] = SimpleQueue()
+
+    def serve(line: object, settings: object, execution: Execution, *_: object) -> None:
+        shares.put(execution.memory)
+
+    monkeypatch.setattr(ray_backend, "_free_bytes", lambda: 1200.0)
+    monkeypatch.setattr(ray_backend, "serve", serve)
+    nothing: Any = None  # at which it does not look before it serves
+    ray_backend._Mailbox(nothing, Execution(memory=memory), 2, [])
+    assert shares.get(timeout=PATIENCE) == share
 
 
 GPUS = [{"CPU": 16.0, "GPU": 4.0}, {"CPU": 16.0, "GPU": 2.0}]
