@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -479,8 +479,8 @@ def _memory_of(jobs: Sequence[Job], execution: Execution) -> Foretold:
         style,
         execution.tile,
         _free(execution),
-        partial(tiling.in_tiles, recipe, regions),
-        partial(tiling.sights, recipe=recipe),
+        lambda: tiling.in_tiles(recipe, regions),
+        lambda shape, *, neck: tiling.sights(shape, recipe, neck),
     )
     pixels = [math.prod(shape) for shape in scales]
     work = sum(a * b for a, b in zip(pixels, look.work, strict=True)) / max(1, sum(pixels))

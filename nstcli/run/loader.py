@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -244,8 +243,8 @@ class Loader:
             largest,
             self._tile,
             free,
-            partial(self._in_tiles_of, recipe, regions),
-            partial(painter.sights, recipe=recipe),
+            lambda: self._in_tiles_of(recipe, regions),
+            lambda shape, *, neck: painter.sights(shape, recipe, neck),
         )
         if look.peak <= free:
             return look
