@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from backbones.hooks import FeatureExtractor
 from nstcli.engine.losses import Statistic, Target, statistic_of
 from nstcli.engine.losses.statistics import full_precision
+from nstcli.engine.losses.target import energy_of
 from nstcli.engine.masks import covers, pooled
 from nstcli.engine.tiling import Tiles, Tiling
 from nstcli.networks.mixing import mixed as mix_networks
@@ -154,7 +155,7 @@ class Style:
             (Artwork(read.image, mask=mask),),
             {place: value for place, value in found if not place[0].local},
             {
-                place: full_precision(value).square().mean()
+                place: energy_of(value)[0] / value.numel()
                 for place, value in found
                 if place[0].local
             },
@@ -304,8 +305,7 @@ def targets(
             usual = style.mean_squares[statistic, layer] * _FLOOR * value.numel()
         else:
             usual = other.statistics[statistic, layer].square().sum() * _FLOOR
-        # As it was read: in half precision where it was read in tiles.
-        found[layer] = replace(Target.of(value, usual), value=value)
+        found[layer] = Target.of(value, usual)
     return found
 
 

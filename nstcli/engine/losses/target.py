@@ -11,6 +11,9 @@ from torch import Tensor
 
 from nstcli.engine.losses.statistics import full_precision
 
+# Values that are squared at a time.
+_BLOCK = 2**24
+
 
 @dataclass(frozen=True)
 class Target:
@@ -50,8 +53,7 @@ class Target:
         `floor` keeps an empty target (a black picture in a network without biases) from asking
         for a division by zero; it should be small against the energies usual at this layer.
         """
-        value = full_precision(value)
-        energy = value.square().flatten(1).sum(1).clamp(min=1e-30)  # both images may be empty
+        energy = energy_of(value).clamp(min=1e-30)  # both images may be empty
         least = torch.as_tensor(floor, device=energy.device)
         return cls(value, energy.maximum(least), count=value[0].numel())
 
@@ -122,6 +124,18 @@ class Target:
         Cheng et al. 2021 (Style-Aware Normalized Loss) give the evidence for this normalisation.
         """
         return self.squared_error(x) / self.energy
+
+
+def energy_of(x: Tensor) -> Tensor:
+    """Sum the squares of all but the batch: (N, …) -> (N,), float32 or better.
+
+    Stretch by stretch: squares of half precision take four times its memory.
+    """
+    if x.dim() < 3:
+        return full_precision(x).square().flatten(1).sum(1)
+    rows = max(1, _BLOCK * x.shape[-2] // max(1, x.numel()))
+    sums = [full_precision(part).square().flatten(1).sum(1) for part in torch.split(x, rows, -2)]
+    return torch.stack(sums).sum(0)
 
 
 def stacked_weights(weights: Sequence[Tensor | None]) -> Tensor | None:
