@@ -42,7 +42,7 @@ class PyramidAdam(Adam):
             self._levels, levels_of(self._image.grad, self._wraps), strict=True
         ):
             level.zero_()
-            level.grad = gradient
+            level.grad = gradient.contiguous()  # else the pass would mix them up
         super().step()
         self._image.add_(assembled(self._levels, self._wraps), alpha=_SHARE)
         return loss

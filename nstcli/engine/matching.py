@@ -34,6 +34,7 @@ _HALF_DETAIL = 0.1
 # Places of a style, its quarter turns included, beyond which so many are drawn: those of 256 px
 # square. Neighbours look alike, and what each adds costs as much as the first.
 _MOST_PLACES = 2**14
+OFFERED_PIXELS = _MOST_PLACES * STRIDE**2 // _TURNS
 # Similarities that are there at a time.
 _BLOCK = 2**22
 

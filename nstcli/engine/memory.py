@@ -24,7 +24,7 @@ from backbones.hooks import FeatureExtractor
 from nstcli.engine.cgroups import left_by_groups
 from nstcli.engine.guidance import EVERYWHERE, Guidance, Region
 from nstcli.engine.losses import statistic_of
-from nstcli.engine.matching import bytes_per_pixel
+from nstcli.engine.matching import OFFERED_PIXELS, bytes_per_pixel
 from nstcli.engine.objective import Objective, Part, evaluate, parts, weighted
 from nstcli.engine.targets import Style, layers_looked_at, read_content, read_style
 from nstcli.engine.tiling import Tiling
@@ -60,7 +60,8 @@ class InTiles:
     Attributes:
         neck: that layer; see `Tiling`.
         share: of a step's work, what is done in tiles.
-        fixed: whatever its size, as of `Needs`.
+        fixed: whatever its size: the places of the style to be matched, besides what is fixed
+            anyway.
         held: for each pixel of the content at its largest scale, at any scale.
         picture: for each pixel of the picture at a scale, what the optimizer keeps included.
         tile: for each pixel of a tile, with those around it.
@@ -87,11 +88,11 @@ class Needs:
     """The bytes that a pair takes at its peak.
 
     Attributes:
-        fixed: whatever its size: convolutions keep the weights in a layout of their own; and the
-            places of the style to be matched.
+        fixed: whatever its size; convolutions keep the weights in a layout of their own.
         painting: for each pixel of the content that is at work: in a step, or in a tile.
         reading: for each pixel of the style, in a forward pass, with what is kept of it to match.
         kept: for each pixel of the content, at work or not.
+        listed: for each pixel of a style that is not too large to offer all its places.
         at_once: pixels that are at work at a time, at most.
         tiled: whether it may be looked at in tiles instead.
     """
@@ -100,12 +101,14 @@ class Needs:
     painting: float
     reading: float
     kept: float = 0.0
+    listed: float = 0.0
     at_once: float = math.inf
     tiled: bool = False
 
     def of_content(self, pixels: float) -> float:
         """Return the bytes for a content of so many pixels, besides what is fixed."""
-        return self.painting * min(pixels, self.at_once) + self.kept * pixels
+        listed = self.listed * min(pixels, OFFERED_PIXELS)  # its style is about as large
+        return self.painting * min(pixels, self.at_once) + self.kept * pixels + listed
 
     def of_style(self, pixels: float) -> float:
         """Return the bytes for a style of so many pixels, likewise."""
@@ -123,9 +126,10 @@ def needs(extractor: FeatureExtractor, recipe: Recipe, regions: int = 0) -> Need
     pictures = _pictures(recipe)
     to_read = READING * reading.peak / pixels + _PICTURE_BYTES
     return Needs(
-        sum(parameter.nbytes for parameter in extractor.network.parameters()) + 2 * offered,
+        sum(parameter.nbytes for parameter in extractor.network.parameters()),
         max(_OPTIMIZING * optimizing.peak / pixels + pictures, to_read),  # contents are read, too
         to_read + _for_matching(extractor, recipe),
+        listed=offered / min(pixels, OFFERED_PIXELS),
         tiled=additive(recipe),
     )
 

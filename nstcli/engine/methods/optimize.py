@@ -52,6 +52,7 @@ class Optimizing:
             found.fixed + before.fixed,
             max(found.painting, before.painting + before.kept),
             max(found.reading, before.reading),
+            listed=found.listed,
         )
 
     def begun(self, scales: Sequence[Scale], recipe: Recipe) -> list[Scale]:
