@@ -67,11 +67,13 @@ def print_plan(
 
 def memory_of(foretold: Foretold) -> str:
     """Say what memory pictures will take."""
-    tiles = ""
+    said = f"up to {size(foretold.memory)} besides torch and the network"
     if foretold.tile:
         height, width = foretold.tile
-        tiles = f", in tiles of {width}×{height} px"
-    return f"up to {size(foretold.memory)} besides torch and the network{tiles}"
+        said += f", in tiles of {width}×{height} px: {foretold.work:.1f} times the work"
+    if foretold.memory > foretold.free:
+        said += f"; too much for the {size(int(foretold.free))} that are free"
+    return said
 
 
 def _time(seconds: float, known: int, count: int) -> str:

@@ -140,6 +140,13 @@ def _pictures(recipe: Recipe) -> int:
     return (_PICTURES + own) * _PICTURE_BYTES
 
 
+def lighter(recipe: Recipe) -> tuple[str, float]:
+    """Name the optimizer that keeps fewest pictures, and the bytes of a pixel that it spares."""
+    kept = {name: each.pictures(recipe.history) for name, each in OPTIMIZERS.items()}
+    least = min(kept, key=lambda name: kept[name])
+    return least, float((kept[recipe.optimizer] - kept[least]) * _PICTURE_BYTES)
+
+
 def additive(recipe: Recipe) -> bool:
     """Tell whether all that a recipe looks at adds up over the tiles of a picture."""
     return all(statistic_of(term).additive for term in layers_looked_at(recipe))

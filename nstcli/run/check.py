@@ -86,11 +86,13 @@ class Foretold:
         memory: bytes at its peak.
         tile: rows and columns of pixels that it is looked at in at full size; None for all at once.
         work: of its steps, by that without tiles.
+        free: bytes that there are.
     """
 
     memory: int
     tile: tuple[int, int] | None = None
     work: float = 1.0
+    free: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -473,19 +475,20 @@ def _memory_of(jobs: Sequence[Job], execution: Execution) -> Foretold:
     # Without a photo that can be read, there is nothing to paint.
     scales = scale_shapes(recipe, sizes["content"]) if all(sizes["content"]) else [(0, 0)]
     tiling = cast("TilingPainter", ready)
+    free = _free(execution)
     look = chosen(
         needed,
         scales,
         style,
         execution.tile,
-        _free(execution),
+        free,
         lambda: tiling.in_tiles(recipe, regions),
         lambda shape, *, neck: tiling.sights(shape, recipe, neck),
     )
     pixels = [math.prod(shape) for shape in scales]
     work = sum(a * b for a, b in zip(pixels, look.work, strict=True)) / max(1, sum(pixels))
     tiles = look.tilings[-1]
-    return Foretold(round(look.peak), tiles.size if tiles else None, work)
+    return Foretold(round(look.peak), tiles.size if tiles else None, work, free)
 
 
 def _free(execution: Execution) -> float:

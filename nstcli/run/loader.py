@@ -19,7 +19,7 @@ from nstcli.engine.colors import COLORS
 from nstcli.engine.face_mask import face_mask, kept
 from nstcli.engine.guidance import EVERYWHERE, Guidance, Region
 from nstcli.engine.masks import fitted
-from nstcli.engine.memory import InTiles, Needs, advice, free_bytes, largest_size
+from nstcli.engine.memory import InTiles, Needs, advice, free_bytes, largest_size, lighter
 from nstcli.engine.methods import BegunPainter, NetworkPainter, Painter, TilingPainter
 from nstcli.engine.pyramid import shape_at, shrunk
 from nstcli.engine.stylize import Scale
@@ -41,6 +41,8 @@ from nstcli.run.reading import Read, read_file
 from nstcli.terms import Role
 from nstcli.text import shown
 
+# Times as long as without tiles, from which on that is told.
+_LONG = 2.0
 # Styles are kept until they fill this; those beyond are read anew for each pair, which costs a
 # third of one step. (Dropping the oldest instead would miss every time, since styles come round.)
 _STYLE_BYTES = 2**30
@@ -197,6 +199,7 @@ class Loader:
         pictures = [content, *styles, *([begun] if begun else [])]
         notes = [note for each in pictures for note in each.notes]
         notes += [*_note_of_faces(content, recipe), *_note_of_size(content)]
+        notes += _note_of_tiles(content, recipe, look)
         notes += [*known.notes, *too_small(known, scales[-1], self._painter.style_layers(recipe))]
         return Loaded(scales, content.picture, tuple(dict.fromkeys(notes)), needed)
 
@@ -252,10 +255,13 @@ class Loader:
             (height, width), gib = shapes[-1], 2**30
             each = (look.peak - fixed) / (height * width)
             fitting = largest_size(height, width, lambda pixels: each * pixels, free - fixed)
+            helps = advice(fitting, smallest)
+            other, spared = lighter(recipe)
+            if spared and look.peak - spared * height * width <= free:
+                helps = f"try --optimizer {other}, or {helps.removeprefix('try ')}"
             raise InputError(
                 f"{shown(content.path)}: out of memory at {max(height, width)} px, even in tiles "
-                f"(needs about {look.peak / gib:.1f} GiB, {free / gib:.1f} free); "
-                f"{advice(fitting, smallest)}"
+                f"(needs about {look.peak / gib:.1f} GiB, {free / gib:.1f} free); {helps}"
             )
         roles = ((content, needed.of_content), *((style, needed.of_style) for style in styles))
         for image, growing_with in roles:
@@ -474,6 +480,19 @@ def _view_beside(content: _Image, job: Job, *, cut: bool, scale: float = 1.0) ->
     height, width = content.pixels.shape[-2:]
     finish = round(size * (content.finish_factor or 1))
     return _View(size, finish, (width, height) if cut else None, scale)
+
+
+def _note_of_tiles(content: _Image, recipe: Recipe, look: Chosen) -> list[str]:
+    """Say that memory is so short that tiles take long, and what spares some."""
+    tiling, work, (other, spared) = look.tilings[-1], look.work[-1], lighter(recipe)
+    if tiling is None or work < _LONG:
+        return []
+    height, width = tiling.size
+    helps = f"; --optimizer {other} spares memory for larger ones" if spared else ""
+    return [
+        f"{shown(content.path)}: in tiles of {width}×{height} px, which take {work:.1f} times as "
+        f"long as all at once{helps}"
+    ]
 
 
 def _note_of_size(content: _Image) -> list[str]:

@@ -609,6 +609,24 @@ def test_a_pair_that_does_not_fit_into_the_memory_allowed_is_refused(
     assert "; try --size " in ended.err
 
 
+@pytest.mark.usefixtures("roomy")
+def test_where_memory_is_short_a_lighter_optimizer_is_named(nst: Nst) -> None:
+    """What L-BFGS remembers would be room for larger tiles, or for any."""
+    asked = (*ONE, "--optimizer", "lbfgs", "--steps", "1")
+    told = nst(*asked, "--memory", "20MB", "-n").err
+    tiles = re.search(r"in tiles of (\d+×\d+ px): (\d+\.\d) times the work", told)
+    assert tiles
+    assert float(tiles[2]) > 2
+    assert "too much" not in told
+    said = " ".join(nst(*asked, "--memory", "20MB").err.split())
+    assert f"photos/cat.png: in tiles of {tiles[1]}, which take" in said
+    assert "--optimizer adam spares memory for larger ones" in said
+    assert "too much for the 15.0 MB that are free" in nst(*asked, "--memory", "15MB", "-n").err
+    refused = nst(*asked, "--memory", "15MB", "--force")
+    assert refused.code == 1
+    assert "; try --optimizer adam, or --size " in refused.err
+
+
 def test_what_does_not_add_up_is_refused_in_tiles(nst: Nst) -> None:
     ended = nst(*RUN, "--sliced-weight", "1", "--tile", "8")
     assert ended.code == 1
