@@ -39,9 +39,7 @@ def _added(x: Tensor, levels: int, wraps: bool) -> Tensor:
     height, width = x.shape[-2:]
     if not levels or min(height, width) < 2 * _LEAST_EDGE:
         return x
-    coarser = _added(_shrunk(_shrunk(x, 2, wraps), 3, wraps), levels - 1, wraps)
-    enlarged = _enlarged(_enlarged(coarser, 3, width, wraps), 2, height, wraps)
-    return torch.add(x, enlarged, alpha=_COARSER)
+    return _with_coarser(x, _added(_halved(x, wraps), levels - 1, wraps), _COARSER, wraps)
 
 
 def levels_of(gradient: Tensor, wraps: bool = False) -> list[Tensor]:
@@ -51,7 +49,7 @@ def levels_of(gradient: Tensor, wraps: bool = False) -> list[Tensor]:
     """
     found = [gradient]
     while len(found) < _LEVELS_APART and min(found[-1].shape[-2:]) >= 2 * _LEAST_EDGE:
-        found.append(_shrunk(_shrunk(found[-1], 2, wraps), 3, wraps))
+        found.append(_halved(found[-1], wraps))
     return found
 
 
@@ -59,9 +57,28 @@ def assembled(levels: Sequence[Tensor], wraps: bool = False) -> Tensor:
     """Put pictures together from levels as `levels_of` gives them: each enlarged and added, U."""
     *finer, found = levels
     for level in reversed(finer):
-        height, width = level.shape[-2:]
-        enlarged = _enlarged(_enlarged(found, 3, width, wraps), 2, height, wraps)
-        found = torch.add(level, enlarged, alpha=4)  # so that a level of ones stays one
+        found = _with_coarser(level, found, 4, wraps)  # so that a level of ones stays one
+    return found
+
+
+# Channel by channel: what is between one size and the other takes several pictures' memory.
+
+
+def _halved(x: Tensor, wraps: bool) -> Tensor:
+    """Halve both edges of pictures (N, C, H, W)."""
+    return torch.cat(
+        [_shrunk(_shrunk(each, 2, wraps), 3, wraps) for each in torch.split(x, 1, 1)], 1
+    )
+
+
+def _with_coarser(x: Tensor, coarser: Tensor, share: float, wraps: bool) -> Tensor:
+    """Add so many times what pictures (N, C, H, W) are at half their size."""
+    height, width = x.shape[-2:]
+    found = torch.empty_like(x)
+    for channel in range(x.shape[1]):
+        there = slice(channel, channel + 1)
+        enlarged = _enlarged(_enlarged(coarser[:, there], 3, width, wraps), 2, height, wraps)
+        torch.add(x[:, there], enlarged, alpha=share, out=found[:, there])
     return found
 
 
