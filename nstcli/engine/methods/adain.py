@@ -82,7 +82,9 @@ class AdaIN:
         coded = _CHANNELS * 4 / _STRIDE**2
         kept = 4 * _PICTURE_BYTES + (3 + regions) * coded
         at_once = (1.5 * self.tile + 2 * _ENCODED) ** 2
-        return Needs(fixed, READING * self._tile_bytes, READING * self._tile_bytes, kept, at_once)
+        return Needs(
+            fixed, READING * self._tile_bytes, READING * self._tile_bytes, kept, at_once=at_once
+        )
 
     @cached_property
     def _tile_bytes(self) -> float:
