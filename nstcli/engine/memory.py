@@ -18,7 +18,6 @@ import psutil
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import FlopCounterMode
 
 from backbones.hooks import FeatureExtractor
 from nstcli.engine.cgroups import left_by_groups
@@ -162,9 +161,9 @@ def in_tiles(extractor: FeatureExtractor, recipe: Recipe, regions: int = 0) -> l
         if name and weights[term]
     }
     found = []
+    blank = copy.deepcopy(extractor).to("meta")
     for neck in (None, *extractor.necks(layers)):
         try:
-            blank = copy.deepcopy(extractor).to("meta")
             each = _measured_in_tiles(blank, extractor, recipe, regions, _EDGE, neck)
         except RuntimeError:  # see `measure_tensors`
             each = _measured_in_tiles(extractor, extractor, recipe, regions, _EDGE_COMPUTED, neck)
@@ -346,6 +345,8 @@ def _share(
     """Return the share of a forward pass to some layers that is done at the neck."""
     if neck is None:
         return 1.0
+    from torch.utils.flop_counter import FlopCounterMode  # brings a compiler, a third of a second
+
     counted = []
     for names in ([neck], layers):
         with torch.no_grad(), FlopCounterMode(display=False) as counter:

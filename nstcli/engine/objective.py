@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -118,7 +119,7 @@ class Objective:
         features = self.extractor.onward(x, self.tiles.neck, layers)
         return _seen(parts, x, features, self.tiles.whole, self.tiles)
 
-    @property
+    @cached_property
     def _before(self) -> list[Part]:
         """The parts at layers that are looked at in tiles."""
         return [part for part in self.parts if not (self.tiles and self.tiles.behind(part.layer))]

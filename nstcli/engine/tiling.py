@@ -583,13 +583,13 @@ class Tiles:
     ) -> dict[str, Tensor]:
         """Return the activations of a whole picture at those of the layers after the neck."""
         behind = [name for name in layers if name is not None and self.behind(name)]
-        if not behind:
+        neck = self.neck
+        if neck is None or not behind:
             return {}
-        neck = self.before(())
         (x,) = self.summed(
-            image, lambda crop, tile: [tile.own(extractor(crop, neck)[neck[0]], neck[0])]
+            image, lambda crop, tile: [tile.own(extractor(crop, [neck])[neck], neck)]
         )
-        return extractor.onward(x, neck[0], behind)
+        return extractor.onward(x, neck, behind)
 
 
 def _summed(
