@@ -39,7 +39,8 @@ def _added(x: Tensor, levels: int, wraps: bool) -> Tensor:
     height, width = x.shape[-2:]
     if not levels or min(height, width) < 2 * _LEAST_EDGE:
         return x
-    return _with_coarser(x, _added(_halved(x, wraps), levels - 1, wraps), _COARSER, wraps)
+    coarser = _added(_halved(x, wraps), levels - 1, wraps)
+    return _with_coarser(x, coarser, _COARSER, wraps, torch.empty_like(x))
 
 
 def levels_of(gradient: Tensor, wraps: bool = False) -> list[Tensor]:
@@ -54,10 +55,13 @@ def levels_of(gradient: Tensor, wraps: bool = False) -> list[Tensor]:
 
 
 def assembled(levels: Sequence[Tensor], wraps: bool = False) -> Tensor:
-    """Put pictures together from levels as `levels_of` gives them: each enlarged and added, U."""
+    """Put pictures together from levels as `levels_of` gives them: each enlarged and added, U.
+
+    In their own memory: the pictures are in that of the finest level.
+    """
     *finer, found = levels
     for level in reversed(finer):
-        found = _with_coarser(level, found, 4, wraps)  # so that a level of ones stays one
+        found = _with_coarser(level, found, 4, wraps, level)  # so that a level of ones stays one
     return found
 
 
@@ -71,10 +75,9 @@ def _halved(x: Tensor, wraps: bool) -> Tensor:
     )
 
 
-def _with_coarser(x: Tensor, coarser: Tensor, share: float, wraps: bool) -> Tensor:
-    """Add so many times what pictures (N, C, H, W) are at half their size."""
+def _with_coarser(x: Tensor, coarser: Tensor, share: float, wraps: bool, found: Tensor) -> Tensor:
+    """Add so many times what pictures (N, C, H, W) are at half their size; `found` may be `x`."""
     height, width = x.shape[-2:]
-    found = torch.empty_like(x)
     for channel in range(x.shape[1]):
         there = slice(channel, channel + 1)
         enlarged = _enlarged(_enlarged(coarser[:, there], 3, width, wraps), 2, height, wraps)
@@ -109,7 +112,7 @@ def _enlarged(x: Tensor, dim: int, edge: int, wraps: bool) -> Tensor:
     elif edge < 2 * count:
         half = (pairs.narrow(dim, 0, 1) + pairs.narrow(dim, edge, 1)) / 2
         pairs = torch.cat([half, pairs.narrow(dim, 1, edge - 1)], dim)
-    return pairs / 8
+    return pairs.div_(8)
 
 
 def _bordered(x: Tensor, dim: int, wraps: bool) -> Tensor:

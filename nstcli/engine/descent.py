@@ -122,7 +122,7 @@ class Best:
         Everything happens in the same tensors, since a recorded graph knows no others.
         """
         better = (loss < self.loss) & ~self._closed
-        self.image.copy_(torch.where(better.view(-1, 1, 1, 1), image, self.image))
+        torch.where(better.view(-1, 1, 1, 1), image, self.image, out=self.image)
         self.loss.copy_(torch.where(better, loss, self.loss))
         self._latest.copy_(loss)
         self._terms = terms

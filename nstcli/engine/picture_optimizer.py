@@ -32,7 +32,7 @@ class PictureOptimizer:
 
     def __post_init__(self) -> None:
         # What the gradient of each picture is counted in, as soon as it has one.
-        self._unit = power_of_two(torch.zeros_like(self.image))
+        self._unit = power_of_two(torch.zeros_like(self.image[..., :1]))
 
     def step(self, closure: Callable[[], Any]) -> None:
         """Take one step.

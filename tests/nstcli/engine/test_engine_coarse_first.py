@@ -78,8 +78,8 @@ def test_the_gradient_of_a_level_is_that_of_the_pictures_it_makes(
     for number, level in enumerate(aimed):
         changed = [torch.zeros_like(each) for each in aimed]
         changed[number] = torch.randn_like(level)
-        along = (assembled(changed, wraps) * gradient).sum()
-        torch.testing.assert_close(along, 4**number * (changed[number] * level).sum())
+        wanted = 4**number * (changed[number] * level).sum()
+        torch.testing.assert_close((assembled(changed, wraps) * gradient).sum(), wanted)
 
 
 @pytest.mark.parametrize("wraps", [False, True])
