@@ -367,14 +367,13 @@ def _distance_by_tiles(part: Part, x: Tensor, tiles: Tiles) -> Tensor:
     """Return the distance of a local statistic, of what a layer gives for all of a picture."""
     on_grid = part.statistic.on_grid
 
-    def look(own: Tensor, of: PartOfLayer) -> list[Tensor]:
+    def distance(own: Tensor, of: PartOfLayer) -> Tensor:
         x = part.statistic.of(own)
         if on_grid:
             x = of.tile.places(x, part.layer, of.first)
-        return [part.distance(x, _target_of_tile(part, of.tile))]
+        return part.distance(x, _target_of_tile(part, of.tile))
 
-    (distance,) = tiles.summed_behind(x, part.layer, look, on_grid)
-    return distance
+    return tiles.distance_behind(x, part.layer, distance, on_grid)
 
 
 def _target_of_tile(part: Part, tile: Tile) -> Target:

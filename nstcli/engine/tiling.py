@@ -281,6 +281,8 @@ class _Piece(Protocol):
 
 # What `cut` returns, and whose it is -> tensors, which add up to those of the whole.
 _Look = Callable[[Tensor, Any], list[Tensor]]
+# The same of a part of a layer -> (N,).
+_DistanceOfPart = Callable[[Tensor, "PartOfLayer"], Tensor]
 
 
 @dataclass(frozen=True)
@@ -570,12 +572,16 @@ class Tiles:
         """
         return _summed(image, look, self.tiles, self.tiling.kept, self.neck)
 
-    def summed_behind(self, x: Tensor, layer: _Layer, look: _Look, on_grid: bool) -> list[Tensor]:
-        """Add up what `look` finds in tiles of a layer that is there in the whole, with gradients.
+    def distance_behind(
+        self, x: Tensor, layer: _Layer, distance: _DistanceOfPart, on_grid: bool
+    ) -> Tensor:
+        """Add up a distance over the tiles of a layer that is there in the whole, with gradients.
 
         `on_grid` tells whether it brings them to the grid of places.
         """
-        return _summed(x, look, [tile.part_of(layer, on_grid) for tile in self.tiles], kept=0)
+        parts = [tile.part_of(layer, on_grid) for tile in self.tiles]
+        result: Tensor = _SummedDistance.apply(x, distance, parts)
+        return result
 
     @torch.no_grad()
     def activations_behind(
@@ -659,6 +665,39 @@ class _Summed(Function):
             piece.add(total, back)
             del crop, back
         return total, None, None, None, None
+
+
+class _SummedDistance(Function):
+    """The sum over parts of a distance, one for each picture, whose gradient is found at once.
+
+    Whatever weighs the sum multiplies it. So no part is looked at twice.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, distance: _DistanceOfPart, parts: Sequence[PartOfLayer]
+    ) -> Tensor:
+        wanted = ctx.needs_input_grad[0]
+        gradient = torch.zeros_like(x) if wanted else None
+        distances = []
+        for part in parts:
+            own = part.cut(x.detach()).requires_grad_(wanted)
+            with torch.set_grad_enabled(wanted):
+                found = distance(own, part)
+            distances.append(found.detach())
+            if gradient is not None:
+                (back,) = torch.autograd.grad(found, own, torch.ones_like(found))
+                part.add(gradient, back)
+                del back
+            del own, found
+        ctx.save_for_backward(gradient)
+        return torch.stack(distances).sum(0)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, weight: Tensor) -> tuple[Tensor, None, None]:
+        (gradient,) = ctx.saved_tensors
+        return gradient * weight.to(gradient.dtype).view(-1, 1, 1, 1), None, None
 
 
 def _segments(crop: range, edge: int) -> Iterator[tuple[slice, slice]]:

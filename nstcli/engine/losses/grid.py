@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d, interpolate
 
-from nstcli.engine.losses.window import window
+from nstcli.engine.losses.window import window, windows
 
 # Pixels from one place to the next, each way.
 STRIDE = 4
@@ -106,18 +106,14 @@ def part_on_grid(x: Tensor, rows: Stretch, columns: Stretch, first: tuple[int, i
     """
     if not rows.means:
         return _between_positions(x, rows, columns, first)
-    found = []
-    for along, height, down in rows.windows():
-        means = [
-            avg_pool2d(
-                window(x, _moved(along, first[0]), _moved(across, first[1])),
-                (height, width),
-                (down, right),
-            )
-            for across, width, right in columns.windows()
-        ]
-        found.append(torch.cat(means, 3) if len(means) > 1 else means[0])
-    return torch.cat(found, 2) if len(found) > 1 else found[0]
+    down, across = [*rows.windows()], [*columns.windows()]
+    wanted = [(_moved(i, first[0]), _moved(j, first[1])) for i, *_ in down for j, *_ in across]
+    parts = iter(windows(x, wanted))
+    lines = [
+        [avg_pool2d(next(parts), (height, width), (below, right)) for _, width, right in across]
+        for _, height, below in down
+    ]
+    return torch.cat([torch.cat(line, 3) for line in lines], 2)
 
 
 def _between_positions(

@@ -10,14 +10,15 @@ from torch import Tensor
 
 import backbones
 from backbones.hooks import FeatureExtractor
+from nstcli.engine import objective as objective_module
 from nstcli.engine.guidance import EVERYWHERE, Guidance, Region
-from nstcli.engine.losses import statistic_of
+from nstcli.engine.losses import Target, statistic_of
 from nstcli.engine.losses.grid import Stretch, on_grid, part_on_grid
-from nstcli.engine.losses.window import window
+from nstcli.engine.losses.window import window, windows
 from nstcli.engine.objective import Objective, Part, parts, weighted
 from nstcli.engine.precision import adapted
 from nstcli.engine.targets import read_content, read_style
-from nstcli.engine.tiling import Tiles, Tiling
+from nstcli.engine.tiling import Tile, Tiles, Tiling
 from nstcli.recipe import DEFAULT, Recipe, resolve
 from nstcli.terms import TERMS
 from tests import tiny
@@ -191,13 +192,31 @@ def test_a_window_has_a_gradient_as_its_activations_lie(layout: torch.memory_for
     assert gradient.is_contiguous(memory_format=layout)
 
 
+def test_windows_may_overlap() -> None:
+    x = features(1, 2, 5, 6).requires_grad_()
+    where = (slice(0, 3), slice(1, 6)), (slice(2, 5), slice(0, 6))
+    found = windows(x, where)
+    weights = [features(*each.shape, seed=seed) for seed, each in enumerate(found)]
+    losses = [(a * b).sum() for a, b in zip(found, weights, strict=True)]
+    (gradient,) = torch.autograd.grad(torch.stack(losses).sum(), x)
+    expected = torch.zeros_like(x)
+    for place, weight in zip(where, weights, strict=True):
+        expected[..., *place] += weight
+    torch.testing.assert_close(gradient, expected)
+
+
 def test_a_window_of_everything_is_no_copy() -> None:
     x = features(1, 2, 3, 4)
     assert window(x, slice(0, 3), slice(0, 4)) is x
 
 
-def test_nothing_behind_the_neck_is_read_twice(extractor: FeatureExtractor) -> None:
-    """The deep layers see the whole picture once in a step, however many tiles there are."""
+def test_nothing_behind_the_neck_is_read_twice(
+    extractor: FeatureExtractor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The deep layers see the whole picture once in a step, however many tiles there are.
+
+    What stands there is compared tile by tile, for the sake of memory, and once, too.
+    """
     asked = recipe(**EVERYTHING)
     image, tiling = picture(64, 64), Tiling((16, 16), "pool1")
     content = read_content(extractor, image, asked)
@@ -209,5 +228,16 @@ def test_nothing_behind_the_neck_is_read_twice(extractor: FeatureExtractor) -> N
     shapes: list[tuple[int, int]] = []
     deep = extractor.get_submodule("network.6")
     deep.register_forward_hook(lambda module, inputs, x: shapes.append((x.shape[2], x.shape[3])))
+    compared: list[str | None] = []
+    aim = objective_module._target_of_tile
+
+    def noted(part: Part, tile: Tile) -> Target:
+        compared.append(part.layer)
+        return aim(part, tile)
+
+    monkeypatch.setattr(objective_module, "_target_of_tile", noted)
     gradient_of(objective, image, asked)
     assert shapes == [(16, 16)]
+    layers = [p.layer for p in pieces if p.statistic.local and objective.tiles.behind(p.layer)]
+    assert layers
+    assert len([each for each in compared if each in layers]) == 16 * len(layers)
