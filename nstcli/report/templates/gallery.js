@@ -42,6 +42,22 @@
   const heads = axes.map(() => []);
   $$(".head").forEach((head) => (heads[head.dataset.axis][head.dataset.value] = head));
 
+  const mark = (work) => $("input[name=cell]", work.figure);
+  /** Put picture and mark into a figure. They come with the sight of it: thousands take seconds. */
+  const complete = (work) => {
+    const rest = $("noscript", work.figure);
+    if (rest) rest.outerHTML = rest.textContent;
+    if (work.failed || mark(work)) return;
+    const name = $("img", work.figure)?.alt ?? $("a", work.figure).textContent;
+    const box = make("input", { type: "checkbox", name: "cell", value: "", ariaLabel: `Mark ${name}` });
+    const title = "Mark two pictures to compare them";
+    $("figcaption", work.figure).append(make("label", { className: "mark quiet", title }, box));
+  };
+  const image = (work) => {
+    complete(work);
+    return $("img", work.figure);
+  };
+
   const said = (axis, work) => axes[axis].prefix + axes[axis].values[work.at[axis]];
   /** Name a work by its values of some axes, in the order of these. */
   const named = (work, chosen) =>
@@ -259,8 +275,7 @@
   // -- Marks ---------------------------------------------------------------------------------
 
   const chosen = $("form.chosen");
-  const marks = works.map((work) => $("input[name=cell]", work.figure));
-  const marked = () => works.filter((work) => marks[work.index]?.checked);
+  const marked = () => works.filter((work) => mark(work)?.checked);
   const { command, copy, compare: comparing } = chosen.elements;
   const tell = () => {
     const found = marked();
@@ -271,7 +286,7 @@
     comparing.title = comparing.disabled ? "Mark two pictures to compare them" : "";
     if (!command) return;
     // What is left of an earlier preview has no cell.
-    const cells = found.map((work) => marks[work.index].value).filter(Boolean);
+    const cells = found.map((work) => mark(work).value).filter(Boolean);
     command.value = cells.length ? `${chosen.dataset.command} --cells ${cells.join(",")}` : "";
     copy.textContent = "Copy";
   };
@@ -286,7 +301,7 @@
     }
   });
   chosen.elements.none.addEventListener("click", () => {
-    marks.forEach((mark) => mark && (mark.checked = false));
+    marked().forEach((work) => (mark(work).checked = false));
     tell();
   });
   chosen.addEventListener("submit", (event) => event.preventDefault());
@@ -410,12 +425,11 @@
     slider.setAttribute("aria-valuetext", `${slider.value} % ${held ? "left picture" : "content"}`);
   };
 
-  const pictureOf = (work) => work.full ?? $("img", work.figure)?.src ?? "";
+  const pictureOf = (work) => work.full ?? image(work)?.src ?? "";
 
   const show = (work) => {
     current = work;
     const photo = data.photos[work.at[CONTENT]];
-    const image = $("img", work.figure);
     const apart = held ? everyAxis.filter((axis) => held.at[axis] !== work.at[axis]) : [];
     const told = everyAxis.filter((axis) => (axis <= STYLE || axes[axis].values.length > 1) && !apart.includes(axis));
     boxTitle.replaceChildren(...(told.length ? named(work, told) : ["Two pictures"]));
@@ -433,9 +447,9 @@
     frame.classList.toggle("alone", !held && !photo);
     frame.classList.toggle("unlike", held !== null && Math.abs((held.size[0] / held.size[1]) * (height / width) - 1) > 0.02);
     after.src = pictureOf(work);
-    after.alt = image?.alt ?? "";
+    after.alt = image(work)?.alt ?? "";
     if (held || photo) before.src = held ? pictureOf(held) : photo;
-    before.alt = held ? ($("img", held.figure)?.alt ?? "") : `${axes[CONTENT].values[work.at[CONTENT]]}, as it was`;
+    before.alt = held ? (image(held)?.alt ?? "") : `${axes[CONTENT].values[work.at[CONTENT]]}, as it was`;
     const place = shown.indexOf(work);
     const focused = [previous, next].includes(document.activeElement);
     previous.disabled = place <= 0;
@@ -536,4 +550,14 @@
 
   tools.hidden = false;
   recall();
+
+  const completeAll = () => works.forEach(complete);
+  addEventListener("beforeprint", completeAll);
+  if ("oncontentvisibilityautostatechange" in document) {
+    const seen = (work) => work.figure.firstElementChild.checkVisibility({ contentVisibilityAuto: true });
+    works.filter(seen).forEach(complete);
+    const workOf = new Map(works.map((work) => [work.figure, work]));
+    const change = (event) => event.skipped || complete(workOf.get(event.target));
+    main.addEventListener("contentvisibilityautostatechange", change, true);
+  } else completeAll();
 })();

@@ -350,10 +350,9 @@ def test_hundreds_of_pairs_stay_light(tmp_path: Path, visit: Visit) -> None:
     assert path.stat().st_size < 900_000
     page = visit(path)
     page.wait_for_load_state("load")
+    assert page.locator(".work").count() == 400
     images = page.locator(".work img")
-    assert images.count() == 400
-    loaded = "all => all.filter(image => image.complete).length"
-    assert images.evaluate_all(loaded) < 350
+    assert 0 < images.count() < 350, "pictures come with the sight of them"
     computed = stopwatch(page)
     page.evaluate("""async () => {
         const main = document.querySelector("main");
@@ -366,6 +365,9 @@ def test_hundreds_of_pairs_stay_light(tmp_path: Path, visit: Visit) -> None:
     }""")
     assert 0 < computed() / 60 < 0.03, "the mean frame while scrolling"
     assert page.locator("tbody th .name").last.is_visible()
+    last = page.locator(".work").last
+    assert last.get_by_role("img").get_attribute("alt") == "c19.png in the manner of s19.png"
+    assert last.get_by_label("Mark c19.png").count() == 1
     heading = page.locator("thead th").last.bounding_box()
     assert heading["y"] == page.locator("main").bounding_box()["y"]  # it stays in sight
     before = computed()
@@ -378,6 +380,7 @@ def test_without_javascript_it_is_a_table_of_links(made: Store, visit: Visit) ->
     page = visit(write_gallery(made.folder), java_script_enabled=False)
     assert page.locator(".tools").is_hidden()
     assert page.locator(".work img").first.is_visible()
+    assert page.locator(".work img").count() == page.locator(".work > a").count()
     page.locator(".work > a").first.click()
     page.wait_for_url("**/cat__ink.png")
 
