@@ -38,6 +38,8 @@ if sys.platform != "win32":
 # one and the gradient before.
 _PICTURES = 2
 _PICTURE_BYTES = 3 * 4
+# The content as it was decoded.
+_DECODED_BYTES = 3
 # How much more than its tensors a process takes, since convolutions need memory of their own and
 # freed blocks do not fit: measured with VGG-19, SqueezeNet and MobileNet in both precisions, from
 # 512 to 1024 px, where what comes out is 10 % too little at worst. Reading has few tensors and
@@ -136,7 +138,7 @@ def needs(extractor: FeatureExtractor, recipe: Recipe, regions: int = 0) -> Need
 def _pictures(recipe: Recipe) -> int:
     """Return the bytes for each pixel of the pictures that are there besides an evaluation."""
     own = OPTIMIZERS[recipe.optimizer].pictures(recipe.history)
-    return (_PICTURES + own) * _PICTURE_BYTES
+    return (_PICTURES + own) * _PICTURE_BYTES + _DECODED_BYTES
 
 
 def lighter(recipe: Recipe) -> tuple[str, float]:

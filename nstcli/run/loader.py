@@ -110,6 +110,15 @@ class _Image:
         return self.largest if factor > 1 else shrunk(self.pixels, factor, wraps)
 
     @property
+    def bytes_as_content(self) -> int:
+        """Memory that it takes as a content so far, which is counted among a pair's needs, too."""
+        read = self.contents.values()
+        tensors = [self.pixels, self.largest]
+        tensors += [x for each in read for x in (each.image, *each.statistics.values())]
+        picture = self.picture.rgb.nbytes if self.pixels.device.type == "cpu" else 0
+        return picture + sum({x.data_ptr(): x.nbytes for x in tensors}.values())
+
+    @property
     def bytes_kept(self) -> int:
         """Memory that the pixels and the styles that were read take."""
         pixels = {id(each): each.nbytes for each in (self.pixels, self.largest)}
@@ -227,7 +236,8 @@ class Loader:
         """
         with _naming_file(content.path):
             images.check_edges(job.settings.form.format, *content.picture.rgb.shape[:2])
-        free, fixed = free_bytes(content.pixels.device, self._memory), needed.fixed
+        free = free_bytes(content.pixels.device, self._memory) + content.bytes_as_content
+        fixed = needed.fixed
         smallest = max(self._smallest(image) for image in (content, *styles))
         shapes = [
             _shape(content.largest) if factor > 1 else shape_at(*_shape(content.pixels), factor)

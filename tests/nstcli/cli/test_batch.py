@@ -532,10 +532,10 @@ def test_a_pair_that_cannot_fit_is_refused_before_it_begins(
 
 def test_a_dry_run_tells_the_memory_and_the_time(nst: Nst) -> None:
     told = nst(*RUN, "-n").err
-    assert "peak memory: up to 556.9 kB besides torch and the network\n" in told
+    assert "peak memory: up to 559.2 kB besides torch and the network\n" in told
     assert "time: unknown until the first such picture is made here" in told
     assert "in tiles of 8×8 px" in nst(*RUN, "-n", "--tile", "8").err
-    assert "peak memory: up to 556.9 kB" in nst(*RUN, "-n", "--device", "cuda:63").err
+    assert "peak memory: up to 559.2 kB" in nst(*RUN, "-n", "--device", "cuda:63").err
     nst(*RUN, "--limit", "1")
     assert "by this machine's pace so far" in nst(*RUN, "-n").err
 
@@ -557,15 +557,18 @@ def test_tiles_change_no_picture_by_more_than_rounding(nst: Nst, tmp_path: Path)
 def roomy(
     folders: None, monkeypatch: pytest.MonkeyPatch, write_picture: Callable[..., Path]
 ) -> None:
-    """Have larger pictures, and a machine of 1 TiB on which this process has taken nothing yet."""
+    """Have larger pictures, and a machine of 1 TiB, of which this process has a photo, no more."""
     for number, name in enumerate(("photos/cat.png", "art/ink.png")):
         write_picture(name, 192, 256, seed=number)
 
-    def free_bytes(device: object, share: float = math.inf) -> float:
+    def before(device: object, share: float = math.inf) -> float:
         return min(2**40, share)
 
-    monkeypatch.setattr("nstcli.run.loader.free_bytes", free_bytes)
-    monkeypatch.setattr("nstcli.engine.memory.free_bytes", free_bytes)
+    def with_a_photo(device: object, share: float = math.inf) -> float:
+        return before(device, share) - 192 * 256 * 3 * (1 + 4)  # as decoded, and in float32
+
+    monkeypatch.setattr("nstcli.engine.memory.free_bytes", before)
+    monkeypatch.setattr("nstcli.run.loader.free_bytes", with_a_photo)
 
 
 # Of larger pictures, this takes 20 MB, and in the smallest of tiles 9 MB.
@@ -613,12 +616,12 @@ def test_a_pair_that_does_not_fit_into_the_memory_allowed_is_refused(
 def test_where_memory_is_short_a_lighter_optimizer_is_named(nst: Nst) -> None:
     """What L-BFGS remembers would be room for larger tiles, or for any."""
     asked = (*ONE, "--optimizer", "lbfgs", "--steps", "1")
-    told = nst(*asked, "--memory", "20MB", "-n").err
+    told = nst(*asked, "--memory", "21MB", "-n").err
     tiles = re.search(r"in tiles of (\d+×\d+ px): (\d+\.\d) times the work", told)
     assert tiles
     assert float(tiles[2]) > 2
     assert "too much" not in told
-    said = " ".join(nst(*asked, "--memory", "20MB").err.split())
+    said = " ".join(nst(*asked, "--memory", "21MB").err.split())
     assert f"photos/cat.png: in tiles of {tiles[1]}, which take" in said
     assert "--optimizer adam spares memory for larger ones" in said
     assert "too much for the 15.0 MB that are free" in nst(*asked, "--memory", "15MB", "-n").err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import weakref
 from collections.abc import Callable
 from dataclasses import replace
@@ -62,6 +63,10 @@ def make(settings: Settings, jobs: list[Job], **options: Any) -> list[Any]:
     return [outcome for _, outcome in made_by.make(jobs, lambda *_: None)]
 
 
+# Of each pixel of a content, as it was decoded and in float32: what is there of a pair's needs.
+THERE = 3 * (1 + 4)
+
+
 @pytest.mark.parametrize(
     ("free", "error"),
     [
@@ -81,7 +86,7 @@ def test_either_picture_may_be_too_large(
     optimizing = 1200 if error is None or "content" in error else 1
     settings = settings_of(2)
     monkeypatch.setattr(optimize, "needs", lambda *_: Needs(999, optimizing, 700))
-    monkeypatch.setattr(loader, "free_bytes", lambda *_: free)
+    monkeypatch.setattr(loader, "free_bytes", lambda *_: free - THERE * 32 * 24)
     pictures = write_picture("content.png"), write_picture("style.png", 30, 40, seed=1)
     if error is None:
         pictures = pictures[0], write_picture("small.png", seed=1)
@@ -93,6 +98,33 @@ def test_either_picture_may_be_too_large(
         assert error + "try --size " in outcome.error
 
 
+def test_what_is_kept_of_a_content_leaves_its_next_pair_as_much_room(
+    tiny_plugin: Plugin, write_picture: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is counted among what a pair needs, so that the second is no larger than the first."""
+    room: list[float] = []
+    real = loader.chosen
+
+    def noting(needed: Needs, *arguments: Any) -> Any:
+        room.append(arguments[3])
+        return real(needed, *arguments)
+
+    def free(*_: object) -> int:
+        tensors = [each for each in gc.get_objects() if issubclass(type(each), torch.Tensor)]
+        return 2**30 - sum({x.data_ptr(): x.nbytes for x in tensors}.values())
+
+    monkeypatch.setattr(loader, "chosen", noting)
+    monkeypatch.setattr(loader, "free_bytes", free)
+    settings = settings_of(2)
+    content = write_picture("content.png", 256, 256)
+    styles = [write_picture(f"{seed}.png", 16, 16, seed=seed) for seed in (1, 2)]
+    made_by = Worker("cpu", by("local"))
+    for style in styles:
+        ((_, outcome),) = made_by.make([job_of(content, style, settings)], lambda *_: None)
+        assert isinstance(outcome, Made)
+    assert room[1] > room[0] - 2**16
+
+
 def test_where_no_size_fits_none_is_advised(
     tiny_plugin: Plugin, write_picture: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -101,7 +133,8 @@ def test_where_no_size_fits_none_is_advised(
     pictures = write_picture("strip.png", 16, 64), write_picture("style.png", 64, 64, seed=1)
     monkeypatch.setattr(optimize, "needs", lambda *_: Needs(0, 100.0, 1.0))
     for free, advice in ((100 * 32 * 8, "try --size 32"), (100 * 31 * 8, "close other programs")):
-        monkeypatch.setattr(loader, "free_bytes", lambda *_, free=free: free)
+        besides = free - THERE * 64 * 16
+        monkeypatch.setattr(loader, "free_bytes", lambda *_, besides=besides: besides)
         (outcome,) = make(settings, [job_of(*pictures, settings)])
         assert isinstance(outcome, Failed)
         assert outcome.error.endswith(f"; {advice}")
