@@ -105,8 +105,10 @@ def _shrunk(x: Tensor, dim: int, wraps: bool) -> Tensor:
 def _enlarged(x: Tensor, dim: int, edge: int, wraps: bool) -> Tensor:
     """Do the transpose of `_shrunk`, to an edge of so many pixels."""
     count = x.shape[dim]
-    before, after = (_bordered(x, dim, wraps).narrow(dim, first, count) for first in (0, 2))
-    pairs = torch.stack([3 * x + before, 3 * x + after], dim + 1).flatten(dim, dim + 1)
+    bordered = _bordered(x, dim, wraps)
+    pairs = x.new_empty([*x.shape[:dim], 2 * count, *x.shape[dim + 1 :]])
+    for number, each in enumerate(torch.unflatten(pairs, dim, (count, 2)).unbind(dim + 1)):
+        torch.add(bordered.narrow(dim, 2 * number, count), x, alpha=3, out=each)
     if edge > 2 * count:  # the last one of an odd edge is in one sum only
         pairs = torch.cat([pairs, x.narrow(dim, count - 1, 1)], dim)
     elif edge < 2 * count:
