@@ -17,7 +17,7 @@ import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -269,18 +269,8 @@ def _cut(rows: _Choice, columns: _Choice) -> Cut:
     )
 
 
-class _Piece(Protocol):
-    """A part of something (N, C, H, W) that is looked at by itself."""
-
-    def cut(self, x: Tensor) -> Tensor:
-        """Return what the part sees."""
-
-    def add(self, gradient: Tensor, own: Tensor) -> None:
-        """Add the gradient with respect to that to the gradient of the whole."""
-
-
-# What `cut` returns, and whose it is -> tensors, which add up to those of the whole.
-_Look = Callable[[Tensor, Any], list[Tensor]]
+# What a tile cuts out, and the tile -> tensors, which add up to those of the whole.
+_Look = Callable[[Tensor, "Tile"], list[Tensor]]
 # The same of a part of a layer -> (N,).
 _DistanceOfPart = Callable[[Tensor, "PartOfLayer"], Tensor]
 
@@ -570,7 +560,10 @@ class Tiles:
         Where there is a neck, what it finds last is the tile's own positions there, which are
         laid side by side. The way back begins with the last tiles.
         """
-        return _summed(image, look, self.tiles, self.tiling.kept, self.neck)
+        wanted = torch.is_grad_enabled() and image.requires_grad
+        kept = self.tiling.kept if wanted else 0
+        found: tuple[Tensor, ...] = _Summed.apply(image, look, self.tiles, kept, self.neck)
+        return list(found)
 
     def distance_behind(
         self, x: Tensor, layer: _Layer, distance: _DistanceOfPart, on_grid: bool
@@ -598,42 +591,34 @@ class Tiles:
         return extractor.onward(x, neck, behind)
 
 
-def _summed(
-    x: Tensor, look: _Look, pieces: Sequence[_Piece], kept: int, neck: str | None = None
-) -> list[Tensor]:
-    kept = kept if torch.is_grad_enabled() and x.requires_grad else 0
-    found: tuple[Tensor, ...] = _Summed.apply(x, look, pieces, kept, neck)
-    return list(found)
-
-
 class _Summed(Function):
-    """The sum over pieces, whose gradient goes back through one piece after the other."""
+    """The sum over tiles, whose gradient goes back through one tile after the other."""
 
     @staticmethod
     def forward(
         ctx: Any,
         x: Tensor,
         look: _Look,
-        pieces: Sequence[Any],
+        tiles: Sequence[Tile],
         kept: int,
         neck: str | None,
     ) -> tuple[Tensor, ...]:
         ctx.save_for_backward(x)
-        ctx.look, ctx.pieces, ctx.neck = look, pieces, neck
+        ctx.look, ctx.tiles, ctx.neck = look, tiles, neck
         ctx.kept = []
         sums: list[Tensor] = []
         laid: Tensor | None = None
-        for number, piece in enumerate(pieces):
-            with torch.set_grad_enabled(number >= len(pieces) - kept):
-                crop = piece.cut(x.detach()).requires_grad_(torch.is_grad_enabled())
-                own = look(crop, piece)
+        for number, tile in enumerate(tiles):
+            with torch.set_grad_enabled(number >= len(tiles) - kept):
+                crop = tile.cut(x.detach()).requires_grad_(torch.is_grad_enabled())
+                own = look(crop, tile)
             if crop.requires_grad:
                 ctx.kept.append((crop, own))
             values = [each.detach() for each in own]
             if neck:
                 *values, at_neck = values
-                laid = piece.canvas(at_neck, neck) if laid is None else laid
-                laid[..., *piece.where(neck)] = at_neck
+                laid = tile.canvas(at_neck, neck) if laid is None else laid
+                laid[..., *tile.where(neck)] = at_neck
             sums = [a + b for a, b in zip(sums, values, strict=True)] if sums else values
         return tuple(sums) if laid is None else (*sums, laid)
 
@@ -642,16 +627,16 @@ class _Summed(Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None, None]:
         (x,) = ctx.saved_tensors
         total = torch.zeros_like(x)
-        for piece in reversed(ctx.pieces):
+        for tile in reversed(ctx.tiles):
             if ctx.kept:
                 crop, own = ctx.kept.pop()
             else:
                 with torch.enable_grad():
-                    crop = piece.cut(x.detach()).requires_grad_()
-                    own = ctx.look(crop, piece)
+                    crop = tile.cut(x.detach()).requires_grad_()
+                    own = ctx.look(crop, tile)
             wanted = [*gradients]
             if ctx.neck:
-                wanted[-1] = wanted[-1][..., *piece.where(ctx.neck)]
+                wanted[-1] = wanted[-1][..., *tile.where(ctx.neck)]
             pairs = [
                 (value, gradient)
                 for value, gradient in zip(own, wanted, strict=True)
@@ -662,7 +647,7 @@ class _Summed(Function):
             del pairs
             (back,) = torch.autograd.grad(values, crop, given)
             del values
-            piece.add(total, back)
+            tile.add(total, back)
             del crop, back
         return total, None, None, None, None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -113,17 +113,15 @@ class _Image:
     def bytes_as_content(self) -> int:
         """Memory that it takes as a content so far, which is counted among a pair's needs, too."""
         read = self.contents.values()
-        tensors = [self.pixels, self.largest]
-        tensors += [x for each in read for x in (each.image, *each.statistics.values())]
+        tensors = [x for each in read for x in (each.image, *each.statistics.values())]
         picture = self.picture.rgb.nbytes if self.pixels.device.type == "cpu" else 0
-        return picture + sum({x.data_ptr(): x.nbytes for x in tensors}.values())
+        return picture + _nbytes([self.pixels, self.largest, *tensors])
 
     @property
     def bytes_kept(self) -> int:
         """Memory that the pixels and the styles that were read take."""
-        pixels = {id(each): each.nbytes for each in (self.pixels, self.largest)}
         styles = [*self.styles.values(), *([self.network] if self.network else [])]
-        return sum(pixels.values()) + sum(style.nbytes for style in styles)
+        return _nbytes([self.pixels, self.largest]) + sum(style.nbytes for style in styles)
 
 
 @dataclass(frozen=True)
@@ -473,6 +471,11 @@ class Loader:
 
     def _tensor(self, picture: Picture) -> Tensor:
         return tensor_of(picture).to(self._device)
+
+
+def _nbytes(tensors: Iterable[Tensor]) -> int:
+    """Return the memory of tensors, of which some may be the same."""
+    return sum({each.data_ptr(): each.nbytes for each in tensors}.values())
 
 
 def _shape(image: Tensor) -> tuple[int, int]:

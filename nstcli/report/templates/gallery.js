@@ -42,6 +42,7 @@
   const heads = axes.map(() => []);
   $$(".head").forEach((head) => (heads[head.dataset.axis][head.dataset.value] = head));
 
+  const HINT = "Mark two pictures to compare them";
   const mark = (work) => $("input[name=cell]", work.figure);
   /** Put picture and mark into a figure. They come with the sight of it: thousands take seconds. */
   const complete = (work) => {
@@ -50,8 +51,7 @@
     if (work.failed || mark(work)) return;
     const name = $("img", work.figure)?.alt ?? $("a", work.figure).textContent;
     const box = make("input", { type: "checkbox", name: "cell", value: "", ariaLabel: `Mark ${name}` });
-    const title = "Mark two pictures to compare them";
-    $("figcaption", work.figure).append(make("label", { className: "mark quiet", title }, box));
+    $("figcaption", work.figure).append(make("label", { className: "mark quiet", title: HINT }, box));
   };
   const image = (work) => {
     complete(work);
@@ -283,7 +283,7 @@
     main.classList.toggle("marking", found.length > 0);
     chosen.elements.count.value = `${found.length} marked`;
     comparing.disabled = found.length !== 2;
-    comparing.title = comparing.disabled ? "Mark two pictures to compare them" : "";
+    comparing.title = comparing.disabled ? HINT : "";
     if (!command) return;
     // What is left of an earlier preview has no cell.
     const cells = found.map((work) => mark(work).value).filter(Boolean);
