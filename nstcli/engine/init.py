@@ -9,7 +9,7 @@ from nstcli.recipe import OWN_INIT, Recipe
 
 
 def start(content: Content, style: Style, recipe: Recipe, own: Tensor | None = None) -> Tensor:
-    """Return the first picture, with the shape and on the device of the content image.
+    """Return the first picture, of the content image's shape, type and device.
 
     A share of it may be noise. `own` is the user's picture, (1, 3, H, W), where the recipe starts
     from one, or that of the method that makes one.
@@ -36,7 +36,7 @@ def _noise(content: Tensor, style: Tensor, seed: int) -> Tensor:
     """White noise around mid-grey. Drawn on the CPU, so that a seed means the same everywhere."""
     generator = torch.Generator().manual_seed(seed)
     noise = torch.randn(content.shape, generator=generator).mul(0.15).add(0.5).clamp(0, 1)
-    return noise.to(content.device)
+    return noise.to(content)
 
 
 def _gray(content: Tensor, style: Tensor, seed: int) -> Tensor:
