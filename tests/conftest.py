@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,11 @@ from tests import tiny
 # Tensors of a few hundred pixels gain nothing from threads, and where other programs keep the
 # cores busy, waiting for each other slows them down a hundredfold. Subprocesses inherit it.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# Shells start what they run in the background with Ctrl-C ignored, and a process that begins so
+# hands it on: the commands that tests interrupt would never end.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # How long an example takes says more about the machine than about the code.
 settings.register_profile("nst", deadline=None)
