@@ -16,9 +16,15 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from nstcli.cli.screen import Screen, tell, tell_of_waiting, tell_of_worker
+from nstcli.cli.screen import (
+    Screen,
+    tell,
+    tell_of_fewer_workers,
+    tell_of_waiting,
+    tell_of_worker,
+)
 from nstcli.plan.pair import Pair
-from nstcli.run.events import Event, PairStarted, PairStep, Waiting, WorkerReady
+from nstcli.run.events import Event, FewerWorkers, PairStarted, PairStep, Waiting, WorkerReady
 
 # Without a terminal, a sign of life at least so often.
 HEARTBEAT_SECONDS = 60.0
@@ -82,6 +88,8 @@ class Lines:
             tell_of_waiting(self._screen, event)
         elif isinstance(event, WorkerReady):
             tell_of_worker(self._screen, event)
+        elif isinstance(event, FewerWorkers):
+            tell_of_fewer_workers(self._screen, event)
         else:
             self._ended += 1
             tell(self._screen, event, f"[{self._ended}/{self._pairs}] ")
@@ -125,6 +133,8 @@ class Bars:
         """Move the bars, and print finished pairs above them."""
         if isinstance(event, WorkerReady):
             tell_of_worker(self._screen, event)
+        elif isinstance(event, FewerWorkers):
+            tell_of_fewer_workers(self._screen, event)
         elif isinstance(event, Waiting):
             if event.first:
                 tell_of_waiting(self._screen, event)

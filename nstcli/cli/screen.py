@@ -13,7 +13,7 @@ from rich.text import Text
 from backbones.spec import Progress as DownloadProgress
 from backbones.spec import Tracker
 from nstcli.results.records import Record
-from nstcli.run.events import PairDone, PairFailed, PairFound, Waiting, WorkerReady
+from nstcli.run.events import FewerWorkers, PairDone, PairFailed, PairFound, Waiting, WorkerReady
 from nstcli.text import printable
 
 # Columns of tables that no terminal limits.
@@ -145,6 +145,11 @@ def failed_line(event: PairFailed) -> Text:
 def tell_of_worker(screen: Screen, event: WorkerReady) -> None:
     """Print on what the work is done."""
     screen.say(f"on {event.device} in {event.precision}")
+
+
+def tell_of_fewer_workers(screen: Screen, event: FewerWorkers) -> None:
+    """Print that workers are not there."""
+    screen.complain(Text.assemble(("! ", "yellow"), event.why))
 
 
 def tell_of_waiting(screen: Screen, event: Waiting) -> None:

@@ -34,7 +34,7 @@ class Palette:
     def of(cls, image: Tensor, mask: Tensor | None = None) -> Self:
         """Take it of a picture, whose pixels count as a mask (1, 1, H, W) says."""
         weights = torch.ones_like(image[:, :1]) if mask is None else mask
-        total = weights.sum(dtype=torch.float64).clamp(min=1e-12).cpu()
+        total = weights.cpu().sum(dtype=torch.float64).clamp(min=1e-12)
         mean, covariance = (
             torch.zeros(3, dtype=torch.float64),
             torch.zeros(3, 3, dtype=torch.float64),

@@ -14,14 +14,15 @@ def replayed(evaluation: Callable[[], None], device: torch.device) -> Callable[[
 
     `evaluation` works on the same tensors at every call, and reads no value back from the device.
     """
-    return _Replayed(evaluation) if device.type == "cuda" else evaluation
+    return _Replayed(evaluation, device) if device.type == "cuda" else evaluation
 
 
 class _Replayed:
     """Calls a function a few times, then records one call of it and replays that."""
 
-    def __init__(self, evaluation: Callable[[], None]):
+    def __init__(self, evaluation: Callable[[], None], device: torch.device):
         self._evaluation = evaluation
+        self._device = device
         self._left = _EAGER
         self._graph: torch.cuda.CUDAGraph | None = None
         self._refused = False
@@ -38,8 +39,10 @@ class _Replayed:
     def _record(self) -> None:
         """Record; a plugin whose network cannot be recorded goes on without."""
         graph = torch.cuda.CUDAGraph()
+        # The one that torch would take is the first GPU's.
+        stream = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
         try:
-            with torch.cuda.graph(graph):
+            with torch.cuda.device(self._device), torch.cuda.graph(graph, stream=stream):
                 self._evaluation()
         except RuntimeError:
             self._refused = True

@@ -70,6 +70,7 @@ def descend(
         best.close(_stalled(progress, best, recipe.tolerance), number)
         if not best.open:
             break
+    del closure  # and the memory that a recorded graph has to itself
     with torch.no_grad():
         evaluated()
     best.read(steps)

@@ -42,6 +42,12 @@ def at_once(device: str, wanted: int | None) -> int:
     return wanted or (1 if device == "cpu" else _AT_ONCE)
 
 
+def share_memory(device: str, share: float) -> None:
+    """Let torch take no more than a part of a GPU's memory, where several workers have one GPU."""
+    if device.startswith("cuda") and share < 1:
+        torch.cuda.set_per_process_memory_fraction(share, device)
+
+
 def share_cores(workers: int) -> None:
     """Let torch use a worker's share of the cores; OMP_NUM_THREADS, where it is set, wins.
 

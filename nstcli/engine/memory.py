@@ -365,12 +365,14 @@ def free_bytes(device: torch.device, share: float = math.inf) -> int:
 
     What this process holds unused counts as free. A container, or another control group of Linux,
     has no more than its limits, which psutil does not look at. `share` is the most that the process
-    may take of the main memory altogether, in bytes.
+    may take of the main memory altogether, in bytes; of a GPU's, see `device.share_memory`.
     """
     if device.type == "cuda":
-        free, _ = torch.cuda.mem_get_info(device)
-        held = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-        return int(free) + held
+        free, total = torch.cuda.mem_get_info(device)
+        taken = torch.cuda.memory_allocated(device)
+        held = torch.cuda.memory_reserved(device) - taken
+        part = torch.cuda.get_per_process_memory_fraction(device)
+        return max(0, min(int(free) + held, int(part * total) - taken))
     system, kept = psutil.virtual_memory(), kept_bytes()
     used = psutil.Process().memory_info().rss - kept
     limits = system.total, left_by_groups(kept), share - used
@@ -402,9 +404,12 @@ def largest_size(height: int, width: int, needed: Callable[[float], float], free
     return next((e for e in edges if needed(pixels * (e / longest) ** 2) <= free), 0)
 
 
-def advice(size: int, smallest: int) -> str:
+def advice(size: int, smallest: int, device: str) -> str:
     """Say what helps where memory is short: this size, unless a network needs more pixels."""
-    return f"try --size {size}" if size >= smallest else "close other programs"
+    if size >= smallest:
+        return f"try --size {size}"
+    more = ", or allow more --memory" if device == "cpu" else ""
+    return f"close other programs{more}"
 
 
 def keep_freed_memory() -> None:

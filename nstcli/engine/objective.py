@@ -12,6 +12,7 @@ from torch import Tensor
 from backbones.hooks import FeatureExtractor
 from nstcli.engine.guidance import EVERYWHERE, Guidance
 from nstcli.engine.losses import (
+    DIFFERENCES,
     DIFFERENCES_AROUND,
     Distance,
     Statistic,
@@ -171,7 +172,7 @@ def parts(
         around = Target.flat(neighbours(content.image, wraps=True))
         found = [
             replace(part, statistic=DIFFERENCES_AROUND, target=around)
-            if part.layer is None
+            if part.statistic is DIFFERENCES
             else part
             for part in found
         ]
@@ -253,7 +254,7 @@ def batched(objectives: Sequence[Sequence[Part]]) -> list[Part]:
     return [
         replace(
             rows[0],
-            share=_shared([part.share for part in rows]),
+            share=_shared([part.share for part in rows], rows[0].target.energy.device),
             target=Target.stacked([part.target for part in rows]),
             mask=stacked_weights([part.mask for part in rows]),
         )
@@ -261,12 +262,10 @@ def batched(objectives: Sequence[Sequence[Part]]) -> list[Part]:
     ]
 
 
-def _shared(shares: Sequence[float | Tensor]) -> float | Tensor:
+def _shared(shares: Sequence[float | Tensor], device: torch.device) -> float | Tensor:
     """Make one share of those of several pictures: a number where they agree."""
-    known = next((each for each in shares if isinstance(each, Tensor)), None)
-    if known is None and len(set(shares)) == 1:
+    if not any(isinstance(each, Tensor) for each in shares) and len(set(shares)) == 1:
         return shares[0]
-    device = None if known is None else known.device
     return torch.cat([torch.as_tensor(each, device=device).view(1) for each in shares])
 
 

@@ -158,7 +158,9 @@ def stylize_together(
         progress.next_scale()
         moved = moved.maximum((best.image - image).square().mean((1, 2, 3)).sqrt())
         image, losses = best.image, best.loss
-        if progress.stopped or len(failed) == len(pairs):
+        if len(failed) == len(pairs):
+            return [failed[index] for index in range(len(pairs))]
+        if progress.stopped:
             break
     if progress.stopped and scales is not by_scale[-1]:  # a loss is that of one size
         image = _fitting(image, by_scale[-1][0], recipe)

@@ -18,6 +18,7 @@ from nstcli.results.store import Held, Results
 from nstcli.run.check import Rules, differences, state_of
 from nstcli.run.events import (
     Failed,
+    FewerWorkers,
     Listener,
     Made,
     Outcome,
@@ -116,6 +117,10 @@ class JobDriver:
             prepare(self._results, self._failures)
             self._prepared = True
         self._listen(WorkerReady(device, precision))
+
+    def fewer_workers(self, why: str) -> None:
+        """Tell of workers that are not there."""
+        self._listen(FewerWorkers(why))
 
     def started(self, jobs: Sequence[Job]) -> None:
         """Tell that a worker took these jobs."""

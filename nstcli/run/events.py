@@ -22,6 +22,13 @@ class WorkerReady:
 
 
 @dataclass(frozen=True)
+class FewerWorkers:
+    """Workers are not there that should be; the others go on."""
+
+    why: str
+
+
+@dataclass(frozen=True)
 class PairStarted:
     """A pair begins; `number` counts from 1 to the pairs of this run."""
 
@@ -76,7 +83,16 @@ class Waiting:
     first: bool
 
 
-Event = WorkerReady | PairStarted | PairStep | PairDone | PairFailed | PairFound | Waiting
+Event = (
+    WorkerReady
+    | FewerWorkers
+    | PairStarted
+    | PairStep
+    | PairDone
+    | PairFailed
+    | PairFound
+    | Waiting
+)
 Listener = Callable[[Event], None]
 
 

@@ -126,6 +126,7 @@ class Execution:
             for what there is; a worker is told of its share.
         address: of the Ray cluster to join, None for one of its own.
         gpus_per_worker: there; None for one, where there are any.
+        gpu_share: the part of a GPU's memory that a worker may take, as it is told.
     """
 
     device: str = "auto"
@@ -140,6 +141,7 @@ class Execution:
     memory: float = math.inf
     address: str | None = None
     gpus_per_worker: float | None = None
+    gpu_share: float = 1.0
 
 
 def form_of(options: OutputOptions, format: str | None = None) -> Form:

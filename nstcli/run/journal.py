@@ -16,7 +16,14 @@ from typing import Any
 from backbones.safe_json import parse_json
 from nstcli.plan.layout import Layout
 from nstcli.results.locks import Locks
-from nstcli.run.events import PairDone, PairFailed, PairFound, PairStarted, WorkerReady
+from nstcli.run.events import (
+    FewerWorkers,
+    PairDone,
+    PairFailed,
+    PairFound,
+    PairStarted,
+    WorkerReady,
+)
 from nstcli.text import printable
 
 # Of this process. Two may begin in one second.
@@ -90,6 +97,8 @@ def _entry_of(event: object) -> tuple[str, str, dict[str, Any]] | None:
         case WorkerReady(device, precision):
             text = f"worker on {device} in {precision}"
             return "ready", text, {"device": device, "precision": precision}
+        case FewerWorkers(why):
+            return "fewer-workers", why, {"why": why}
         case PairStarted(_, pair):
             return "started", f"started {pair.title}", pair.for_json()
         case PairDone(pair, record):

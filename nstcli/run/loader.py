@@ -234,7 +234,6 @@ class Loader:
         """
         with _naming_file(content.path):
             images.check_edges(job.settings.form.format, *content.picture.rgb.shape[:2])
-        free = free_bytes(content.pixels.device, self._memory) + content.bytes_as_content
         fixed = needed.fixed
         smallest = max(self._smallest(image) for image in (content, *styles))
         shapes = [
@@ -248,22 +247,31 @@ class Loader:
                 "sliced term, whose distributions do not add up over tiles; leave it out"
             )
         painter, recipe = cast(TilingPainter, self._painter), job.settings.recipe
-        look = chosen(
-            needed,
-            shapes,
-            largest,
-            self._tile,
-            free,
-            lambda: self._in_tiles_of(recipe, regions),
-            lambda shape, *, neck: painter.sights(shape, recipe, neck),
-        )
+
+        def looked() -> tuple[Chosen, int]:
+            free = free_bytes(content.pixels.device, self._memory) + content.bytes_as_content
+            look = chosen(
+                needed,
+                shapes,
+                largest,
+                self._tile,
+                free,
+                lambda: self._in_tiles_of(recipe, regions),
+                lambda shape, *, neck: painter.sights(shape, recipe, neck),
+            )
+            return look, free
+
+        look, free = looked()
+        if self._styles and (look.peak > free or any(look.tilings)):
+            self._styles.clear()  # what is kept for other pairs is not what this one may lack
+            look, free = looked()
         if look.peak <= free:
             return look
         if any(look.tilings):
             (height, width), gib = shapes[-1], 2**30
             each = (look.peak - fixed) / (height * width)
             fitting = largest_size(height, width, lambda pixels: each * pixels, free - fixed)
-            helps = advice(fitting, smallest)
+            helps = advice(fitting, smallest, self._device)
             other, spared = lighter(recipe)
             if spared and look.peak - spared * height * width <= free:
                 helps = f"try --optimizer {other}, or {helps.removeprefix('try ')}"
@@ -282,7 +290,7 @@ class Loader:
                 raise InputError(
                     f"{shown(image.path)}: out of memory at {max(height, width)} px (needs about "
                     f"{(fixed + growing) / 2**30:.1f} GiB, {free / 2**30:.1f} free); "
-                    f"{advice(fitting, smallest)}"
+                    f"{advice(fitting, smallest, self._device)}"
                 )
         return look
 

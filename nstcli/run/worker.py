@@ -21,6 +21,7 @@ from backbones.weights.sources import LocalFile
 from nstcli.engine.memory import advice, keep_freed_memory, peak_bytes
 from nstcli.engine.methods import Painted, Painter, Parts, painter
 from nstcli.engine.steps import Step
+from nstcli.engine.tiling import Tiling
 from nstcli.errors import DivergedError, InputError, NstError, no_memory, out_of_memory
 from nstcli.recipe import Recipe
 from nstcli.results.records import Record, stopped_key
@@ -53,9 +54,9 @@ class _Task:
     seconds: float
 
     @property
-    def shapes(self) -> list[tuple[int, ...]]:
-        """Those of every scale; where they agree, pairs can be made at once."""
-        return [scale.shape for scale in self.loaded.scales]
+    def shapes(self) -> list[tuple[tuple[int, ...], Tiling | None]]:
+        """Those of every scale, and its tiles; where they agree, pairs can be made at once."""
+        return [(scale.shape, scale.tiling) for scale in self.loaded.scales]
 
 
 @dataclass(frozen=True, eq=False)
@@ -246,8 +247,8 @@ class Worker:
                 filming.see(step)
             return on_steps(jobs, steps)
 
-        results: Sequence[Painted | DivergedError | Failed]
         films: list[Filming] = []
+        failed: Failed | None = None
         one_by_one = False
         try:
             with self._memory_limits(recipe):
@@ -256,16 +257,17 @@ class Worker:
                 results = self._ready.painter.paint(scales, recipe, watch, deadline.check)
         except (OutOfMemoryError, TimedOutError) as error:
             one_by_one = isinstance(error, OutOfMemoryError) and len(tasks) > 1
-            results = [Failed(str(error), time.perf_counter() - started)] * len(tasks)
+            failed = Failed(str(error), time.perf_counter() - started)
         if one_by_one:  # not above: an error at hand keeps alive all that did not fit
             for task in tasks:
                 yield from self._paint([task], on_steps, on_stage)
             return
+        if failed:
+            yield from ((job, failed) for job in jobs)
+            return
         seconds = (time.perf_counter() - started) / len(tasks)
         for task, result, filming in zip(tasks, results, films, strict=True):
-            if isinstance(result, Failed):
-                yield task.job, result
-            elif isinstance(result, DivergedError):
+            if isinstance(result, DivergedError):
                 yield task.job, Failed(str(result), seconds + task.seconds)
             else:
                 yield task.job, self._made(task, result, seconds, filming)
@@ -300,7 +302,7 @@ class Worker:
                 raise
             size, smallest = recipe.size, self._ready.painter.minimum_size
             raise OutOfMemoryError(
-                f"out of memory at {size} px; {advice(size // 2, smallest)}"
+                f"out of memory at {size} px; {advice(size // 2, smallest, self.device)}"
             ) from error
 
     def _record(self, task: _Task, data: bytes, result: Painted, seconds: float) -> Record:

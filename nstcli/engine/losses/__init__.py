@@ -18,6 +18,7 @@ from importlib import import_module
 from torch import Tensor
 
 from nstcli.engine.losses.statistics import (
+    DIFFERENCES,
     DIFFERENCES_AROUND,
     FEATURES,
     GRAM,
@@ -30,6 +31,7 @@ from nstcli.terms import TERMS
 Distance = Callable[[Tensor, Target], Tensor]
 
 __all__ = [
+    "DIFFERENCES",
     "DIFFERENCES_AROUND",
     "FEATURES",
     "GRAM",

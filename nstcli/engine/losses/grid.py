@@ -56,8 +56,8 @@ class Stretch:
         first, last = self.wanted[0], self.wanted[-1]
         if self.means:
             return range(self._window(first)[0], self._window(last)[1])
-        low, high = self._between(first)[0], self._between(last)[1]
-        return range(low, high + 1)
+        low, (at, high, share) = self._between(first)[0], self._between(last)
+        return range(low, (high if share else at) + 1)
 
     def _window(self, place: int) -> tuple[int, int]:
         """Return the first position of a mean, and the one behind its last: as torch has them."""
@@ -91,8 +91,14 @@ class Stretch:
         for row, place in enumerate(self.wanted):
             low, high, share = self._between(place)
             found[row, low - self.needed.start] += 1 - share
-            found[row, high - self.needed.start] += share
+            if share:
+                found[row, high - self.needed.start] += share
         return found
+
+    @property
+    def as_they_are(self) -> bool:
+        """Whether each place is a position."""
+        return self.positions == self.places
 
 
 def part_on_grid(x: Tensor, rows: Stretch, columns: Stretch, first: tuple[int, int]) -> Tensor:
@@ -105,6 +111,8 @@ def part_on_grid(x: Tensor, rows: Stretch, columns: Stretch, first: tuple[int, i
         first: the row and the column of positions that `x` begins with.
     """
     if not rows.means:
+        if rows.as_they_are and columns.as_they_are:
+            return window(x, *_needed(rows, columns, first))
         return _between_positions(x, rows, columns, first)
     down, across = [*rows.windows()], [*columns.windows()]
     wanted = [(_moved(i, first[0]), _moved(j, first[1])) for i, *_ in down for j, *_ in across]
@@ -120,16 +128,23 @@ def _between_positions(
     x: Tensor, rows: Stretch, columns: Stretch, first: tuple[int, int]
 ) -> Tensor:
     """Interpolate bilinearly, by products of matrices: places may be of any width."""
-    down, right = (
-        _moved(slice(each.needed.start, each.needed.stop), start)
-        for each, start in zip((rows, columns), first, strict=True)
-    )
+    down, right = _needed(rows, columns, first)
     # In the order in which activations are in memory, mostly.
     lines = window(x, down, right).permute(0, 2, 3, 1)
     n, height, width, channels = lines.shape
     by_row, by_column = (each.shares.to(x) for each in (rows, columns))
     lines = (by_row @ lines.reshape(n, height, -1)).view(n, len(by_row), width, channels)
     return (by_column @ lines).permute(0, 3, 1, 2)
+
+
+def _needed(rows: Stretch, columns: Stretch, first: tuple[int, int]) -> tuple[slice, slice]:
+    """Return the rows and columns of the positions needed, of those that begin with `first`."""
+    found = (
+        _moved(slice(each.needed.start, each.needed.stop), start)
+        for each, start in zip((rows, columns), first, strict=True)
+    )
+    down, right = found
+    return down, right
 
 
 def _moved(positions: slice, first: int) -> slice:

@@ -12,6 +12,7 @@ that sorting costs little and every position counts.
 """
 
 import math
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -34,11 +35,10 @@ def distribution(x: Tensor, weights: Tensor | None = None, /) -> Tensor:
     weights (1 or N, 1, H, W), parts are of what positions count together.
     """
     n, channels, height, width = x.shape
-    unit = directions(_DIRECTIONS, channels).to(x)
+    unit = _unit(channels, x.device).to(x.dtype)
     values = x.permute(0, 2, 3, 1).flatten(1, 2) @ unit.mT
     counts = values.new_ones(1, height * width) if weights is None else weights.flatten(1)
-    order, groups = _parts(height * width)
-    order = order.to(x.device)
+    order, groups = _parts(height * width, x.device)
     values = full_precision(values).index_select(1, order)
     # Group g has the g-th part of the directions and every g-th of the positions in that order.
     parted = values.view(n, -1, groups, groups, _DIRECTIONS // groups).diagonal(dim1=2, dim2=3)
@@ -59,16 +59,23 @@ def relative(x: Tensor, target: Target) -> Tensor:
     return target.relative_error(x)
 
 
-def _parts(positions: int) -> tuple[Tensor, int]:
+# Once for all steps, since a graph that is recorded on a GPU takes nothing from outside.
+@lru_cache(maxsize=32)
+def _unit(channels: int, device: torch.device) -> Tensor:
+    return directions(_DIRECTIONS, channels).to(device)
+
+
+@lru_cache(maxsize=32)
+def _parts(positions: int, device: torch.device) -> tuple[Tensor, int]:
     """Put positions into an order by chance, so that no group sees a pattern; return the groups.
 
     There are as many positions as make every group alike: a few of them twice.
     """
     groups = 2 ** int(math.log2(max(1, min(_DIRECTIONS, positions // _POSITIONS))))
     if groups == 1:
-        return torch.arange(positions), 1
+        return torch.arange(positions, device=device), 1
     order = torch.randperm(positions, generator=torch.Generator().manual_seed(_SEED))
-    return torch.cat([order, order[: -positions % groups]]), groups
+    return torch.cat([order, order[: -positions % groups]]).to(device), groups
 
 
 def _binned(values: Tensor, counts: Tensor) -> Tensor:
@@ -79,7 +86,8 @@ def _binned(values: Tensor, counts: Tensor) -> Tensor:
     until = _from_zero(counts / whole)
     sums = _from_zero(ordered * counts / whole)
     # Between two values, sums grow in a straight line: a value may be in two parts.
-    edges = torch.linspace(0, 1, _BINS + 1).to(until).expand(*until.shape[:-1], -1).contiguous()
+    edges = torch.linspace(0, 1, _BINS + 1, dtype=until.dtype, device=until.device)
+    edges = edges.expand(*until.shape[:-1], -1).contiguous()
     above = torch.searchsorted(until, edges).clamp(1, until.shape[-1] - 1)
     low, high = until.gather(-1, above - 1), until.gather(-1, above)
     share = ((edges - low) / (high - low).clamp(min=1e-12)).clamp(0, 1)

@@ -23,6 +23,9 @@ from nstcli.errors import DivergedError
 from nstcli.recipe import Recipe
 from nstcli.terms import Role
 
+# Of a pixel, float32, at all scales together: what pictures start from is kept.
+_BEGUN_BYTES = 3 * 4 * 4 / 3
+
 
 @dataclass(frozen=True, eq=False)
 class Optimizing:
@@ -48,11 +51,11 @@ class Optimizing:
         if self.starter is None:
             return found
         before = self.starter.needs(recipe, regions)
-        return Needs(
-            found.fixed + before.fixed,
-            max(found.painting, before.painting + before.kept),
-            max(found.reading, before.reading),
-            listed=found.listed,
+        return replace(
+            found,
+            fixed=found.fixed + before.fixed,
+            painting=max(found.painting, before.painting + before.kept),
+            reading=max(found.reading, before.reading),
         )
 
     def begun(self, scales: Sequence[Scale], recipe: Recipe) -> list[Scale]:
@@ -79,8 +82,20 @@ class Optimizing:
         return read_style(self.extractor, [image], recipe, None, [mask], tiling)
 
     def in_tiles(self, recipe: Recipe, regions: int) -> list[InTiles]:
-        """Return the memory that pictures need in tiles."""
-        return in_tiles(self.extractor, recipe, regions)
+        """Return the memory that pictures need in tiles, those that they start from included."""
+        found = in_tiles(self.extractor, recipe, regions)
+        if self.starter is None:
+            return found
+        before = self.starter.needs(recipe, regions)
+        return [
+            replace(
+                each,
+                fixed=each.fixed + before.fixed + before.painting * before.at_once,
+                held=each.held + _BEGUN_BYTES,
+                behind=max(each.behind, before.kept),
+            )
+            for each in found
+        ]
 
     def sights(self, shape: tuple[int, int], recipe: Recipe, neck: str | None) -> Sights:
         """Find out what the terms of the recipe see of a picture."""

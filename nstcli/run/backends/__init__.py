@@ -29,6 +29,9 @@ class Driver(Protocol):
     def ready(self, device: str, precision: str) -> None:
         """Hear of a worker that has loaded its network."""
 
+    def fewer_workers(self, why: str) -> None:
+        """Hear that workers are not there which should be; the others go on."""
+
     def started(self, jobs: Sequence[Job]) -> None:
         """Hear that a worker took these jobs."""
 

@@ -97,23 +97,29 @@ def serve(
         _make(line, settings, execution, device, workers, read)
     except (EOFError, ConnectionError):
         raise
-    except (NstError, BackboneError) as error:
-        line.send(Crash(error))
-    except Exception as error:  # noqa: BLE001 - the driver raises it, with this traceback
-        if out_of_memory(error):  # libraries take much as they are imported
-            line.send(Crash(no_memory("start a worker")))
-            return
-        line.send(Crash(RuntimeError(f"in a worker:\n{traceback.format_exc()}")))
+    except Exception as error:  # noqa: BLE001 - the driver raises it
+        line.send(crash(error))
+
+
+def crash(error: Exception) -> Crash:
+    """Return what to tell the driver of what a worker could not handle."""
+    if isinstance(error, NstError | BackboneError):
+        return Crash(error)
+    if out_of_memory(error):  # libraries take much as they are imported
+        return Crash(no_memory("start a worker"))
+    lines = "".join(traceback.format_exception(error))
+    return Crash(RuntimeError(f"in a worker:\n{lines}"))
 
 
 def _make(
     line: Line, settings: Settings, execution: Execution, device: str, workers: int, read: Read
 ) -> None:
-    from nstcli.engine.device import choose, described, share_cores
+    from nstcli.engine.device import choose, described, share_cores, share_memory
     from nstcli.run.worker import Worker
 
     share_cores(workers)
     device = choose(device)
+    share_memory(device, execution.gpu_share)
     worker = Worker(device, execution, read)
     line.send(Ready(described(device), worker.load(settings)))
 

@@ -13,9 +13,12 @@ from nstcli.run.backends import Driver
 from nstcli.run.backends.messages import Crash, Ended, Message, Ready, Staged, Stepped
 from nstcli.run.events import Failed
 from nstcli.run.job import Job, Settings
+from nstcli.text import plural
 
-# Workers that may die before their first pair, until something must be wrong with all of them.
+# Workers that may die one after the other before any is ready, until the next has no better chance.
 _MOST_EARLY_DEATHS = 3
+# Seconds that they may take to be ready, until that is told.
+_LATE = 60.0
 _TIMES = {2: "twice", 3: "three times"}
 
 
@@ -63,6 +66,7 @@ class Staff(Generic[W]):
             fastest precision alone, where all are on one machine, and the others find it.
         tries: workers that a job may cost, until it has failed.
         advice: what may help where they die.
+        late: why they may take long to be ready; empty where that is no wonder.
     """
 
     devices: Sequence[str]
@@ -72,6 +76,7 @@ class Staff(Generic[W]):
     one_by_one: bool
     tries: int
     advice: str
+    late: str = ""
 
 
 class Pool(Generic[W]):
@@ -88,6 +93,7 @@ class Pool(Generic[W]):
         self._waiting: deque[Sequence[Job]] = deque()
         self._deaths: Counter[str] = Counter()  # by output
         self._died_early = 0
+        self._told_of_late = not staff.late
         self._prepared = False
         self._more = True
 
@@ -95,7 +101,7 @@ class Pool(Generic[W]):
         """Go on until there are no more jobs and every worker is done.
 
         Raises:
-            StoppedError: workers die before they make anything.
+            StoppedError: all workers die before they are ready.
         """
         while True:
             if self._driver.stopping():
@@ -106,6 +112,7 @@ class Pool(Generic[W]):
             busy = any(worker.jobs for worker in self._running)
             if not busy and not self._more and not self._waiting:
                 return
+            self._look_for_late()
             for worker, message in self._staff.hear(self._running):
                 self._receive(worker, message)
 
@@ -153,11 +160,22 @@ class Pool(Generic[W]):
             self._vacant.popleft()
             self._running.append(self._staff.start(settings, device))
 
+    def _look_for_late(self) -> None:
+        """Tell, once, of workers that take long to be ready."""
+        if self._told_of_late:
+            return
+        late = [w for w in self._running if not w.ready and time.monotonic() - w.since > _LATE]
+        if late:
+            self._told_of_late = True
+            waiting = plural(len(late), "worker")
+            self._driver.fewer_workers(f"{waiting} not ready after {_LATE:g} s: {self._staff.late}")
+
     def _receive(self, worker: W, message: Message | None) -> None:
         if message is None:
             self._replace(worker)
         elif isinstance(message, Ready):
             worker.ready = self._prepared = True
+            self._died_early = 0
             self._driver.ready(message.device, message.precision)
         elif isinstance(message, Stepped):
             jobs = [worker.jobs[output] for output in message.outputs]
@@ -166,7 +184,6 @@ class Pool(Generic[W]):
         elif isinstance(message, Staged):
             self._driver.staged(worker.jobs[message.output], message.stage)
         elif isinstance(message, Ended):
-            self._died_early = 0
             self._driver.ended(worker.jobs.pop(message.output), message.outcome)
         elif isinstance(message, Crash):
             raise message.error
@@ -175,11 +192,14 @@ class Pool(Generic[W]):
         """Replace a worker that died, and try its jobs once more, each alone."""
         how = worker.ending()
         self._running.remove(worker)
-        self._vacant.append(worker.device)
-        if not worker.ready:
-            self._died_early += 1
-            if self._died_early == _MOST_EARLY_DEATHS:
-                raise StoppedError(f"workers die at their start ({how}); {self._staff.advice}")
+        self._died_early += not worker.ready
+        if worker.ready or self._died_early < _MOST_EARLY_DEATHS:
+            self._vacant.append(worker.device)
+        else:  # its place stays empty
+            why = f"workers die at their start ({how}); {self._staff.advice}"
+            if not self._running:
+                raise StoppedError(why)
+            self._driver.fewer_workers(why)
         for output, job in worker.jobs.items():
             self._deaths[output] += 1
             if self._deaths[output] < self._staff.tries:

@@ -38,7 +38,9 @@ def work(settings: Settings, execution: Execution, driver: Driver) -> None:
     execution = replace(execution, memory=free / max(1, places.count("cpu")))
     staff = Staff(
         places,
-        start=lambda settings, device: WorkerProcess(settings, execution, device, count),
+        start=lambda settings, device: WorkerProcess(
+            settings, replace(execution, gpu_share=1 / places.count(device)), device, count
+        ),
         hear=_heard,
         most_together=lambda device: at_once(device, execution.pairs_per_step),
         one_by_one=True,

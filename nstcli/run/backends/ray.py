@@ -28,7 +28,7 @@ from backbones.paths import exists
 from backbones.weights.sources import LocalFile
 from nstcli.errors import InputError, StoppedError
 from nstcli.run.backends import Driver
-from nstcli.run.backends.messages import Message, serve
+from nstcli.run.backends.messages import Message, crash, serve
 from nstcli.run.backends.pool import Pool, Staff
 from nstcli.run.job import Execution, Job, Settings, WeightsOf
 from nstcli.run.reading import read_file
@@ -37,7 +37,7 @@ try:
     # Before it is imported: it would tell its makers of each cluster.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     import ray
-    from ray.exceptions import ObjectLostError, RayActorError, RayError, RayTaskError
+    from ray.exceptions import LocalRayletDiedError, RayError, RaySystemError, RayTaskError
 except ModuleNotFoundError as error:
     raise InputError(
         "--backend ray needs the package ray: python -m pip install '.[ray]' brings it"
@@ -83,6 +83,7 @@ def work(settings: Settings, execution: Execution, driver: Driver) -> None:
             one_by_one=False,
             tries=_TRIES,
             advice="try more --gpus-per-worker or a smaller --size",
+            late="perhaps the cluster is busy, or has no machine with as much as each needs",
         )
         pool = Pool(settings, driver, staff)
         try:
@@ -90,7 +91,7 @@ def work(settings: Settings, execution: Execution, driver: Driver) -> None:
         except RayTaskError as error:
             raise RuntimeError(f"in a worker:\n{error}") from error
         except RayError as error:
-            raise StoppedError(f"the Ray cluster is lost: {error}") from error
+            raise StoppedError(f"the Ray cluster fails: {error}") from error
         finally:
             with suppress(RayError):
                 pool.close()
@@ -140,7 +141,10 @@ def _knock(address: str) -> None:
 
     Raises:
         OSError: nobody does.
+        ValueError: it is the address of Ray's client, which has no workers of ours.
     """
+    if "://" in address:
+        raise ValueError("an address is HOST:PORT, on a machine of the cluster, or auto")
     host, _, port = address.rpartition(":")
     if host and port.isdecimal():
         socket.create_connection((host.strip("[]"), int(port)), _KNOCK_SECONDS).close()
@@ -185,6 +189,12 @@ def _crew(execution: Execution) -> _Crew:
     if has_gpus and execution.device != "cpu":
         share = execution.gpus_per_worker or 1.0
         room = [int(each.get("GPU", 0) / share + 1e-9) for each in nodes]
+        if not any(room):
+            most = max(each.get("GPU", 0) for each in nodes)
+            raise InputError(
+                f"--gpus-per-worker {share:g}: no machine of the Ray cluster has so many GPUs; "
+                f"the largest has {most:g}"
+            )
         return _Crew(max(execution.jobs, sum(room)), 1, share, max(1, *room))
     machines = max(1, len(nodes))
     count = max(execution.jobs, machines)
@@ -250,6 +260,7 @@ class _ActorWorker:
         self.since = time.monotonic()
         self._shelf = shelf
         self._ending = "was lost"  # and why, as soon as that is known
+        execution = replace(execution, gpu_share=min(1.0, crew.gpus or 1.0))
         actor: Any = ray.remote(_Mailbox)
         self._actor = actor.options(
             num_cpus=crew.cpus,
@@ -263,7 +274,8 @@ class _ActorWorker:
         """Let it make these jobs."""
         self.jobs = {job.pair.output: job for job in jobs}
         self.since = time.monotonic()
-        needed = [each for job in jobs[:1] for each in self._shelf.weights(job.settings)]
+        several = {id(job.settings): job.settings for job in jobs}.values()
+        needed = [each for settings in several for each in self._shelf.weights(settings)]
         self._actor.give.remote(list(jobs), self._shelf.inputs(jobs), needed)
 
     def stop(self) -> None:
@@ -284,7 +296,9 @@ class _ActorWorker:
         """Return what it has told, and ask for more; None where it or its machine is lost."""
         try:
             told: list[Message] = ray.get(self.news)
-        except (RayActorError, ObjectLostError) as error:
+        except (RayTaskError, RaySystemError, LocalRayletDiedError):
+            raise  # a bug, or what is lost is this end
+        except RayError as error:  # the worker, its machine, or the memory that it had there
             self._ending = f"was lost: {str(error).strip().splitlines()[-1].strip()}"
             return None
         self.news = self._actor.news.remote()
@@ -362,10 +376,13 @@ class _Mailbox:
 
     def _serve(self) -> None:
         settings, execution, beside, needed = self._start
-        _fetch(needed)
-        free = min(_free_bytes(), execution.memory)
-        execution = replace(execution, memory=free / beside)
-        serve(self, settings, execution, execution.device, beside, self._read)
+        try:
+            _fetch(needed)
+            free = min(_free_bytes(), execution.memory)
+            execution = replace(execution, memory=free / beside)
+            serve(self, settings, execution, execution.device, beside, self._read)
+        except Exception as error:  # noqa: BLE001 - nobody else would ever hear of it
+            self.send(crash(error))
 
     def _read(self, path: Path, sha256: str) -> bytes:
         found = self._inputs[sha256]

@@ -165,8 +165,9 @@ def test_the_largest_size_that_fits(
 
 
 def test_no_size_is_advised_that_no_network_can_see() -> None:
-    assert advice(32, 32) == "try --size 32"
-    assert advice(16, 32) == "close other programs"
+    assert advice(32, 32, "cpu") == "try --size 32"
+    assert advice(16, 32, "cpu") == "close other programs, or allow more --memory"
+    assert advice(16, 32, "cuda:0") == "close other programs"
 
 
 @pytest.fixture

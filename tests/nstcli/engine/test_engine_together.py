@@ -1,6 +1,7 @@
 """Several pairs in one forward pass: each has the result that it would have alone."""
 
 from collections.abc import Callable, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import pytest
@@ -132,8 +133,9 @@ def test_a_picture_that_diverges_leaves_the_others_be(
         assert_same(made[index], stylize(extractor, pairs[index], asked))
 
 
-def test_when_all_diverge_no_more_steps_are_taken() -> None:
-    asked = recipe(steps=50)
+@pytest.mark.parametrize("count", [1, 2])
+def test_when_all_diverge_no_more_steps_are_taken(count: int) -> None:
+    asked = recipe(steps=50, scales=count)
     broken = poisoned(0, 4, float("nan"))
     (pair, *_) = three_pairs(broken, asked)
     seen: list[Sequence[Step]] = []
@@ -239,35 +241,36 @@ class FakeGraph:
 
 def fake_cuda(monkeypatch: pytest.MonkeyPatch, refuse: bool = False) -> list[str]:
     """Let the loop believe that the CPU is a GPU whose graphs can (or cannot) be recorded."""
-    from contextlib import contextmanager
-
     from nstcli.engine import cuda_graph
 
     log: list[str] = []
 
     class Logged(cuda_graph._Replayed):
-        def __init__(self, evaluation: Callable[[], None]) -> None:
+        def __init__(self, evaluation: Callable[[], None], device: torch.device) -> None:
             def logged() -> None:
                 log.append("evaluated")
                 if refuse and log[-2:-1] == ["recording"]:
                     raise RuntimeError("operation not permitted when stream is capturing")
                 evaluation()
 
-            super().__init__(logged)
+            super().__init__(logged, device)
 
     @contextmanager
-    def graph(recording: FakeGraph) -> Any:
+    def graph(recording: FakeGraph, stream: str) -> Any:
+        assert stream == "a stream of cpu"
         log.append("recording")
         yield
 
-    def replayed(evaluation: Callable[[], None], device: object) -> Any:
-        made = Logged(evaluation)
+    def replayed(evaluation: Callable[[], None], device: torch.device) -> Any:
+        made = Logged(evaluation, device)
         FakeGraph.recorded = staticmethod(evaluation)  # type: ignore[method-assign, assignment]
         return made
 
     monkeypatch.setattr(descent, "replayed", replayed)
     monkeypatch.setattr(torch.cuda, "CUDAGraph", FakeGraph)
     monkeypatch.setattr(torch.cuda, "graph", graph)
+    monkeypatch.setattr(torch.cuda, "device", nullcontext)
+    monkeypatch.setattr(torch.cuda, "Stream", lambda device: f"a stream of {device}")
     FakeGraph.replays = 0
     return log
 

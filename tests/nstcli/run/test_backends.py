@@ -114,6 +114,9 @@ class Recorder:
     def ready(self, device: str, precision: str) -> None:
         self._told("ready", (device, precision))
 
+    def fewer_workers(self, why: str) -> None:
+        self._told("fewer_workers", why)
+
     def started(self, jobs: Sequence[Job]) -> None:
         self._told("started", list(jobs))
 
@@ -276,9 +279,11 @@ class Puppet:
     started: int
 
     shares: list[float]
+    gpu_shares: list[tuple[str, float]]
 
     def __init__(self, settings: object, execution: Execution, device: str, workers: int):
         Puppet.shares.append(execution.memory)
+        Puppet.gpu_shares.append((device, execution.gpu_share))
         self.connection, self.theirs = multiprocessing.Pipe()
         self.device = device
         self.ready = False
@@ -294,7 +299,8 @@ class Puppet:
 
     def give(self, jobs: Sequence[Job]) -> None:
         self.jobs = {job.pair.output: job for job in jobs}
-        fate = Puppet.fates.pop(0) if Puppet.fates else "makes"
+        other = Puppet.fates[:1] not in ([], ["is stillborn"])
+        fate = Puppet.fates.pop(0) if other else "makes"
         if fate == "makes":
             for output in self.jobs:
                 self.theirs.send(Ended(output, Failed("made, so to say", 0.0)))
@@ -317,6 +323,7 @@ class Puppet:
 @pytest.fixture
 def puppets(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Puppet]]:
     Puppet.fates, Puppet.alive, Puppet.shares, Puppet.started = [], [], [], 0
+    Puppet.gpu_shares = []
     monkeypatch.setattr(process, "WorkerProcess", Puppet)
     monkeypatch.setattr(process, "_POLL_SECONDS", 0.001)
     yield Puppet
@@ -372,6 +379,29 @@ def test_workers_that_all_die_at_their_start_stop_the_batch(puppets: type[Puppet
     assert puppets.started == 3
 
 
+def test_a_place_whose_workers_all_die_at_their_start_is_done_without(
+    puppets: type[Puppet],
+) -> None:
+    puppets.fates = ["makes", *["is stillborn"] * 3]
+    driver = Recorder(plain_jobs(9))
+    assert set(with_puppets(driver, jobs=2).values()) == {"made, so to say"}
+    assert puppets.started == 4
+    (why,) = [what for kind, what in driver.calls if kind == "fewer_workers"]
+    assert why.startswith("workers die at their start (was killed by signal 9); try fewer --jobs")
+
+
+def test_workers_that_are_not_ready_for_long_are_told_of_once(
+    puppets: type[Puppet], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nstcli.run.backends.pool._LATE", -1.0)
+    real = process.Staff
+    monkeypatch.setattr(process, "Staff", lambda *_, **named: real(*_, **named, late="no room"))
+    driver = Recorder(plain_jobs(3), naps=2)
+    assert len(with_puppets(driver, jobs=2)) == 3
+    told = [what for kind, what in driver.calls if kind == "fewer_workers"]
+    assert told == ["1 worker not ready after -1 s: no room"]
+
+
 @pytest.mark.parametrize(("count", "jobs"), [(1, 4), (2, 4), (9, 3)])
 def test_no_worker_is_started_without_work_for_it(
     puppets: type[Puppet], count: int, jobs: int
@@ -405,6 +435,15 @@ def test_workers_on_the_cpu_share_what_is_free_at_first(
     execution = replace(by("process", jobs=4), device="cuda:0,cpu")
     process.work(None, execution, Recorder(plain_jobs(9)))  # type: ignore[arg-type]
     assert set(puppets.shares) == {600}
+
+
+def test_workers_on_one_gpu_share_its_memory(
+    puppets: type[Puppet], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "choose", str)
+    execution = replace(by("process", jobs=3), device="cuda:0,cuda:1")
+    process.work(None, execution, Recorder(plain_jobs(9)))  # type: ignore[arg-type]
+    assert set(puppets.gpu_shares) == {("cuda:0", 0.5), ("cuda:1", 1.0)}
 
 
 @pytest.mark.parametrize(("memory", "share"), [(1000.0, 250), (5000.0, 300)])

@@ -225,6 +225,29 @@ def test_the_optimizer_starts_from_the_picture_of_another_method(
     assert begun.recipe.companions != settings_of(1).recipe.companions == ""
 
 
+def test_what_starts_from_another_method_may_be_looked_at_in_tiles(
+    tiny_plugin: Plugin, monkeypatch: pytest.MonkeyPatch, write_picture: Write
+) -> None:
+    of_small_networks(monkeypatch)
+    settings = settings_of(2, init="adain", scales=1)
+    job = of(settings, write_picture)
+    (outcome,) = made(settings, job, tile=16)
+    assert isinstance(outcome, Made), outcome
+    assert outcome.record.figures["tile_height"] == 16
+    painters: list[Any] = []
+    for each in (settings_of(2, scales=1), settings):
+        worker = Worker("cpu", by("local"))
+        worker.load(each)
+        painters.append(worker._ready.painter)
+    plain, begun = painters
+    for less, more in zip(
+        plain.in_tiles(settings.recipe, 0), begun.in_tiles(settings.recipe, 0), strict=True
+    ):
+        assert less.neck == more.neck
+        assert less.fixed < more.fixed
+        assert less.held < more.held
+
+
 @dataclass(frozen=True, eq=False)
 class Tinting:
     """Mixes the photo with the colour that its style file names; it has no backbone."""

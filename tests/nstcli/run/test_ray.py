@@ -20,6 +20,7 @@ import psutil
 import pytest
 
 from nstcli.errors import InputError
+from nstcli.run.backends.messages import Crash
 from nstcli.run.job import Execution
 from tests.conftest import Plugin
 from tests.nstcli.run.test_backends import job_of, settings_of
@@ -119,6 +120,70 @@ def test_workers_on_one_machine_share_what_they_may_take(
     assert shares.get(timeout=PATIENCE) == share
 
 
+@pytest.mark.parametrize("error", [ImportError("no torch here"), ConnectionError("gone")])
+def test_a_worker_that_cannot_begin_says_so(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """Else the driver would wait for it for ever."""
+
+    def broken() -> float:
+        raise error
+
+    monkeypatch.setattr(ray_backend, "_free_bytes", broken)
+    nothing: Any = None
+    (told,) = ray_backend._Mailbox(nothing, Execution(), 1, []).news()
+    assert isinstance(told, Crash)
+    assert str(error) in str(told.error)
+
+
+class LostActor:
+    """What Ray gives for a worker, whose news are an error."""
+
+    def __getattr__(self, name: str) -> Any:
+        return self
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        return self
+
+
+@pytest.fixture
+def lost(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """Return what makes a worker that such an error is all that is heard of."""
+
+    def make(error: Exception, **asked: Any) -> Any:
+        def get(reference: object) -> None:
+            raise error
+
+        monkeypatch.setattr(ray_backend.ray, "remote", lambda actor: LostActor())
+        monkeypatch.setattr(ray_backend.ray, "get", get)
+        monkeypatch.setattr(ray_backend.ray, "kill", lambda actor: None)
+        crew, shelf = ray_backend._Crew(1, 1, 0, 1), ray_backend._Shelf()
+        return ray_backend._ActorWorker(settings_of(1), Execution(), "cpu", crew, shelf)
+
+    return make
+
+
+@pytest.mark.parametrize(
+    "name", ["OutOfMemoryError", "NodeDiedError", "WorkerCrashedError", "ActorDiedError"]
+)
+def test_a_worker_is_lost_in_whatever_way_it_ended(
+    tiny_plugin: Plugin, lost: Callable[..., Any], name: str
+) -> None:
+    error = getattr(ray_backend.ray.exceptions, name)
+    worker = lost(error() if name == "ActorDiedError" else error("killed for memory"))
+    assert worker.heard() is None
+    assert worker.ending().startswith("was lost: ")
+
+
+@pytest.mark.parametrize("name", ["RaySystemError", "LocalRayletDiedError"])
+def test_a_lost_cluster_is_no_lost_worker(
+    tiny_plugin: Plugin, lost: Callable[..., Any], name: str
+) -> None:
+    error = getattr(ray_backend.ray.exceptions, name)
+    with pytest.raises(error):
+        lost(error("gone")).heard()
+
+
 GPUS = [{"CPU": 16.0, "GPU": 4.0}, {"CPU": 16.0, "GPU": 2.0}]
 
 
@@ -161,6 +226,15 @@ def test_gpus_that_a_cluster_lacks_are_missed_at_once(
         ray_backend._crew(Execution(**asked))
 
 
+def test_more_gpus_than_any_machine_has_are_missed_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    there = [{"Alive": True, "Resources": each} for each in GPUS]
+    monkeypatch.setattr(ray_backend.ray, "nodes", lambda: there)
+    with pytest.raises(InputError, match=r"has so many GPUs; the largest has 4$"):
+        ray_backend._crew(Execution(gpus_per_worker=8.0))
+
+
 def test_a_picture_travels_once_for_all_its_pairs(
     folders: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -188,6 +262,8 @@ def test_a_cluster_that_does_not_answer_is_no_wait_of_minutes() -> None:
         with pytest.raises(OSError, match="refused"):
             ray_backend._knock(f"127.0.0.1:{taken.getsockname()[1]}")
     ray_backend._knock("auto")
+    with pytest.raises(ValueError, match="HOST:PORT, on a machine of the cluster, or auto"):
+        ray_backend._knock("ray://127.0.0.1:10001")
 
 
 def test_devices_are_given_out_by_ray() -> None:

@@ -27,6 +27,9 @@ from nstcli.run.worker import Worker
 from tests.conftest import Plugin
 from tests.nstcli.run.test_backends import by, job_of, settings_of
 
+# The advice where no smaller size is one.
+ROOM = "close other programs, or allow more --memory"
+
 
 class Activations:
     """What fills the memory of a device."""
@@ -129,6 +132,50 @@ def test_what_is_kept_of_a_content_leaves_its_next_pair_as_much_room(
     assert room[1] > room[0] - 2**16
 
 
+def test_styles_kept_for_other_pairs_go_where_memory_is_short(
+    tiny_plugin: Plugin, write_picture: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether a pair is made, and how, does not depend on what was made before it."""
+    kept: list[int] = []
+    real = loader.Loader._keep
+
+    def keeping(self: loader.Loader, *arguments: Any) -> None:
+        real(self, *arguments)
+        kept.append(len(self._styles))
+
+    loaders = []
+    begin = loader.Loader.__init__
+
+    def noting(self: loader.Loader, *arguments: Any) -> None:
+        begin(self, *arguments)
+        loaders.append(self)
+
+    monkeypatch.setattr(loader.Loader, "_keep", keeping)
+    monkeypatch.setattr(loader.Loader, "__init__", noting)
+    monkeypatch.setattr(loader, "free_bytes", lambda *_: 2**30 if not loaders[0]._styles else 1000)
+    settings = settings_of(2)
+    content = write_picture("content.png")
+    jobs = [job_of(content, write_picture(f"{n}.png", seed=n), settings) for n in (1, 2)]
+    assert [type(each) for each in make(settings, jobs)] == [Made, Made]
+    assert kept == [1, 1]
+
+
+def test_an_animation_that_does_not_fit_fails_its_pairs_alone(
+    tiny_plugin: Plugin, write_picture: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def exhausted(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(worker, "Filming", exhausted)
+    settings = settings_of(2)
+    jobs = [
+        job_of(write_picture(f"{n}.png", seed=n), write_picture("s.png"), settings) for n in (1, 2)
+    ]
+    outcomes = make(settings, jobs)
+    assert [type(each) for each in outcomes] == [Failed, Failed]
+    assert "out of memory" in outcomes[0].error
+
+
 def test_where_no_size_fits_none_is_advised(
     tiny_plugin: Plugin, write_picture: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -136,7 +183,7 @@ def test_where_no_size_fits_none_is_advised(
     settings = settings_of(2)
     pictures = write_picture("strip.png", 16, 64), write_picture("style.png", 64, 64, seed=1)
     monkeypatch.setattr(optimize, "needs", lambda *_: Needs(0, 100.0, 1.0))
-    for free, advice in ((100 * 32 * 8, "try --size 32"), (100 * 31 * 8, "close other programs")):
+    for free, advice in ((100 * 32 * 8, "try --size 32"), (100 * 31 * 8, ROOM)):
         besides = free - THERE * 64 * 16
         monkeypatch.setattr(loader, "free_bytes", lambda *_, besides=besides: besides)
         (outcome,) = make(settings, [job_of(*pictures, settings)])
@@ -149,7 +196,7 @@ def test_where_no_size_fits_none_is_advised(
     [
         (512, "DefaultCPUAllocator: can't allocate memory: you tried", "try --size 256"),
         (512, "DefaultCPUAllocator: not enough memory: you tried", "try --size 256"),
-        (15, "DefaultCPUAllocator: not enough memory: you tried", "close other programs"),
+        (15, "DefaultCPUAllocator: not enough memory: you tried", ROOM),
     ],
 )
 def test_what_torch_says_of_memory_is_understood(
