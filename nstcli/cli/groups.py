@@ -3,8 +3,9 @@
 import inspect
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import wraps
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
@@ -78,9 +79,36 @@ class Command(TyperCommand):
             else f"{each}={PREVIEWS[0]}"
             if each == "--preview" and after not in PREVIEWS
             else each
-            for each, after in zip(args, [*args[1:], None], strict=True)
+            for each, after in zip_longest(args, args[1:])
         ]
-        return super().parse_args(ctx, filled)
+        try:
+            return super().parse_args(ctx, filled)
+        except Exception as error:  # typer does not name the class of what it tells its user
+            said = getattr(error, "message", None)
+            if isinstance(said, str):
+                error.message = _plainly(said)  # type: ignore[attr-defined]
+            raise
+
+
+# How typer and what it checks values with put what is wrong, and what we would say.
+_PLAINLY = {
+    "Value error, ": "",
+    "Input should be a valid integer, unable to parse string as an integer": "not a whole number",
+    "Input should be a valid number, unable to parse string as a number": "not a number",
+    "Input should be": "it should be",
+}
+_HINTS = {
+    "Got unexpected extra argument": "quote a pattern like 'photos/*.jpg', or name the folder",
+    "No such option: -": "if it is a name that begins with a dash, write ./ before it",
+}
+
+
+def _plainly(message: str) -> str:
+    """Say in plain words what is wrong with a command line, and what may help."""
+    for technical, plain in _PLAINLY.items():
+        message = message.replace(technical, plain)
+    hint = next((hint for start, hint in _HINTS.items() if message.startswith(start)), "")
+    return f"{message.rstrip('.')}; {hint}" if hint else message
 
 
 def _is_value(text: str | None, setting: Setting) -> bool:
@@ -100,14 +128,16 @@ class Only:
 
     fields: frozenset[str]
     others: bool = False
+    helps: Mapping[str, str] = field(default_factory=dict)
 
 
-def only(*fields: str, others: bool = False) -> Only:
+def only(*fields: str, others: bool = False, **helps: str) -> Only:
     """Offer just these options of a group; the others keep their defaults, whatever a file says.
 
-    With `others`, they have the values that files and variables give them.
+    With `others`, they have the values that files and variables give them. `helps` are of those
+    that this command takes otherwise, with their defaults there.
     """
-    return Only(frozenset(fields), others)
+    return Only(frozenset(fields), others, helps)
 
 
 @dataclass(frozen=True)
@@ -117,6 +147,7 @@ class _OptionGroup:
     group: Any
     settings: tuple[Setting, ...]
     received: tuple[Setting, ...]
+    helps: Mapping[str, str]
 
 
 def takes_groups(
@@ -200,13 +231,15 @@ def _group_in(hint: Any) -> _OptionGroup | None:
     if not hasattr(group, "panel"):
         return None
     settings = received = settings_of(group)
+    helps: dict[str, str] = {}
     for note in notes:
         unknown = note.fields - {setting.field for setting in settings}
         if unknown:
             raise TypeError(f"{group.__name__} has no {', '.join(sorted(unknown))}")
         settings = tuple(setting for setting in settings if setting.field in note.fields)
         received = received if note.others else settings
-    return _OptionGroup(group, settings, received)
+        helps.update(note.helps)
+    return _OptionGroup(group, settings, received, helps)
 
 
 def _parameters(taken: _OptionGroup) -> list[inspect.Parameter]:
@@ -215,7 +248,7 @@ def _parameters(taken: _OptionGroup) -> list[inspect.Parameter]:
             setting.field,
             inspect.Parameter.KEYWORD_ONLY,
             default=None,
-            annotation=Annotated[_typed(setting), _option(setting, taken.group.panel)],
+            annotation=Annotated[_typed(setting), _option(setting, taken)],
         )
         for setting in taken.settings
     ]
@@ -228,18 +261,18 @@ def _typed(setting: Setting) -> Any:
     return str | None if setting.option.parse else setting.type | None
 
 
-def _option(setting: Setting, panel: str) -> Any:
+def _option(setting: Setting, taken: _OptionGroup) -> Any:
     option, names = setting.option, [f"--{setting.key}"]
     if setting.type is bool:  # what a file turns on, the command line can turn off
         names = [f"--{setting.key}/--no-{setting.key}"]
     return typer.Option(
         *([option.short] if option.short else []),
         *names,
-        help=option.help + _default(setting),
+        help=taken.helps.get(setting.field) or option.help + _default(setting),
         metavar=option.metavar,
         min=option.least,
         max=option.most,
-        rich_help_panel=panel,
+        rich_help_panel=taken.group.panel,
         show_default=False,
     )
 

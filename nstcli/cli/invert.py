@@ -24,15 +24,28 @@ _PANEL = "Inversion"
 # What has no artwork to look at, or this command has another option for.
 _NOT_OF_INVERSIONS = {
     *("style_weight", "style_layers", "nearest_weight", "nearest_layers"),
-    *("content_weight", "content_layers", "colors", "keep_faces", "fit", "style_scale"),
+    *(
+        "method",
+        "alpha",
+        "content_weight",
+        "content_layers",
+        "colors",
+        "keep_faces",
+        "fit",
+        "style_scale",
+    ),
 }
 _RECIPE = [field.name for field in fields(RecipeOptions) if field.name not in _NOT_OF_INVERSIONS]
 _NOT_OF_PHOTOS = {"pairs", "blend", "style_mix", *GUIDES}
 _INPUTS = [field.name for field in fields(InputOptions) if field.name not in _NOT_OF_PHOTOS]
 
 
+_OUTPUT = [field.name for field in fields(OutputOptions)]
+
+
 @takes_groups
 def invert(
+    context: typer.Context,
     photos: Annotated[
         list[str],
         typer.Argument(metavar="PHOTO…", help="Photos: folders, files or quoted globs"),
@@ -50,8 +63,18 @@ def invert(
     input_options: Annotated[InputOptions, only(*_INPUTS, others=True)],
     output: ResultsFolder = Path("inverted"),
     dry_run: DryRun = False,
-    output_options: OutputOptions,
-    recipe: Annotated[RecipeOptions, only(*_RECIPE, others=True)],
+    output_options: Annotated[
+        OutputOptions,
+        only(*_OUTPUT, name="How results are called, without suffix ({content}__{layer})"),
+    ],
+    recipe: Annotated[
+        RecipeOptions,
+        only(
+            *_RECIPE,
+            others=True,
+            init="Start from noise, gray, or pictures of yours: a file or a folder (noise)",
+        ),
+    ],
     execution: ExecutionOptions,
     messages: MessageOptions,
 ) -> None:
@@ -77,11 +100,12 @@ def invert(
     from nstcli.plan.template import DEFAULT
     from nstcli.report.varying import write_order
     from nstcli.results.folder import Store
-    from nstcli.run.alone import layers_to_invert, of_inversion
+    from nstcli.run.alone import layers_to_invert, of_inversion, refuse_input
     from nstcli.run.events import Event, PairDone, PairFound
     from nstcli.run.job import Networks, form_of
     from nstcli.text import plural
 
+    refuse_input(context.params["init"])
     screen = Screen(messages.quiet, messages.verbose, messages.progress, messages.color)
     choices, form = recipe.choices(), form_of(output_options)
     networks = Networks(execution.offline, screen.downloading)

@@ -28,7 +28,7 @@ def summarize(
     plots: Annotated[
         bool | None,
         typer.Option(
-            help="Draw the figures (on where matplotlib is: nstcli[plots])", show_default=False
+            help="Draw the figures (on where matplotlib is: nstcli\\[plots])", show_default=False
         ),
     ] = None,
     input_options: Annotated[InputOptions, only("max_pixels")],

@@ -20,15 +20,29 @@ _PANEL = "Texture"
 # What a texture has no photo for, or this command has another option for.
 _NOT_OF_TEXTURES = {
     *("content_weight", "content_layers", "nearest_weight", "nearest_layers"),
-    *("size", "center_crop", "keep_size", "fit", "style_layers", "colors", "keep_faces"),
+    *(
+        "method",
+        "alpha",
+        "size",
+        "center_crop",
+        "keep_size",
+        "fit",
+        "style_layers",
+        "colors",
+        "keep_faces",
+    ),
 }
 _RECIPE = [field.name for field in fields(RecipeOptions) if field.name not in _NOT_OF_TEXTURES]
 _NOT_OF_ARTWORKS = {"pairs", *GUIDES} - {"style_mask"}
 _INPUTS = [field.name for field in fields(InputOptions) if field.name not in _NOT_OF_ARTWORKS]
 
 
+_OUTPUT = [field.name for field in fields(OutputOptions)]
+
+
 @takes_groups
 def texture(
+    context: typer.Context,
     styles: Annotated[
         list[str],
         typer.Argument(metavar="STYLE…", help="Artworks: folders, files or quoted globs"),
@@ -65,8 +79,17 @@ def texture(
     input_options: Annotated[InputOptions, only(*_INPUTS, others=True)],
     output: ResultsFolder = Path("textures"),
     dry_run: DryRun = False,
-    output_options: OutputOptions,
-    recipe: Annotated[RecipeOptions, only(*_RECIPE, others=True)],
+    output_options: Annotated[
+        OutputOptions, only(*_OUTPUT, name="How results are called, without suffix ({style})")
+    ],
+    recipe: Annotated[
+        RecipeOptions,
+        only(
+            *_RECIPE,
+            others=True,
+            init="Start from noise, gray, or pictures of yours: a file or a folder (noise)",
+        ),
+    ],
     execution: ExecutionOptions,
     messages: MessageOptions,
 ) -> None:
@@ -88,10 +111,11 @@ def texture(
     from nstcli.plan.beside import started
     from nstcli.plan.product import Naming, planned
     from nstcli.results.folder import Store
-    from nstcli.run.alone import of_texture, shape_of
+    from nstcli.run.alone import of_texture, refuse_input, shape_of
     from nstcli.run.job import form_of, settings_for
     from nstcli.text import plural
 
+    refuse_input(context.params["init"])
     screen = Screen(messages.quiet, messages.verbose, messages.progress, messages.color)
     choices, form = of_texture(recipe.choices(), shape_of(size), tileable), form_of(output_options)
     if layers:

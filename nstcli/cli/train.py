@@ -53,7 +53,14 @@ def train(
         ),
     ] = False,
     training: TrainingOptions,
-    recipe: Annotated[RecipeOptions, only(*OF_THE_LOSS)],
+    recipe: Annotated[
+        RecipeOptions,
+        only(
+            *OF_THE_LOSS,
+            style_weight="Weight of the style term (15 for --loss relative)",
+            seed="Seed of all that is left to chance (0)",
+        ),
+    ],
     input_options: Annotated[InputOptions, only("max_pixels")],
     execution: Annotated[ExecutionOptions, only("device", "precision", "offline")],
     messages: Annotated[MessageOptions, only("quiet", "verbose", "progress", "color")],

@@ -49,7 +49,7 @@ def check(settings: Sequence[Setting], values: Mapping[str, object], says: Says)
         first = error.errors()[0]
         key = str(first["loc"][0])
         reason = str(first.get("ctx", {}).get("error") or first["msg"])
-        reason = reason.replace("Input should", "should")
+        reason = reason.replace("Input should", "should").partition(", unable to parse")[0]
         raise InputError(f"{says(key, values[key])}: {reason}") from None
     return {name: getattr(checked, name) for name in checked.model_fields_set}
 

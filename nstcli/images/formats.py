@@ -78,9 +78,13 @@ def format_of(path: Path, wanted: str | None = None) -> str:
     for name, suffixes in FORMATS.items():
         if path.suffix.lower() in suffixes and wanted in {None, name}:
             return name
+    if wanted and any(path.suffix.lower() in suffixes for suffixes in FORMATS.values()):
+        raise InputError(
+            f"'{path}': --format {wanted} contradicts its name; leave that out, or end the name in "
+            f"{FORMATS[wanted][0]}"
+        )
     endings = ", ".join(suffixes[0] for suffixes in FORMATS.values())
-    agree = "; --format must agree with it" if wanted else ""
-    raise InputError(f"'{path}': end the name in one of {endings}{agree}")
+    raise InputError(f"'{path}': end the name in one of {endings}")
 
 
 def mismatch(suffix: str, file_format: str) -> str | None:

@@ -73,6 +73,8 @@ def find(argument: str, selection: Selection = TOP_ONLY) -> Found:
         InputError: nothing is there, or nothing that is a picture and wanted; or, if the selection
             are strict, something cannot be read.
     """
+    if not argument:
+        raise InputError("an input has an empty name; perhaps a variable of the shell is not set")
     path = expanded(ready.located(argument) if ready.is_named(argument) else argument)
     if is_folder(path):
         return _in_folder(argument, path, selection)
@@ -178,7 +180,11 @@ def _nothing(argument: str, path: Path, selection: Selection, seen: WalkResult) 
             f"--include and --exclude leave no pictures of the folder '{shown(argument)}'; "
             "they hold for contents and styles alike"
         )
-    text = f"no pictures in the folder '{shown(argument)}'{_because(seen.problems)}"
+    pictures = selection.suffixes == TOP_ONLY.suffixes
+    wanted = "pictures" if pictures else f"networks ({', '.join(sorted(selection.suffixes))})"
+    text = f"no {wanted} in the folder '{shown(argument)}'{_because(seen.problems)}"
+    if not pictures and seen.others:
+        text += "; nst networks tells of some to download"
     if seen.unread:
         deeper = walk(path, replace(selection, recursive=True), _MOST_FOLDERS)
         cut_short = len(deeper.folders) >= _MOST_FOLDERS

@@ -17,7 +17,7 @@ from nstcli.plan.layout import Layout
 from nstcli.plan.pair import Pair
 from nstcli.results.digests import Digests
 from nstcli.results.locks import Locks
-from nstcli.results.records import Failure, Measured, Record, known_inputs
+from nstcli.results.records import Before, Failure, Measured, Record, known_inputs
 from nstcli.results.stages import StageFolder
 from nstcli.results.state import State, state_of
 from nstcli.results.store import Held
@@ -38,6 +38,11 @@ class Store:
     def load(self, output: str) -> Record | None:
         """Return the record of a result; an unreadable one counts as none."""
         return _read(self.layout.record(output), Record)
+
+    def before(self, output: str) -> Before | None:
+        """Return how a result was made, if there is a record of it."""
+        record = self.load(output)
+        return Before.of_record(record) if record else None
 
     def failure(self, output: str) -> str | None:
         """Return why a result could not be made at the last try, if it was not made since."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -200,6 +200,39 @@ def known_inputs(pair: Pair, sha256: Iterable[str] = ()) -> tuple[KnownInput, ..
         KnownInput(role=each.role, path=stored(each.path), sha256=digest, weight=each.weight)
         for each, digest in zip(pair.inputs, digests, strict=True)
     )
+
+
+@dataclass(frozen=True)
+class Before:
+    """How a result was made, as its record tells, or the file itself.
+
+    Attributes:
+        recipe: what is known of it; a file does not tell what had no effect.
+        digests: of its inputs, by role.
+        quality: None where that is not told.
+        bits: likewise.
+    """
+
+    recipe: Mapping[str, Any]
+    digests: Mapping[str, object]
+    quality: int | None = None
+    bits: int | None = None
+
+    @classmethod
+    def of_record(cls, record: Record) -> Before:
+        """Return what a record tells."""
+        digests = digests_by_role(record.inputs)
+        return cls(record.recipe, digests, record.quality, record.bits)
+
+    @classmethod
+    def of_file(cls, made: Mapping[str, Any]) -> Before | None:
+        """Return what a file tells, as `nstcli.images.read_made` has it; None where it does not."""
+        recipe = made.get("recipe")
+        if not isinstance(recipe, dict):
+            return None
+        ending = "_sha256"
+        digests = {key.removesuffix(ending): made[key] for key in made if key.endswith(ending)}
+        return cls(recipe, digests)
 
 
 def digests_by_role(inputs: Iterable[KnownInput]) -> dict[str, object]:

@@ -10,7 +10,7 @@ from backbones.paths import expanded
 from nstcli.plan.layout import STAGES
 from nstcli.plan.pair import Pair
 from nstcli.results.digests import Digests
-from nstcli.results.records import Record
+from nstcli.results.records import Before, Record
 from nstcli.results.stages import StageFolder
 from nstcli.results.state import State, state_by_itself
 
@@ -31,8 +31,8 @@ class Results(Protocol):
     def path(self, pair: Pair) -> Path:
         """Return where the result of a pair is or will be."""
 
-    def load(self, output: str) -> Record | None:
-        """Return the record of a result, if there is one."""
+    def before(self, output: str) -> Before | None:
+        """Return how a result was made that lies there, as far as that is known."""
 
     def failure(self, output: str) -> str | None:
         """Return why a result could not be made at the last try."""
@@ -83,9 +83,14 @@ class SingleFile:
         """Return the file, whatever the pair would be called."""
         return self._path
 
-    def load(self, output: str) -> Record | None:
-        """Return None: there are no records."""
-        return None
+    def before(self, output: str) -> Before | None:
+        """Return how the file was made, as it tells itself."""
+        from nstcli.images import read_made
+
+        try:
+            return Before.of_file(read_made(self._path.read_bytes()))
+        except OSError:
+            return None
 
     def failure(self, output: str) -> str | None:
         """Return None: failures leave no trace."""

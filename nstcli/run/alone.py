@@ -41,6 +41,19 @@ def alone(choices: Mapping[str, Any], content: bool, style: bool) -> dict[str, A
     return of_texture(choices)
 
 
+def refuse_input(init: str | None) -> None:
+    """Refuse to begin with an input, where the user asks for it: a result would be that.
+
+    Raises:
+        InputError: this is such a start.
+    """
+    if init in {*INPUTS, *METHODS}:
+        raise InputError(
+            f"--init {init}: what is made of one input begins with noise, gray, or a picture of "
+            "your own"
+        )
+
+
 def of_texture(
     choices: Mapping[str, Any], shape: tuple[int, int] | None = None, tileable: bool = False
 ) -> dict[str, Any]:

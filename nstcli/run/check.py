@@ -24,7 +24,7 @@ from nstcli.plan.pair import Input, Pair
 from nstcli.plan.walk import trouble
 from nstcli.recipe import OFF, Recipe, effective
 from nstcli.remembered import digest
-from nstcli.results.records import LOSSY, Record, digests_by_role
+from nstcli.results.records import LOSSY, Before, digests_by_role
 from nstcli.results.state import State
 from nstcli.results.store import Results
 from nstcli.run.events import PairFailed
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 # Decoders let other threads run; beyond a few, the disk and the memory are what is short.
 _THREADS = 4
+# Pictures that cannot be used which are told one by one.
+_TOLD = 5
 
 # Pixels from which pictures are decoded one at a time: from here on, one takes 300 MB or more.
 _LARGE = 50_000_000
@@ -158,15 +160,17 @@ class Checked:
         Raises:
             InputError: there is one.
         """
-        if self.failures:
-            raise InputError(f"{self.failures[0].error}; {strict} makes nothing then")
+        errors = [*dict.fromkeys(failure.error for failure in self.failures)]
+        if errors:
+            more = f"; and {len(errors) - _TOLD} more" if len(errors) > _TOLD else ""
+            raise InputError(f"{'; '.join(errors[:_TOLD])}{more}; {strict} makes nothing then")
 
     def reason(self, standing: Standing) -> str:
         """Say why a pair stands as it does, as far as there is more to say than its state."""
         output = standing.job.pair.output
-        record = self.results.load(output)
-        if record and standing.state is State.STALE:
-            return ", ".join(differences(record, standing.job))
+        before = self.results.before(output)
+        if before and standing.state is State.STALE:
+            return ", ".join(differences(before, standing.job))
         if standing.state is State.FAILED:
             return self.results.failure(output) or ""
         return ""
@@ -193,9 +197,9 @@ class Checked:
         """Name the settings that differ, most frequent first."""
         changes: Counter[str] = Counter()
         for standing in touchy:
-            record = self.results.load(standing.job.pair.output)
-            if record and standing.state is State.STALE:
-                changes.update(differences(record, standing.job))
+            before = self.results.before(standing.job.pair.output)
+            if before and standing.state is State.STALE:
+                changes.update(differences(before, standing.job))
         named = [change for change, _ in changes.most_common(4)]
         return ", ".join(named) + (", …" if len(changes) > len(named) else "")
 
@@ -255,28 +259,30 @@ def state_of(job: Job, results: Results) -> State:
     return state
 
 
-def differences(record: Record, job: Job) -> list[str]:
-    """Name what differs between a record and the job under its name."""
+def differences(before: Before, job: Job) -> list[str]:
+    """Name what differs between a result and the job under its name."""
     # What has no effect now is no difference, unless it was turned off; what had none before is
     # one, if it is not the same.
-    old = {**OFF, **record.recipe}
+    old = {**OFF, **before.recipe}
     turned_off = {name: value for name, value in OFF.items() if name in effective(old)}
     new = {**turned_off, **job.settings.recipe.effective()}
     changes = [
-        f"{name.replace('_', '-')} {_short(old.get(name))} → {_short(new[name])}"
+        f"{name.replace('_', '-')} {_short(old[name])} → {_short(new[name])}"
+        if name in old
+        else f"{name.replace('_', '-')} {_short(new[name])}"
         for name in new
         # A digest that came or went did so with an option, which says more.
         if old.get(name) != new[name] and "" not in (old.get(name), new[name])
     ]
-    before, now = digests_by_role(record.inputs), digests_by_role(job.inputs)
+    then, now = before.digests, digests_by_role(job.inputs)
     changes += [
-        f"{role} image changed" for role in {**before, **now} if before.get(role) != now.get(role)
+        f"{role} image changed" for role in {**then, **now} if then.get(role) != now.get(role)
     ]
     form = job.settings.form
-    if record.quality != form.quality and form.format in LOSSY:
-        changes.append(f"quality {record.quality} → {form.quality}")
-    if record.bits != form.bits:
-        changes.append(f"bits {record.bits} → {form.bits}")
+    if before.quality not in (None, form.quality) and form.format in LOSSY:
+        changes.append(f"quality {before.quality} → {form.quality}")
+    if before.bits not in (None, form.bits):
+        changes.append(f"bits {before.bits} → {form.bits}")
     return changes
 
 

@@ -227,8 +227,8 @@ class JobDriver:
         name = shown(self._results.path(job.pair))
         if state is not State.STALE:
             return f"'{name}' appeared or changed while the batch was running; move it away"
-        record = self._results.load(job.pair.output)
-        changes = ", ".join(differences(record, job)) if record else ""
+        before = self._results.before(job.pair.output)
+        changes = ", ".join(differences(before, job)) if before else ""
         what = f" ({changes})" if changes else ""
         return (
             f"another recipe holds the name: '{name}' was made with other settings{what} while "

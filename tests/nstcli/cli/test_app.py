@@ -175,3 +175,48 @@ def test_threads_sleep_soon_unless_the_user_decides(
         text=True,
     )
     assert done.stdout.splitlines()[-1] == str(expected)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_alone_ends_well_or_says_what_it_lacks(
+    nst: Nst, tiny_plugin: object, name: str
+) -> None:
+    if name in {"demo", "samples"}:  # which do their work without being told anything
+        return
+    ended = nst(name)
+    assert ended.code in {0, 2}, ended.err
+    assert "Traceback" not in ended.err
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("batch photos art --method optimise", "'optimise' is not one of 'optimize', "),
+        ("batch photos art --steps x", "'--steps': not a whole number"),
+        ("batch a.jpg b.jpg art", "quote a pattern like 'photos/*.jpg', or name the folder"),
+        ("batch -dash.jpg art", "a name that begins with a dash, write ./ before it"),
+        ("texture art --init content", "--init content: what is made of one input begins with"),
+        ("invert photos --init style", "--init style: what is made of one input begins with"),
+    ],
+)
+def test_what_is_wrong_with_a_command_line_is_said_plainly(nst: Nst, line: str, said: str) -> None:
+    ended = nst(*line.split())
+    told = " ".join(ended.err.replace("│", " ").split())
+    assert (ended.code, said in told) == (2, True), told
+    assert "Value error" not in told
+
+
+def test_an_empty_name_is_no_folder(nst: Nst) -> None:
+    ended = nst("batch", "", "art")
+    assert (ended.code, "perhaps a variable of the shell is not set" in ended.err) == (2, True)
+
+
+def test_help_names_the_defaults_of_the_command(nst: Nst) -> None:
+    for name, said in {
+        "texture": "without suffix ({style})",
+        "invert": "How results are called, without suffix",
+        "train": "(15 for --loss relative)",
+        "summarize": "nstcli[plots]",
+    }.items():
+        told = "".join(nst(name, "--help").out.replace("│", " ").split())
+        assert said.replace(" ", "") in told, name

@@ -26,7 +26,7 @@ def test_a_name_wins_over_a_format_that_is_meant_for_all(
     assert nst(*PAIR, "-o", "plain").code == 0  # says none itself
     assert (tmp_path / "plain").read_bytes().startswith(b"\xff\xd8")
     refused = nst(*PAIR, "-o", "y.png", "--format", "jpg")
-    assert (refused.code, "--format must agree" in refused.err) == (2, True)
+    assert (refused.code, "--format jpg contradicts its name" in refused.err) == (2, True)
 
 
 def test_a_folder_that_may_not_be_looked_at_is_no_bug(

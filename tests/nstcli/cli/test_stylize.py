@@ -42,7 +42,7 @@ def test_again_it_has_nothing_to_do_and_other_settings_need_consent(
     assert "1 cached" in nst("stylize", *PAIR).err
     refused = nst("stylize", *PAIR, "--steps", "4")
     assert refused.code == 2
-    assert "'cat__wave.png' was made with other settings" in refused.err
+    assert "'cat__wave.png' was made with other settings (steps 3 → 4)." in refused.err
     assert result.read_bytes() == before
     assert nst("stylize", *PAIR, "--steps", "4", "--overwrite").code == 0
     assert result.read_bytes() != before
@@ -69,6 +69,7 @@ def test_a_dry_run_knows_what_lies_there(nst: Nst, tmp_path: Path) -> None:
     assert nst("stylize", *PAIR, "-n").out.startswith("up to date  ")
     stale = nst("stylize", *PAIR, "--content-weight", "2", "-n")
     assert (stale.code, stale.out.startswith("made with other settings  ")) == (0, True)
+    assert "(content-weight 1.0 → 2.0)" in stale.out
     assert "by this machine's pace so far" in stale.err
     (tmp_path / "photos/cat.png").write_bytes(b"no picture")
     assert "photos/cat.png: " in nst("stylize", *PAIR, "-n").out
@@ -113,7 +114,7 @@ def test_a_name_without_a_suffix_takes_its_format_from_the_option(nst: Nst, tmp_
         (("photos/cat.png", "art/wave.png", "-o", "x.bmp"), "end the name in one of .png"),
         (
             ("photos/cat.png", "art/wave.png", "-o", "x.jpg", "--format", "png"),
-            "'x.jpg': end the name in one of .png, .jpg, .webp, .tiff; --format must agree",
+            "'x.jpg': --format png contradicts its name; leave that out, or end the name in .png",
         ),
     ],
 )

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from nstcli.results.records import Before
 from nstcli.run.check import differences as found_between
 from nstcli.run.job import Job
 from tests.conftest import Plugin
@@ -22,7 +23,7 @@ def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     old, new = (replace(settings.recipe, **update) for update in (before, now))
     kept = record(b"", "k").model_copy(update={"recipe": old.dump()})
     job = Job.of(PAIR, replace(settings, recipe=new), "c", "s")
-    return found_between(kept, job)
+    return found_between(Before.of_record(kept), job)
 
 
 @pytest.mark.parametrize(
@@ -61,16 +62,20 @@ def test_an_older_result_has_what_there_was_not_yet_turned_off(tiny_plugin: Plug
     settings = settings_of(3)
     known = {name: value for name, value in settings.recipe.dump().items() if name != "colors"}
     kept = record(b"").model_copy(update={"recipe": known})
-    assert found_between(kept, Job.of(PAIR, settings, "content", "style")) == [
+    assert found_between(Before.of_record(kept), Job.of(PAIR, settings, "content", "style")) == [
         "content image changed",
         "style image changed",
     ]
     now = replace(settings, recipe=replace(settings.recipe, colors="recolor"))
-    assert "colors style → recolor" in found_between(kept, Job.of(PAIR, now, "content", "style"))
+    assert "colors style → recolor" in found_between(
+        Before.of_record(kept), Job.of(PAIR, now, "content", "style")
+    )
 
 
 def test_inputs_count(tiny_plugin: Plugin) -> None:
     settings = settings_of(3)
     kept = record(b"").model_copy(update={"recipe": settings.recipe.dump()})
-    assert found_between(kept, Job.of(PAIR, settings, "c", "other")) == ["style image changed"]
+    assert found_between(Before.of_record(kept), Job.of(PAIR, settings, "c", "other")) == [
+        "style image changed"
+    ]
     assert Path("wave.jpg") == PAIR.path("style")

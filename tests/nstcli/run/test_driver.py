@@ -15,7 +15,7 @@ from nstcli.engine.steps import Step
 from nstcli.errors import InputError, StoppedError
 from nstcli.plan.pair import Pair
 from nstcli.results.digests import Digests
-from nstcli.results.records import Form, Record
+from nstcli.results.records import Before, Form, Record
 from nstcli.results.stages import StageFolder
 from nstcli.results.state import State
 from nstcli.run import driver as drivers
@@ -79,7 +79,7 @@ class FakeResults:
     def path(self, pair: Pair) -> Path:
         return self.where / pair.output
 
-    def load(self, output: str) -> Record | None:
+    def before(self, output: str) -> Before | None:
         return None
 
     def failure(self, output: str) -> str | None:

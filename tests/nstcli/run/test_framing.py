@@ -16,7 +16,7 @@ from nstcli.images.memory import array_of
 from nstcli.plan.pair import Input, Pair
 from nstcli.recipe import DEFAULT, resolve
 from nstcli.results.digests import Digests
-from nstcli.results.records import Form
+from nstcli.results.records import Before, Form
 from nstcli.run import loader
 from nstcli.run.check import differences
 from nstcli.run.events import Failed, Made
@@ -175,5 +175,6 @@ def test_a_change_of_what_is_off_is_named(paint: Callable[..., Made], tmp_path: 
     record = paint(center_crop="4x2", fit="crop").record
     pair = Pair.of(tmp_path / "a.png", tmp_path / "b.png", "x.png")
     digests = [Digests(None).digest(path) for path in pair.paths]
-    found = differences(record, Job.of(pair, settings_of(keep_size=True), *digests))
+    job = Job.of(pair, settings_of(keep_size=True), *digests)
+    found = differences(Before.of_record(record), job)
     assert set(found) == {"center-crop 2x1 → none", "fit crop → whole", "keep-size False → True"}

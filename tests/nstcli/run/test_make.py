@@ -456,7 +456,9 @@ def test_what_a_plugin_says_of_its_pixels_is_in_the_key(
     after = settings(**ONE_LAYER, dense=False)
     (standing,) = checked([(pair(), after)]).standings
     assert standing.state is State.STALE
-    (difference,) = differences(Store(Path("out")).load(pair().output), standing.job)
+    before = Store(Path("out")).before(pair().output)
+    assert before
+    (difference,) = differences(before, standing.job)
     assert difference.startswith("plugin ")
 
 
