@@ -188,6 +188,8 @@ def _crew(execution: Execution) -> _Crew:
         raise InputError("the Ray cluster has no GPU; --device cpu does without")
     if has_gpus and execution.device != "cpu":
         share = execution.gpus_per_worker or 1.0
+        if share > 1 and not share.is_integer():
+            raise InputError(f"--gpus-per-worker {share:g}: above 1, Ray gives whole GPUs only")
         room = [int(each.get("GPU", 0) / share + 1e-9) for each in nodes]
         if not any(room):
             most = max(each.get("GPU", 0) for each in nodes)

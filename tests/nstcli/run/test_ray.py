@@ -233,6 +233,8 @@ def test_more_gpus_than_any_machine_has_are_missed_at_once(
     monkeypatch.setattr(ray_backend.ray, "nodes", lambda: there)
     with pytest.raises(InputError, match=r"has so many GPUs; the largest has 4$"):
         ray_backend._crew(Execution(gpus_per_worker=8.0))
+    with pytest.raises(InputError, match="above 1, Ray gives whole GPUs only"):
+        ray_backend._crew(Execution(gpus_per_worker=1.5))
 
 
 def test_a_picture_travels_once_for_all_its_pairs(
