@@ -76,8 +76,10 @@ def script_of(arguments: Sequence[str], folder: Path, tasks: int) -> str:
 ##SBATCH --account=NAME
 #
 # Where tasks failed or had too little time, submit it once more: what is finished is not made
-# again. Folders, program and weights have to be where all nodes see them; for weights elsewhere
-# than in your home, set NST_CACHE here.
+# again. For some tasks alone (sbatch --array=2,5 FILE), write --shard auto/{tasks} below, since a
+# task counts those that are submitted.
+# Folders, program and weights have to be where all nodes see them; for weights elsewhere than in
+# your home, set NST_CACHE here.
 set -eu
 cd {shlex.quote(str(folder))}
 exec {line}
