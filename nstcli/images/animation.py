@@ -54,7 +54,8 @@ class Pace:
         if self.boomerang:
             order += range(count - 2, 0, -1)
         moving = max(1, len(order) - 1)
-        each = min(_SLOWEST, (self.seconds - self.hold) / moving)
+        # None stays longer than the finished one.
+        each = min(_SLOWEST, self.hold, (self.seconds - self.hold) / moving)
         return order, [self.hold if n == count - 1 else each for n in order]
 
 

@@ -5,7 +5,7 @@ from typing import get_args
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -52,6 +52,7 @@ def test_what_shows_nothing_new_takes_no_room():
 
 
 @given(st.floats(0.5, 60), st.booleans(), st.integers(1, 2000))
+@example(0.5, False, 2)
 def test_it_takes_no_longer_than_it_may(seconds, boomerang, count):
     pace = Pace(seconds, boomerang)
     order, each = pace.played(min(count, pace.most))
