@@ -134,6 +134,8 @@ class Only:
 def only(*fields: str, others: bool = False, **helps: str) -> Only:
     """Offer just these options of a group; the others keep their defaults, whatever a file says.
 
+    Where none is named, all are offered.
+
     With `others`, they have the values that files and variables give them. `helps` are of those
     that this command takes otherwise, with their defaults there.
     """
@@ -236,7 +238,8 @@ def _group_in(hint: Any) -> _OptionGroup | None:
         unknown = note.fields - {setting.field for setting in settings}
         if unknown:
             raise TypeError(f"{group.__name__} has no {', '.join(sorted(unknown))}")
-        settings = tuple(setting for setting in settings if setting.field in note.fields)
+        if note.fields:
+            settings = tuple(setting for setting in settings if setting.field in note.fields)
         received = received if note.others else settings
         helps.update(note.helps)
     return _OptionGroup(group, settings, received, helps)

@@ -40,9 +40,6 @@ _NOT_OF_PHOTOS = {"pairs", "blend", "style_mix", *GUIDES}
 _INPUTS = [field.name for field in fields(InputOptions) if field.name not in _NOT_OF_PHOTOS]
 
 
-_OUTPUT = [field.name for field in fields(OutputOptions)]
-
-
 @takes_groups
 def invert(
     context: typer.Context,
@@ -65,7 +62,7 @@ def invert(
     dry_run: DryRun = False,
     output_options: Annotated[
         OutputOptions,
-        only(*_OUTPUT, name="How results are called, without suffix ({content}__{layer})"),
+        only(name="How results are called, without suffix ({content}__{layer})"),
     ],
     recipe: Annotated[
         RecipeOptions,

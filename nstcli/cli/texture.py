@@ -37,9 +37,6 @@ _NOT_OF_ARTWORKS = {"pairs", *GUIDES} - {"style_mask"}
 _INPUTS = [field.name for field in fields(InputOptions) if field.name not in _NOT_OF_ARTWORKS]
 
 
-_OUTPUT = [field.name for field in fields(OutputOptions)]
-
-
 @takes_groups
 def texture(
     context: typer.Context,
@@ -80,7 +77,7 @@ def texture(
     output: ResultsFolder = Path("textures"),
     dry_run: DryRun = False,
     output_options: Annotated[
-        OutputOptions, only(*_OUTPUT, name="How results are called, without suffix ({style})")
+        OutputOptions, only(name="How results are called, without suffix ({style})")
     ],
     recipe: Annotated[
         RecipeOptions,
